@@ -1,0 +1,107 @@
+# How a room (a folder of the table in the architecture) becomes a library, a program or a test.
+#
+#   faultline_room(checker DEPENDS history)             library faultline::checker from ./*.cpp, public face ./faultline/
+#   faultline_room(base DIR base SOURCES_FROM . extra)   sources from the named folders, relative to DIR
+#   faultline_program(faultline DEPENDS cli)             an executable from the *.cpp of the current folder
+#   faultline_tests(history DEPENDS history)             one GoogleTest binary from tests/<folder>/*_test.cpp
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEV "-O1 -g1 -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS")
+find_package(Threads REQUIRED)
+
+add_library(faultline_flags INTERFACE)
+target_compile_options(faultline_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast
+  -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-maybe-uninitialized -Wduplicated-cond -Wlogical-op>)
+if(FAULTLINE_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+set_property(GLOBAL PROPERTY FAULTLINE_EXPORTED "")
+
+function(faultline_room name)
+  cmake_parse_arguments(ROOM "EXPORTED" "DIR" "SOURCES_FROM;DEPENDS;PRIVATE" ${ARGN})
+  set(dir "${CMAKE_CURRENT_SOURCE_DIR}")
+  if(ROOM_DIR)
+    set(dir "${dir}/${ROOM_DIR}")
+  endif()
+  if(NOT ROOM_SOURCES_FROM)
+    set(ROOM_SOURCES_FROM ".")
+  endif()
+  set(globs "")
+  foreach(folder IN LISTS ROOM_SOURCES_FROM)
+    list(APPEND globs "${dir}/${folder}/*.cpp")
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${globs})
+  set(target "faultline_${name}")
+  add_library(${target} STATIC ${sources})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} LINKER_LANGUAGE CXX)
+  add_library(faultline::${name} ALIAS ${target})
+  target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${dir}>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+  foreach(dependency IN LISTS ROOM_DEPENDS)
+    target_link_libraries(${target} PUBLIC faultline::${dependency})
+  endforeach()
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:faultline_flags> ${ROOM_PRIVATE})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  if(ROOM_EXPORTED)
+    set_property(GLOBAL APPEND PROPERTY FAULTLINE_EXPORTED ${target})
+    install(DIRECTORY "${dir}/faultline" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")
+  endif()
+endfunction()
+
+function(faultline_program name)
+  cmake_parse_arguments(PROGRAM "" "" "DEPENDS;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  add_executable(${name} ${sources})
+  foreach(dependency IN LISTS PROGRAM_DEPENDS)
+    target_link_libraries(${name} PRIVATE faultline::${dependency})
+  endforeach()
+  target_link_libraries(${name} PRIVATE faultline_flags Threads::Threads ${PROGRAM_PRIVATE})
+  target_include_directories(${name} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+  install(TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endfunction()
+
+# Labels let `ctest -L` choose; a test that starts real daemons names the resource it needs so that machines are not swamped.
+function(faultline_tests name)
+  cmake_parse_arguments(TESTS "" "TIMEOUT" "DEPENDS;PRIVATE;PROPERTIES" ${ARGN})
+  if(NOT TESTS_TIMEOUT)
+    set(TESTS_TIMEOUT 300)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  set(target "${name}_test")
+  add_executable(${target} ${sources})
+  foreach(dependency IN LISTS TESTS_DEPENDS)
+    target_link_libraries(${target} PRIVATE faultline::${dependency})
+  endforeach()
+  target_link_libraries(${target} PRIVATE faultline_flags GTest::gtest_main Threads::Threads ${TESTS_PRIVATE})
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  target_compile_definitions(${target} PRIVATE FL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" FL_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  gtest_discover_tests(${target} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+                       PROPERTIES TIMEOUT ${TESTS_TIMEOUT} ${TESTS_PROPERTIES})
+endfunction()
+
+function(faultline_install_package)
+  get_property(exported GLOBAL PROPERTY FAULTLINE_EXPORTED)
+  install(TARGETS ${exported} EXPORT faultline ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(EXPORT faultline NAMESPACE faultline:: DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/faultline")
+  file(WRITE "${CMAKE_BINARY_DIR}/faultlineConfig.cmake"
+"include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(fmt)
+find_dependency(simdjson)
+include(\"\${CMAKE_CURRENT_LIST_DIR}/faultline.cmake\")
+")
+  write_basic_package_version_file("${CMAKE_BINARY_DIR}/faultlineConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+  install(FILES "${CMAKE_BINARY_DIR}/faultlineConfig.cmake" "${CMAKE_BINARY_DIR}/faultlineConfigVersion.cmake"
+          DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/faultline")
+endfunction()

@@ -1,0 +1,119 @@
+// History: what was invoked and what came back, in order; the input of every checker and report.
+//
+// Events have dense indices from 0 and never change once appended. Order is the order of appending: it alone decides what happened
+// before what; times are for people. Pairing is by process: an invocation, then its ok, fail or info. Events of process -1 are
+// notes (faults): they belong to no operation and may come in any order. A History owns everything it holds; it may be moved, and
+// read by many threads at once, but appended to by one.
+//
+// Storage is columnar, about 60 bytes an event, so that a million operations fit easily.
+//
+// Checking a history recorded in your own program takes ten lines:
+//   faultline::History h;
+//   auto w = h.invoke(0, "write", 1); h.ok(w);
+//   auto r = h.invoke(1, "read");     h.ok(r, 0);
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <faultline/event.hpp>
+#include <faultline/result.hpp>
+
+namespace faultline {
+
+// An index into History::functions(): the distinct `f` of a history, in order of first appearance.
+using FunctionId = std::uint16_t;
+
+class History {
+ public:
+  // --- recording by hand -------------------------------------------------------------------------------------------------
+  // REQUIRES: the process has no open operation. The handle is the operation's index.
+  OperationIndex invoke(Process process, std::string_view f, Value value = {}, Value key = {}, Instant time = no_time);
+  // Complete an operation. REQUIRES: it is open. A null value means "the invocation's" where that makes sense (write, cas).
+  void ok(OperationIndex operation, Value value = {}, Instant time = no_time);
+  void fail(OperationIndex operation, Value error = {}, Instant time = no_time);
+  void info(OperationIndex operation, Value error = {}, Instant time = no_time);
+
+  // --- recording events that may be wrong --------------------------------------------------------------------------------
+  // Appends, or says which rule of the format the event breaks (completion without invocation, second invocation, other f or key)
+  // and leaves the history unchanged. The error names lines where events have them, else indices.
+  Result<EventIndex> append(Event event);
+
+  // Remarks that are not errors, in order, at most 100, e.g. "process 3 invokes again after info (line 12)".
+  [[nodiscard]] std::span<const std::string> warnings() const { return warnings_; }
+  void warn(std::string text);
+
+  // --- events ------------------------------------------------------------------------------------------------------------
+  [[nodiscard]] std::size_t size() const { return types_.size(); }
+  [[nodiscard]] bool empty() const { return types_.empty(); }
+  [[nodiscard]] Event event(EventIndex i) const;
+  [[nodiscard]] EventType type(EventIndex i) const { return types_[i]; }
+  [[nodiscard]] Process process(EventIndex i) const { return processes_[i]; }
+  [[nodiscard]] FunctionId function(EventIndex i) const { return functions_of_[i]; }
+  [[nodiscard]] const Value& key(EventIndex i) const { return keys_[key_ids_[i]]; }
+  // An index into keys(); 0 is the null key.
+  [[nodiscard]] std::uint32_t key_id(EventIndex i) const { return key_ids_[i]; }
+  [[nodiscard]] const Value& value(EventIndex i) const { return values_[i]; }
+  [[nodiscard]] Instant time(EventIndex i) const { return times_[i]; }
+  [[nodiscard]] std::uint32_t line(EventIndex i) const { return lines_[i]; }
+  [[nodiscard]] const Value& extra(EventIndex i) const;
+  // The operation an event belongs to; none for notes.
+  [[nodiscard]] OperationIndex operation_of(EventIndex i) const { return operations_of_[i]; }
+
+  [[nodiscard]] std::span<const std::string> functions() const { return functions_; }
+  [[nodiscard]] std::span<const Value> keys() const { return keys_; }
+  [[nodiscard]] bool has_times() const { return has_times_; }
+
+  // --- operations --------------------------------------------------------------------------------------------------------
+  // Clients' operations in order of invocation.
+  [[nodiscard]] std::size_t operation_count() const { return invoked_.size(); }
+  [[nodiscard]] EventIndex invoked(OperationIndex o) const { return invoked_[o]; }
+  [[nodiscard]] EventIndex completed(OperationIndex o) const { return completed_[o]; }  // none if open
+  [[nodiscard]] Outcome outcome(OperationIndex o) const;
+  [[nodiscard]] Operation operation(OperationIndex o) const;
+  // The extras of the completion, else of the invocation: where the answering node is named.
+  [[nodiscard]] const Value& operation_extra(OperationIndex o, std::string_view name) const;
+  // Indices of the events of process -1, in order.
+  [[nodiscard]] std::span<const EventIndex> notes() const { return notes_; }
+
+  void reserve(std::size_t events);
+
+ private:
+  FunctionId intern_function(std::string_view f);
+  std::uint32_t intern_key(const Value& key);
+  std::string place(EventIndex i) const;
+  OperationIndex open_operation(Process process) const;
+  void set_open(Process process, OperationIndex operation);
+  EventIndex push(const Event& event, FunctionId function, std::uint32_t key_id, OperationIndex operation);
+
+  std::vector<EventType> types_;
+  std::vector<Process> processes_;
+  std::vector<FunctionId> functions_of_;
+  std::vector<std::uint32_t> key_ids_;
+  std::vector<Value> values_;
+  std::vector<Instant> times_;
+  std::vector<std::uint32_t> lines_;
+  std::vector<std::uint32_t> extra_ids_;
+  std::vector<OperationIndex> operations_of_;
+
+  std::vector<EventIndex> invoked_;
+  std::vector<EventIndex> completed_;
+  std::vector<EventIndex> notes_;
+
+  std::vector<std::string> functions_;
+  std::vector<Value> keys_{Value()};
+  std::unordered_map<Value, std::uint32_t> key_index_;
+  std::vector<Value> extras_{Value()};
+  // Per process: the open operation, and whether the last one ended `info`. Small ids by index, others by hash.
+  std::vector<OperationIndex> open_by_process_;
+  std::unordered_map<Process, OperationIndex> open_by_large_process_;
+  std::unordered_map<Process, EventIndex> retired_;
+  std::vector<std::string> warnings_;
+  bool has_times_ = false;
+};
+
+}  // namespace faultline
