@@ -12,6 +12,7 @@
 // Wing, Gong: "Testing and verifying concurrent objects", 1993.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -35,6 +36,7 @@ class BruteForce {
       : model_(model), items_(items), max_steps_(max_steps), memo_(memo), placed_(items.size(), false) {}
 
   BruteForceResult run() {
+    if (memo_) find_twins();
     for (const Item& item : items_) completed_left_ += item.completed != none;
     const bool found = extend(model_.init());
     result_.kind = found ? VerdictKind::valid : out_of_steps_ ? VerdictKind::unknown : VerdictKind::invalid;
@@ -49,8 +51,9 @@ class BruteForce {
   bool extend(const State& state) {
     if (completed_left_ == 0) return true;
     if (memo_ && !first_visit(state)) return false;
+    const EventIndex deadline = earliest_return();
     for (std::uint32_t i = 0; i < items_.size(); ++i) {
-      if (!may_come_next(i)) continue;
+      if (placed_[i] || items_[i].invoked > deadline || (memo_ && earlier_twin_waits(i))) continue;
       if (result_.steps == max_steps_) out_of_steps_ = true;
       if (out_of_steps_) return false;
       ++result_.steps;
@@ -63,12 +66,13 @@ class BruteForce {
     return false;
   }
 
-  bool may_come_next(std::uint32_t i) const {
-    if (placed_[i]) return false;
-    for (std::uint32_t j = 0; j < items_.size(); ++j) {
-      if (!placed_[j] && items_[j].completed != none && items_[j].completed < items_[i].invoked) return false;
+  // Of the unplaced operations; `none`, the largest position, if all of them are open.
+  EventIndex earliest_return() const {
+    EventIndex earliest = none;
+    for (std::uint32_t i = 0; i < items_.size(); ++i) {
+      if (!placed_[i]) earliest = std::min(earliest, items_[i].completed);
     }
-    return true;
+    return earliest;
   }
 
   void place(std::uint32_t i) {
@@ -89,6 +93,22 @@ class BruteForce {
     completed_left_ += items_[i].completed != none;
   }
 
+  static bool ask_the_same(const Item& a, const Item& b) {
+    const auto unbound = [](const Item& item) { return item.completed == none && !item.call.result_known; };
+    return unbound(a) && unbound(b) && a.call.f == b.call.f && a.call.input == b.call.input;
+  }
+
+  void find_twins() {
+    twins_.resize(items_.size(), none);
+    for (std::uint32_t i = 0; i < items_.size(); ++i) {
+      for (std::uint32_t j = 0; j < i; ++j) {
+        if (ask_the_same(items_[i], items_[j])) twins_[i] = j;
+      }
+    }
+  }
+
+  bool earlier_twin_waits(std::uint32_t i) const { return twins_[i] != none && !placed_[twins_[i]]; }
+
   bool first_visit(const State& state) {
     std::vector<State>& seen = visited_[placed_];
     for (const State& other : seen) {
@@ -103,6 +123,7 @@ class BruteForce {
   const std::uint64_t max_steps_;
   const bool memo_;
   std::vector<bool> placed_;
+  std::vector<std::uint32_t> twins_;  // the previous open item that asks the same, or none
   std::vector<std::uint32_t> order_, longest_;
   std::size_t completed_left_ = 0;
   std::size_t fewest_left_ = SIZE_MAX;
