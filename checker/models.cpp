@@ -38,38 +38,45 @@ std::span<const Value> elements_of(const Value& value) {
 const Value& cas_from(const Call& call) { return call.input.as_list()[0]; }
 const Value& cas_to(const Call& call) { return call.input.as_list()[1]; }
 
+constexpr FunctionSpec reading(std::string_view f, Shape output) {
+  return {.f = f, .returns = true, .output = output, .reads = true};
+}
+constexpr FunctionSpec changing(std::string_view f, Argument argument, Shape input) {
+  return {.f = f, .argument = argument, .input = input};
+}
+
 constexpr std::array register_functions{
-    FunctionSpec{.f = "read", .reads = true},
-    FunctionSpec{.f = "write", .restated = true},
+    reading("read", Shape::anything),
+    changing("write", Argument::restated, Shape::anything),
 };
 constexpr std::array cas_register_functions{
-    FunctionSpec{.f = "read", .reads = true},
-    FunctionSpec{.f = "write", .restated = true},
-    FunctionSpec{.f = "cas", .input = Shape::pair, .restated = true},
+    reading("read", Shape::anything),
+    changing("write", Argument::restated, Shape::anything),
+    changing("cas", Argument::restated, Shape::pair),
 };
 constexpr std::array kv_functions{
-    FunctionSpec{.f = "get", .output = Shape::optional_string, .reads = true},
-    FunctionSpec{.f = "put", .input = Shape::string, .restated = true},
-    FunctionSpec{.f = "append", .input = Shape::string, .restated = true},
+    reading("get", Shape::optional_string),
+    changing("put", Argument::restated, Shape::string),
+    changing("append", Argument::restated, Shape::string),
 };
 constexpr std::array mutex_functions{
-    FunctionSpec{.f = "acquire"},
-    FunctionSpec{.f = "release"},
+    changing("acquire", Argument::nothing, Shape::anything),
+    changing("release", Argument::nothing, Shape::anything),
 };
 constexpr std::array set_functions{
-    FunctionSpec{.f = "add"},
-    FunctionSpec{.f = "read", .output = Shape::elements, .reads = true},
-    FunctionSpec{.f = "contains", .output = Shape::boolean},
+    changing("add", Argument::invoked, Shape::anything),
+    reading("read", Shape::elements),
+    FunctionSpec{.f = "contains", .argument = Argument::invoked, .returns = true, .output = Shape::boolean},
 };
 constexpr std::array counter_functions{
-    FunctionSpec{.f = "add", .input = Shape::integer},
-    FunctionSpec{.f = "inc", .input = Shape::optional_integer},
-    FunctionSpec{.f = "dec", .input = Shape::optional_integer},
-    FunctionSpec{.f = "read", .output = Shape::integer, .reads = true},
+    changing("add", Argument::invoked, Shape::integer),
+    changing("inc", Argument::invoked, Shape::optional_integer),
+    changing("dec", Argument::invoked, Shape::optional_integer),
+    reading("read", Shape::integer),
 };
 constexpr std::array queue_functions{
-    FunctionSpec{.f = "enqueue"},
-    FunctionSpec{.f = "dequeue"},
+    changing("enqueue", Argument::invoked, Shape::anything),
+    FunctionSpec{.f = "dequeue", .returns = true},
 };
 
 constexpr std::array<std::string_view, 8> names{Register::name,  CasRegister::name,   Kv::name,

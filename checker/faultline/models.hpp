@@ -42,15 +42,22 @@ enum class Shape : std::uint8_t {
 std::string_view to_string(Shape shape);
 [[nodiscard]] bool fits(Shape shape, const Value& value);
 
-// One function of a model. `input` is what its argument must look like, `output` the result of an ok completion.
-// `restated`: a completion's value, unless nil, stands in for the invocation's (write, cas, put, append); for all
-// others the completion's value is the result, and the argument is the invocation's, or if that is nil the
-// completion's. `reads`: the object's value is what it returns; under NilRead::unknown a nil result matches anything.
+// What a function's argument is made of.
+enum class Argument : std::uint8_t {
+  nothing,   // it takes none; values on its invocation mean nothing
+  invoked,   // the invocation's value, or if that is nil an ok completion's
+  restated,  // an ok completion's value, or if that is nil the invocation's
+};
+
+// One function of a model. Call::input is its argument and must look like `input`; Call::output is what an ok
+// completion returned and must look like `output`, or null where `returns` is false: then the completion's value says
+// nothing new. `reads`: it returns the object's value; under NilRead::unknown a nil result matches anything.
 struct FunctionSpec {
   std::string_view f;
+  Argument argument = Argument::nothing;
   Shape input = Shape::anything;
+  bool returns = false;
   Shape output = Shape::anything;
-  bool restated = false;
   bool reads = false;
 };
 
