@@ -37,12 +37,12 @@ constexpr int max_depth = 512;  // of a value, as in histories
 
 std::string claim_digest_of(const Certificate& certificate) {
   Digest digest;
-  digest.add(certificate.history_digest);
-  digest.add(static_cast<std::uint64_t>(certificate.kind));
-  digest.add(certificate.model);
-  digest.add(certificate.initial);
-  digest.add(static_cast<std::uint64_t>(certificate.failed_cas));
-  digest.add(static_cast<std::uint64_t>(certificate.nil_read));
+  digest.add_text(certificate.history_digest);
+  digest.add_number(static_cast<std::uint64_t>(certificate.kind));
+  digest.add_text(certificate.model);
+  digest.add_value(certificate.initial);
+  digest.add_number(static_cast<std::uint64_t>(certificate.failed_cas));
+  digest.add_number(static_cast<std::uint64_t>(certificate.nil_read));
   return digest.hex();
 }
 
@@ -80,7 +80,7 @@ namespace {
 
 // JSON text must be UTF-8; a value from a broken system may not be. Bytes that are no UTF-8 are written as U+FFFD,
 // which the digest then tells apart from the original: such a certificate is refused rather than believed.
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -97,8 +97,8 @@ std::string value_json(const Value& value) {
     case Value::Kind::real:
       if (std::isfinite(value.as_real())) return Json(value.as_real()).dump();
       return fmt::format("{{\"real\":\"{}\"}}", value.to_string());
-    case Value::Kind::string: return quoted(value.as_text());
-    case Value::Kind::keyword: return fmt::format("{{\"keyword\":{}}}", quoted(value.as_text()));
+    case Value::Kind::string: return json_text(value.as_text());
+    case Value::Kind::keyword: return fmt::format("{{\"keyword\":{}}}", json_text(value.as_text()));
     case Value::Kind::list: return "[" + joined(value.as_list()) + "]";
     case Value::Kind::map: {
       std::string text;
@@ -108,7 +108,7 @@ std::string value_json(const Value& value) {
       return "{\"map\":[" + text + "]}";
     }
     case Value::Kind::tagged:
-      return fmt::format("{{\"tagged\":[{},{}]}}", quoted(value.tag()), value_json(value.tagged_value()));
+      return fmt::format("{{\"tagged\":[{},{}]}}", json_text(value.tag()), value_json(value.tagged_value()));
   }
   FL_ASSERT(false && "unknown kind");
 }
@@ -139,10 +139,10 @@ std::string to_json(const Certificate& certificate) {
   std::string out = fmt::format(
       "{{\"format\":\"{}\",\"version\":{},\"verdict\":\"{}\",\"model\":{},\"initial\":{},\"failed_cas\":\"{}\",\n"
       "\"nil_read\":\"{}\",\"events\":{},\"operations\":{},\"history_digest\":{},\"claim_digest\":{},\"keys\":[",
-      format_name, format_version, to_string(certificate.kind), quoted(certificate.model),
+      format_name, format_version, to_string(certificate.kind), json_text(certificate.model),
       value_json(certificate.initial), certificate.failed_cas == FailedCas::drop ? "drop" : "observe",
       certificate.nil_read == NilRead::value ? "value" : "unknown", certificate.events, certificate.operations,
-      quoted(certificate.history_digest), quoted(certificate.claim_digest));
+      json_text(certificate.history_digest), json_text(certificate.claim_digest));
   for (std::size_t i = 0; i < certificate.keys.size(); ++i) {
     out += i == 0 ? "\n" : ",\n";
     append_key(out, certificate.keys[i]);

@@ -15,9 +15,9 @@ namespace faultline {
 
 class Digest {
  public:
-  void add(std::uint64_t number);
-  void add(std::string_view text);
-  void add(const Value& value);
+  void add_number(std::uint64_t number);
+  void add_text(std::string_view text);
+  void add_value(const Value& value);
   [[nodiscard]] std::string hex() const;
 
  private:

@@ -23,10 +23,10 @@ std::optional<std::string> Duties::objection() const {
     if (known == nullptr) return fmt::format("the model {} does not know the {}", certificate_.model, name(o));
     const Duty duty = of(o);
     if (duty.obligation == Obligation::nothing) continue;
-    if (!fits(known->input, duty.call.input)) {
+    if (known->argument != Argument::nothing && !fits(known->input, duty.call.input)) {
       return fmt::format("the {} has no argument that {} can take", name(o), certificate_.model);
     }
-    if (duty.call.result_known && !duty.call.failed && !fits(known->output, duty.call.output)) {
+    if (known->returns && duty.call.result_known && !duty.call.failed && !fits(known->output, duty.call.output)) {
       return fmt::format("the {} has a result that {} never gives", name(o), certificate_.model);
     }
   }
@@ -38,18 +38,16 @@ Duty Duties::of(OperationIndex operation) const {
   const FunctionSpec& known = *spec(operation);
   Duty duty{.invoked = history_.invoked(operation),
             .call = {.f = known.f, .input = argument(operation), .output = {}, .result_known = false}};
-  if (outcome == Outcome::ok) {
-    duty.obligation = Obligation::must;
-    duty.returned = history_.completed(operation);
-    duty.call.output = history_.value(duty.returned);
-    duty.call.result_known = !(known.reads && duty.call.output.is_null() && certificate_.nil_read == NilRead::unknown);
-  } else if (outcome == Outcome::fail) {
-    if (!observed_failure(operation)) return duty;
+  const bool ok = outcome == Outcome::ok;
+  if (ok && known.returns) duty.call.output = history_.value(history_.completed(operation));
+  const bool any_result = ok && known.reads && duty.call.output.is_null() && certificate_.nil_read == NilRead::unknown;
+  const bool refused = outcome == Outcome::fail && observed_failure(operation);
+  if (refused || (ok && !any_result)) {
     duty.obligation = Obligation::must;
     duty.returned = history_.completed(operation);
     duty.call.result_known = true;
-    duty.call.failed = true;
-  } else {
+    duty.call.failed = refused;
+  } else if (outcome != Outcome::fail) {
     duty.obligation = Obligation::may;
   }
   return duty;
@@ -57,13 +55,13 @@ Duty Duties::of(OperationIndex operation) const {
 
 Value Duties::argument(OperationIndex operation) const {
   const FunctionSpec& known = *spec(operation);
-  if (known.reads || known.f == "dequeue" || known.f == "acquire" || known.f == "release") return {};
+  if (known.argument == Argument::nothing) return {};
   const Value& asked = history_.value(history_.invoked(operation));
-  const EventIndex completion = history_.completed(operation);
-  if (completion == none) return asked;
-  const Value& answered = history_.value(completion);
-  if (known.restated) return answered.is_null() ? asked : answered;
-  return asked.is_null() ? answered : asked;
+  if (history_.outcome(operation) != Outcome::ok) return asked;
+  const Value& answered = history_.value(history_.completed(operation));
+  const bool restated = known.argument == Argument::restated;
+  const Value& first = restated ? answered : asked;
+  return first.is_null() ? (restated ? asked : answered) : first;
 }
 
 bool Duties::observed_failure(OperationIndex operation) const {

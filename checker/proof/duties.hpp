@@ -5,8 +5,9 @@
 //   ok                  must: took effect once, between invocation and completion, with this result
 //   fail                nothing: no effect; but a failed cas that counts as an observation must: "the value was not
 //   `from`" info, unfinished    may: took effect once, at any time after its invocation, with any result, or never
-// The argument of a write, cas, put or append is the completion's value, or the invocation's if that is nil; a nil
-// result of a read is any result if the certificate says so.
+// The argument of a write, cas, put or append is an ok completion's value, or the invocation's if that is nil; of
+// others the other way round. A nil read constrains nothing (`may`) if the certificate says that nil stands for any
+// result.
 #pragma once
 
 #include <optional>
