@@ -82,8 +82,8 @@ TEST_P(Golden, ExplanationIsAsWrittenAndProved) {
   EXPECT_LE(anomaly.core.size() + anomaly.context.size(), 6U) << "small enough to be read";
 }
 
-INSTANTIATE_TEST_SUITE_P(Scripts, Golden, testing::ValuesIn(script_files()), [](const auto& info) {
-  std::string name = info.param.stem().string();
+INSTANTIATE_TEST_SUITE_P(Scripts, Golden, testing::ValuesIn(script_files()), [](const auto& script) {
+  std::string name = script.param.stem().string();
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
