@@ -24,7 +24,6 @@ struct Contestant {
 
 struct Contest {
   std::vector<Contestant> contestants;
-  SearchCost cost;  // of those that dropped out
 
   // Runs all in turn until one decides, or all are spent. Returns the one whose result counts.
   const Contestant& run(std::uint64_t slice) {
@@ -33,12 +32,21 @@ struct Contest {
         if (c.progress == Progress::running) c.progress = c.engine->advance(slice);
         if (c.progress == Progress::valid || c.progress == Progress::invalid) return c;
       }
-      const auto spent = [](const Contestant& c) { return c.progress == Progress::spent; };
-      const bool stopped = std::any_of(contestants.begin(), contestants.end(), [&](const Contestant& c) {
-        return spent(c) && !c.engine->pace().out_of_memory();
-      });
-      if (stopped || std::all_of(contestants.begin(), contestants.end(), spent)) return deepest();
+      if (over()) return deepest();
     }
+  }
+
+  // When one is out of memory the other may go on for as many steps as that one made, and some: it might never end.
+  [[nodiscard]] bool over() const {
+    std::uint64_t allowed = UINT64_MAX;
+    for (const Contestant& c : contestants) {
+      if (c.progress != Progress::spent) continue;
+      if (!c.engine->pace().out_of_memory()) return true;
+      allowed = last_slice + c.engine->pace().steps();
+    }
+    return std::all_of(contestants.begin(), contestants.end(), [&](const Contestant& c) {
+      return c.progress == Progress::spent || c.engine->pace().steps() > allowed;
+    });
   }
 
   [[nodiscard]] const Contestant& deepest() const {
@@ -82,7 +90,9 @@ SearchResult search_generic(const Items& items, const SpaceFactory& make_space, 
                       .reason = {}};
   if (result.kind == VerdictKind::invalid) result.died_at = winner.engine->died_at();
   if (result.kind == VerdictKind::unknown) {
-    result.reason = winner.engine->pace().out_of_memory() ? "memory limit" : "time limit";
+    const bool out_of_memory = std::any_of(contest.contestants.begin(), contest.contestants.end(),
+                                           [](const Contestant& c) { return c.engine->pace().out_of_memory(); });
+    result.reason = out_of_memory ? "memory limit" : "time limit";
   }
   for (const Contestant& c : contest.contestants) {
     result.cost.configurations += c.engine->configurations();
