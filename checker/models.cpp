@@ -217,6 +217,7 @@ std::optional<Text> Kv::step(const State& state, const Call& call) const {
 bool Kv::observer(const Call& call) const {
   return call.f == "get" || (call.f == "append" && call.input.as_text().empty());
 }
+std::size_t Kv::weight(const State& state) const { return state.weight(); }
 std::string Kv::describe(const State& state) const { return shown(Value(state.to_string())); }
 
 std::string Kv::explain(const State& state, const Call& call) const {
@@ -252,6 +253,7 @@ std::optional<Bag> Set::step(const State& state, const Call& call) const {
 }
 
 bool Set::observer(const Call& call) const { return call.f != "add"; }
+std::size_t Set::weight(const State& state) const { return state.weight(); }
 std::string Set::describe(const State& state) const { return shown(state.sorted(), '{', '}'); }
 
 std::string Set::explain(const State& state, const Call& call) const {
@@ -304,6 +306,7 @@ std::optional<Line> FifoQueue::step(const State& state, const Call& call) const 
 bool FifoQueue::observer(const Call& call) const {
   return call.f == "dequeue" && call.result_known && call.output.is_null();
 }
+std::size_t FifoQueue::weight(const State& state) const { return state.weight(); }
 std::string FifoQueue::describe(const State& state) const { return shown(state.items(), '[', ']'); }
 
 std::string FifoQueue::explain(const State& state, const Call& call) const {
@@ -327,6 +330,7 @@ std::optional<UnorderedQueue::State> UnorderedQueue::step(const State& state, co
 
 std::uint64_t UnorderedQueue::hash(const State& state) const { return mix64(state.bag.hash() + state.debts); }
 
+std::size_t UnorderedQueue::weight(const State& state) const { return state.bag.weight(); }
 std::string UnorderedQueue::describe(const State& state) const {
   const std::string bag = shown(state.bag.sorted(), '{', '}');
   return state.debts == 0 ? bag : fmt::format("{}, less up to {} taken unseen", bag, state.debts);

@@ -107,6 +107,7 @@ struct Kv {
   [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
   [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
   [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
   [[nodiscard]] bool observer(const Call& call) const;  // also an append of ""
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
@@ -141,6 +142,7 @@ struct Set {
   [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
   [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
   [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
   [[nodiscard]] bool observer(const Call& call) const;
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
@@ -175,6 +177,7 @@ struct FifoQueue {
   [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
   [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
   [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
   [[nodiscard]] bool observer(const Call& call) const;  // a dequeue that found nothing
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
@@ -199,6 +202,7 @@ struct UnorderedQueue {
   [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
   [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
   [[nodiscard]] std::uint64_t hash(const State& state) const;
+  [[nodiscard]] std::size_t weight(const State& state) const;
   [[nodiscard]] bool observer(const Call& /*call*/) const { return false; }
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;

@@ -32,6 +32,7 @@ class Bag {
   [[nodiscard]] Bag without(const Value& value) const;
   [[nodiscard]] std::uint64_t hash() const;
   [[nodiscard]] std::vector<Value> sorted() const;
+  [[nodiscard]] std::size_t weight() const;  // bytes a change adds
   friend bool operator==(const Bag& a, const Bag& b) { return equal(a.root_.get(), b.root_.get()); }
 
  private:
@@ -61,6 +62,7 @@ class Line {
   [[nodiscard]] Line popped() const;
   [[nodiscard]] std::uint64_t hash() const;
   [[nodiscard]] std::vector<Value> items() const;  // front first
+  [[nodiscard]] std::size_t weight() const;        // bytes a change adds
   friend bool operator==(const Line& a, const Line& b);
 
  private:
@@ -85,6 +87,7 @@ class Text {
   [[nodiscard]] Text appended(const Value& piece) const;
   [[nodiscard]] std::uint64_t hash() const;
   [[nodiscard]] std::string to_string() const;
+  [[nodiscard]] std::size_t weight() const;  // bytes a change adds
   friend bool operator==(const Text& a, const Text& b);
   friend bool operator==(const Text& a, std::string_view b);
 
