@@ -131,8 +131,8 @@ class Verifier {
     }
     if (placed == 0) return refused("nothing was ordered: an empty history is not valid");
     result_.outcome = Verification::Outcome::confirmed;
-    result_.reason =
-        fmt::format("a legal order of {} operations on {} keys was replayed", placed, certificate_.keys.size());
+    result_.reason = fmt::format("a legal order of {} operations on {} key{} was replayed", placed,
+                                 certificate_.keys.size(), certificate_.keys.size() == 1 ? "" : "s");
     return result_;
   }
 

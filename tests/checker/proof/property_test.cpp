@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
+#include <faultline/rng.hpp>
+
 #include "checker/proof/classify.hpp"
-#include "checker/search/generic.hpp"
 #include "support.hpp"
 #include "tests/checker/tiny.hpp"
 
