@@ -28,8 +28,8 @@ std::string_view to_string(EventType type);
 struct Event {
   EventType type = EventType::invoke;
   Process process = 0;
-  std::string f;       // what is done: "read", "write", "cas", …; for the nemesis the fault's kind
-  Value key;           // null when the history is about one object
+  std::string f;  // what is done: "read", "write", "cas", …; for the nemesis the fault's kind
+  Value key;      // null when the history is about one object
   Value value;
   Instant time = no_time;
   std::uint32_t line = 0;  // in the file it was read from, from 1; 0 if it was not read from a file

@@ -25,14 +25,14 @@ class Value {
   using Entry = std::pair<Value, Value>;
 
   Value() noexcept = default;
-  Value(std::nullptr_t) noexcept {}                                                                // NOLINT: implicit
-  Value(bool b) noexcept : kind_(Kind::boolean) { bits_.boolean = b; }                             // NOLINT: implicit
-  Value(int i) noexcept : Value(static_cast<std::int64_t>(i)) {}                                   // NOLINT: implicit
-  Value(std::int64_t i) noexcept : kind_(Kind::integer) { bits_.integer = i; }                     // NOLINT: implicit
-  Value(double d) noexcept : kind_(Kind::real) { bits_.real = d; }                                 // NOLINT: implicit
-  Value(const char* s) : Value(string(s)) {}                                                       // NOLINT: implicit
-  Value(const std::string& s) : Value(string(s)) {}                                                // NOLINT: implicit
-  Value(std::string_view s) : Value(string(s)) {}                                                  // NOLINT: implicit
+  Value(std::nullptr_t) noexcept {}                                             // NOLINT: implicit
+  Value(bool b) noexcept : kind_(Kind::boolean) { bits_.boolean = b; }          // NOLINT: implicit
+  Value(int i) noexcept : Value(static_cast<std::int64_t>(i)) {}                // NOLINT: implicit
+  Value(std::int64_t i) noexcept : kind_(Kind::integer) { bits_.integer = i; }  // NOLINT: implicit
+  Value(double d) noexcept : kind_(Kind::real) { bits_.real = d; }              // NOLINT: implicit
+  Value(const char* s) : Value(string(s)) {}                                    // NOLINT: implicit
+  Value(const std::string& s) : Value(string(s)) {}                             // NOLINT: implicit
+  Value(std::string_view s) : Value(string(s)) {}                               // NOLINT: implicit
 
   static Value string(std::string_view text);
   static Value keyword(std::string_view name);  // without the colon; a namespace stays: "ns/name"
