@@ -77,7 +77,9 @@ std::uint32_t History::intern_key(const Value& key) {
 
 OperationIndex History::open_operation(Process process) const {
   if (process >= 0 && process < small_process_limit) {
-    return static_cast<std::size_t>(process) < open_by_process_.size() ? open_by_process_[static_cast<std::size_t>(process)] : none;
+    return static_cast<std::size_t>(process) < open_by_process_.size()
+               ? open_by_process_[static_cast<std::size_t>(process)]
+               : none;
   }
   const auto found = open_by_large_process_.find(process);
   return found == open_by_large_process_.end() ? none : found->second;
@@ -152,21 +154,22 @@ Result<EventIndex> History::append(Event event) {
                          place(static_cast<EventIndex>(i)));
       break;
     }
-    return Error::bad_input(
-        fmt::format("process {} completes {} ({}) without an invocation; {}", event.process, event.f, to_string(event.type), last),
-        "each ok, fail or info needs an invoke of the same process before it");
+    return Error::bad_input(fmt::format("process {} completes {} ({}) without an invocation; {}", event.process,
+                                        event.f, to_string(event.type), last),
+                            "each ok, fail or info needs an invoke of the same process before it");
   }
   const EventIndex invocation = invoked_[open];
   const std::string& f = functions_[functions_of_[invocation]];
   if (event.f != f) {
-    return Error::bad_input(fmt::format("process {} completes {}, but its invocation at {} is {}", event.process, event.f,
-                                        place(invocation), f),
+    return Error::bad_input(fmt::format("process {} completes {}, but its invocation at {} is {}", event.process,
+                                        event.f, place(invocation), f),
                             "a completion repeats the f of its invocation");
   }
   if (event.key != keys_[key_ids_[invocation]]) {
-    return Error::bad_input(fmt::format("process {} completes {} on key {}, but its invocation at {} has key {}", event.process,
-                                        event.f, event.key.to_string(), place(invocation), keys_[key_ids_[invocation]].to_string()),
-                            "a completion repeats the key of its invocation");
+    return Error::bad_input(
+        fmt::format("process {} completes {} on key {}, but its invocation at {} has key {}", event.process, event.f,
+                    event.key.to_string(), place(invocation), keys_[key_ids_[invocation]].to_string()),
+        "a completion repeats the key of its invocation");
   }
   const EventIndex i = push(event, functions_of_[invocation], key_ids_[invocation], open);
   completed_[open] = i;

@@ -1,7 +1,8 @@
 // The checker's front door: is this history linearizable, per key, for this model?
 //
-// Pure and deterministic: time and cancellation are handed in. Threads are used only when options.threads > 1, in one file, and never
-// change the result. See verdict.hpp for what comes back, certificate.hpp for how to make somebody else believe it.
+// Pure and deterministic: time and cancellation are handed in. Threads are used only when options.threads > 1, in one
+// file, and never change the result. See verdict.hpp for what comes back, certificate.hpp for how to make somebody else
+// believe it.
 #pragma once
 
 #include <functional>
@@ -16,8 +17,8 @@
 
 namespace faultline {
 
-enum class FailedCas : std::uint8_t { drop, observe };      // observe: a failed cas proves "value != expected"
-enum class NilRead : std::uint8_t { value, unknown };       // unknown: a nil read matches anything
+enum class FailedCas : std::uint8_t { drop, observe };  // observe: a failed cas proves "value != expected"
+enum class NilRead : std::uint8_t { value, unknown };   // unknown: a nil read matches anything
 
 struct CheckProgress {
   std::size_t keys_total = 0, keys_valid = 0, keys_invalid = 0, keys_unknown = 0;
@@ -26,25 +27,27 @@ struct CheckProgress {
 };
 
 struct CheckOptions {
-  Value initial;  // of registers; null by default
+  Value initial;                           // of registers; null by default
   FailedCas failed_cas = FailedCas::drop;  // even then one with error "precondition-failed" is observed
   NilRead nil_read = NilRead::value;
   std::string engine = "auto";
   unsigned threads = 1;
   Duration time_limit = Duration::max();
-  std::uint64_t memory_limit = UINT64_MAX;   // bytes the engines may hold at once
-  std::function<Duration()> elapsed;         // since the caller's budget began; needed for a time limit; called from any thread
-  std::function<bool()> cancelled;           // polled as often as the clock
+  std::uint64_t memory_limit = UINT64_MAX;  // bytes the engines may hold at once
+  std::function<Duration()>
+      elapsed;                      // since the caller's budget began; needed for a time limit; called from any thread
+  std::function<bool()> cancelled;  // polled as often as the clock
   std::function<void(const CheckProgress&)> progress;  // from the calling thread, at most some times a second
-  bool stop_at_first = false;  // leave further keys unknown once one is invalid
-  bool explain = true;         // shrink to a core and name the anomaly
+  bool stop_at_first = false;                          // leave further keys unknown once one is invalid
+  bool explain = true;                                 // shrink to a core and name the anomaly
 };
 
 // Every model by name: register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue.
 std::span<const std::string_view> model_names();
 
-// Judges with a model of the catalogue. The error is bad_input: unknown model or engine, an f the model does not know, a cas that is
-// no pair, …; it names the line and says what is known. An empty history is unknown ("nothing to judge"), never valid.
+// Judges with a model of the catalogue. The error is bad_input: unknown model or engine, an f the model does not know,
+// a cas that is no pair, …; it names the line and says what is known. An empty history is unknown ("nothing to judge"),
+// never valid.
 Result<Verdict> check(const History& history, std::string_view model, const CheckOptions& options = {});
 
 }  // namespace faultline
