@@ -35,6 +35,14 @@ std::string host_header(const live::Endpoint& endpoint) {
   return is_v6 ? fmt::format("[{}]:{}", endpoint.host, endpoint.port) : endpoint.to_string();
 }
 
+std::string explain(boost::system::error_code error, const char* phase, std::size_t reply_bytes_max) {
+  if (error == beast::error::timeout) return fmt::format("timeout while {}", phase);
+  if (error == http::error::end_of_stream) return "the server closed the connection before its reply";
+  if (error == http::error::partial_message) return "the server closed the connection within its reply";
+  if (error == http::error::body_limit) return fmt::format("reply larger than {} bytes", reply_bytes_max);
+  return fmt::format("{}: {}", phase, error.message());
+}
+
 std::string text_of(beast::string_view view) { return {view.data(), view.size()}; }
 
 }  // namespace
@@ -61,13 +69,7 @@ void Connection::abandon() {
 
 Exchange Connection::failed(Exchange::End end, const char* phase, boost::system::error_code error) {
   close();
-  std::string text = abandoned_                              ? "abandoned"
-                     : error == beast::error::timeout        ? fmt::format("timeout while {}", phase)
-                     : error == http::error::end_of_stream   ? "the server closed the connection before its reply"
-                     : error == http::error::partial_message ? "the server closed the connection within its reply"
-                     : error == http::error::body_limit ? fmt::format("reply larger than {} bytes", reply_bytes_max_)
-                                                        : fmt::format("{}: {}", phase, error.message());
-  return {.end = end, .error = std::move(text)};
+  return {.end = end, .error = abandoned_ ? "abandoned" : explain(error, phase, reply_bytes_max_)};
 }
 
 Exchange Connection::replied(Reply reply, bool reusable) {
