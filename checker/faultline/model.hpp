@@ -11,8 +11,7 @@
 //   observer(call)            the call never changes the state; it is then placed as early as it fits
 //   accepts(f)                whether the model knows an operation of that name
 //
-// Herlihy, Wing: "Linearizability: a correctness condition for concurrent objects", 1990, section 2 (sequential
-// specifications).
+// Herlihy, Wing: "Linearizability: a correctness condition for concurrent objects", 1990, section 2 (sequential specifications).
 #pragma once
 
 #include <concepts>

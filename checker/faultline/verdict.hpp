@@ -1,9 +1,7 @@
-// Verdict: what the checker found, with everything a report, a certificate and an exit code need. Plain data, no
-// behaviour.
+// Verdict: what the checker found, with everything a report, a certificate and an exit code need. Plain data, no behaviour.
 //
-// Operations are named by their OperationIndex in the History that was checked. Sentences are plain text, rendered once
-// here so that the terminal, JSON, JUnit, Markdown and HTML all carry the same words; values in them are already
-// escaped and clipped.
+// Operations are named by their OperationIndex in the History that was checked. Sentences are plain text, rendered once here so that
+// the terminal, JSON, JUnit, Markdown and HTML all carry the same words; values in them are already escaped and clipped.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
 // History: what was invoked and what came back, in order; the input of every checker and report.
 //
-// Events have dense indices from 0 and never change once appended. Order is the order of appending: it alone decides
-// what happened before what; times are for people. Pairing is by process: an invocation, then its ok, fail or info.
-// Events of process -1 are notes (faults): they belong to no operation and may come in any order. A History owns
-// everything it holds; it may be moved, and read by many threads at once, but appended to by one.
+// Events have dense indices from 0 and never change once appended. Order is the order of appending: it alone decides what happened
+// before what; times are for people. Pairing is by process: an invocation, then its ok, fail or info. Events of process -1 are
+// notes (faults): they belong to no operation and may come in any order. A History owns everything it holds; it may be moved, and
+// read by many threads at once, but appended to by one.
 //
 // Storage is columnar, about 60 bytes an event, so that a million operations fit easily.
 //
@@ -30,28 +30,24 @@ using FunctionId = std::uint16_t;
 
 class History {
  public:
-  // --- recording by hand
-  // ------------------------------------------------------------------------------------------------- REQUIRES: the
-  // process has no open operation. The handle is the operation's index.
+  // --- recording by hand -------------------------------------------------------------------------------------------------
+  // REQUIRES: the process has no open operation. The handle is the operation's index.
   OperationIndex invoke(Process process, std::string_view f, Value value = {}, Value key = {}, Instant time = no_time);
-  // Complete an operation. REQUIRES: it is open. A null value means "the invocation's" where that makes sense (write,
-  // cas).
+  // Complete an operation. REQUIRES: it is open. A null value means "the invocation's" where that makes sense (write, cas).
   void ok(OperationIndex operation, Value value = {}, Instant time = no_time);
   void fail(OperationIndex operation, Value error = {}, Instant time = no_time);
   void info(OperationIndex operation, Value error = {}, Instant time = no_time);
 
-  // --- recording events that may be wrong
-  // -------------------------------------------------------------------------------- Appends, or says which rule of the
-  // format the event breaks (completion without invocation, second invocation, other f or key) and leaves the history
-  // unchanged. The error names lines where events have them, else indices.
+  // --- recording events that may be wrong --------------------------------------------------------------------------------
+  // Appends, or says which rule of the format the event breaks (completion without invocation, second invocation, other f or key)
+  // and leaves the history unchanged. The error names lines where events have them, else indices.
   Result<EventIndex> append(Event event);
 
   // Remarks that are not errors, in order, at most 100, e.g. "process 3 invokes again after info (line 12)".
   [[nodiscard]] std::span<const std::string> warnings() const { return warnings_; }
   void warn(std::string text);
 
-  // --- events
-  // ------------------------------------------------------------------------------------------------------------
+  // --- events ------------------------------------------------------------------------------------------------------------
   [[nodiscard]] std::size_t size() const { return types_.size(); }
   [[nodiscard]] bool empty() const { return types_.empty(); }
   [[nodiscard]] Event event(EventIndex i) const;
@@ -72,9 +68,8 @@ class History {
   [[nodiscard]] std::span<const Value> keys() const { return keys_; }
   [[nodiscard]] bool has_times() const { return has_times_; }
 
-  // --- operations
-  // -------------------------------------------------------------------------------------------------------- Clients'
-  // operations in order of invocation.
+  // --- operations --------------------------------------------------------------------------------------------------------
+  // Clients' operations in order of invocation.
   [[nodiscard]] std::size_t operation_count() const { return invoked_.size(); }
   [[nodiscard]] EventIndex invoked(OperationIndex o) const { return invoked_[o]; }
   [[nodiscard]] EventIndex completed(OperationIndex o) const { return completed_[o]; }  // none if open

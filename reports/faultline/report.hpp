@@ -1,9 +1,7 @@
-// Reports: from a history and its verdict to bytes: terminal text, JSON, JUnit, Markdown and one self-contained HTML
-// page.
+// Reports: from a history and its verdict to bytes: terminal text, JSON, JUnit, Markdown and one self-contained HTML page.
 //
-// Everything here is pure: same input, same bytes; the caller writes files and knows the time. Every value, node name,
-// error and log line comes from a system that may be broken or hostile; each format escapes it in its own way (see the
-// .cpp of the format).
+// Everything here is pure: same input, same bytes; the caller writes files and knows the time. Every value, node name, error and log
+// line comes from a system that may be broken or hostile; each format escapes it in its own way (see the .cpp of the format).
 #pragma once
 
 #include <map>
@@ -77,8 +75,7 @@ std::string render_verdict_json(const ReportInput& input);  // also what --json 
 std::string render_html(const ReportInput& input);
 std::string render_markdown(const ReportInput& input);
 std::string render_junit(const ReportInput& input);
-// The core and its context of one anomaly as a native history: core operations as they were, context operations as
-// `info`.
+// The core and its context of one anomaly as a native history: core operations as they were, context operations as `info`.
 std::string render_minimal_jsonl(const History& history, const Anomaly& anomaly);
 
 }  // namespace faultline
