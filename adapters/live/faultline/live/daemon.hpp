@@ -67,6 +67,7 @@ class Daemon {
 
  private:
   struct Run;
+  Result<void> finish_start();
 
   mutable std::mutex mutex_;
   DaemonSpec spec_;

@@ -59,7 +59,6 @@ class Leftovers {
 
   // Each is on disk when it returns; only then create the thing.
   Result<Id> intend_process(const ProcessIdentity& process, std::string_view name);
-  Result<Id> intend_pause(const ProcessIdentity& process, std::string_view name);
   Result<Id> intend_namespace(std::string_view name);
   Result<Id> intend_folder(const std::filesystem::path& folder);
   // The thing is gone, or undone.
@@ -70,7 +69,7 @@ class Leftovers {
 
  private:
   Leftovers(std::string run_id, std::filesystem::path file, int descriptor);
-  Result<Id> intend(std::string record);
+  Result<Id> intend(std::vector<std::string> fields);
 
   std::string run_id_;
   std::filesystem::path file_;
@@ -80,7 +79,7 @@ class Leftovers {
   std::set<Id> open_;
 };
 
-// Makes a fresh folder with the marker that allows heal_leftovers() to remove it, journaled first. `journal` may be null.
+// Makes a fresh folder with the marker that allows heal_leftovers() to remove it, journaled first.
 Result<Leftovers::Id> make_scratch_folder(Leftovers& journal, const std::filesystem::path& folder);
 
 struct HealedLeftovers {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include <faultline/fault.hpp>
+#include <faultline/live/daemon.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/time.hpp>
@@ -81,7 +83,7 @@ class LocalCluster final : public FaultPort {
   // How the nodes are connected: a sentence for Target::describe().
   [[nodiscard]] std::string network_description() const;
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
-  [[nodiscard]] std::vector<std::string> unexpected_exits() const;
+  [[nodiscard]] std::vector<std::string> unexpected_exits();
 
   // --- FaultPort: kinds partition, kill, pause ---------------------------------------------------------------------------
   [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
@@ -93,18 +95,48 @@ class LocalCluster final : public FaultPort {
   Result<Value> apply(const Fault& fault) override;
   // partition: the network counters since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}}.
   Result<Value> heal(const Fault& fault) override;
-  // {"reachable_pairs":6,"running":["n1","n2","n3"],"healed":[…],"dropped_packets":…}, plus "died":{…} for daemons that had ended by
-  // themselves and were started again.
+  // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
+  // ended by themselves; they are started again.
   Result<Value> heal_all() override;
 
  private:
-  struct Node;
-  struct Partition;
+  // A fault that was applied and not healed yet.
+  struct Active {
+    Fault fault;
+    std::vector<std::size_t> nodes;  // kill, pause: those that took it
+    NetworkCounters before;          // partition
+  };
+  using Indices = std::vector<std::size_t>;
+
+  Result<void> build();
+  Result<void> make_places();
+  Result<void> start_daemon(std::size_t node);
+  void visit(const Indices& nodes, const std::function<void(std::size_t)>& work) const;
+  Result<void> wait_until_ready(const Indices& nodes);
+  Result<void> wait_for_node(std::size_t node, std::chrono::steady_clock::time_point until) const;
+  [[nodiscard]] Error node_error(std::size_t node, const std::string& what) const;
+  [[nodiscard]] std::size_t index_of(const NodeName& node) const;
+  [[nodiscard]] Indices all() const;
+  void note_exits();
+
+  Result<Value> apply_partition(const Fault& fault);
+  Result<Value> apply_to_daemons(const Fault& fault);
+  Result<Value> heal_daemons(const Active& healed);
+  Result<void> load_grudges();
+  [[nodiscard]] bool is_under(std::string_view kind, std::size_t node) const;
 
   LocalClusterOptions options_;
   std::vector<NodePlace> places_;
   std::atomic<bool> stopping_{false};
   mutable std::mutex mutex_;  // guards everything below
+  std::unique_ptr<Leftovers> leftovers_;
+  Leftovers::Id scratch_ = 0;
+  std::filesystem::path scratch_folder_;
+  std::unique_ptr<Network> network_;
+  std::vector<std::unique_ptr<Daemon>> daemons_;  // by node
+  std::vector<Active> active_;
+  std::vector<std::string> unexpected_exits_;
+  std::map<std::size_t, pid_t> noted_exits_;  // by node: the last process whose end was noted
 };
 
 }  // namespace faultline::live

@@ -23,6 +23,7 @@
 #include <sys/types.h>
 
 #include <faultline/fault.hpp>
+#include <faultline/time.hpp>
 
 namespace faultline::live {
 
