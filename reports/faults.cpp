@@ -67,7 +67,8 @@ std::set<std::string> cut_off(const Drops& drops) {
   const std::set<std::string> all = everyone(drops);
   std::set<std::string> minority;
   for (const std::string& node : all) {
-    const auto reached = std::count_if(all.begin(), all.end(), [&](const std::string& other) { return hear_each_other(drops, node, other); });
+    const auto reached = std::count_if(all.begin(), all.end(),
+                                       [&](const std::string& other) { return hear_each_other(drops, node, other); });
     if (static_cast<std::size_t>(reached) * 2 <= all.size()) minority.insert(node);
   }
   return minority.empty() ? all : minority;
@@ -153,8 +154,9 @@ class BandReader {
     const Value& fault = description(history_.value(note));
     std::vector<OpenBand>& open = open_[kind];
     // The second note of a pair tells what was really done; a note about other nodes is another fault.
-    const bool completes = !open.empty() && history_.type(note) != EventType::invoke && unanswered_.contains(kind) &&
-                           (fault.get("kind").is_null() || fault == open.back().fault || !names_target(open.back().fault));
+    const bool completes =
+        !open.empty() && history_.type(note) != EventType::invoke && unanswered_.contains(kind) &&
+        (fault.get("kind").is_null() || fault == open.back().fault || !names_target(open.back().fault));
     if (completes) {
       describe(bands_[open.back().band], fault);
       if (names_target(fault)) open.back().fault = fault;
@@ -191,7 +193,9 @@ class BandReader {
     });
   }
 
-  static bool names_target(const Value& fault) { return !fault.get("nodes").is_null() || !fault.get("grudge").is_null(); }
+  static bool names_target(const Value& fault) {
+    return !fault.get("nodes").is_null() || !fault.get("grudge").is_null();
+  }
 
   const History& history_;
   std::vector<FaultBand> bands_;
@@ -227,7 +231,8 @@ std::string fault_phase(const History& history, const std::vector<FaultBand>& ba
     if (a == no_time || b == no_time || b < a) return std::nullopt;
     return b - a;
   };
-  // Later bands replace earlier ones of the same rank; a rank is: still on and about this node, on, ended and about this node.
+  // Later bands replace earlier ones of the same rank; a rank is: still on and about this node, on, ended and about
+  // this node.
   std::string best;
   int best_rank = 0;
   for (const FaultBand& band : bands) {

@@ -29,7 +29,8 @@ std::string limit_text(const ReportInput& input) {
     if (key.kind == VerdictKind::unknown && reason.empty()) reason = key.reason;
   }
   if (reason.find("time") != std::string::npos) {
-    return "the time limit (" + (input.time_limit ? to_text(*input.time_limit) + "; " : std::string()) + "raise it with --time-limit)";
+    return "the time limit (" + (input.time_limit ? to_text(*input.time_limit) + "; " : std::string()) +
+           "raise it with --time-limit)";
   }
   if (reason.find("memory") != std::string::npos) {
     return "the memory limit (" + (input.memory_limit ? bytes_text(*input.memory_limit) + "; " : std::string()) +
@@ -45,30 +46,35 @@ std::string valid_sentence(const ReportInput& input) {
   const std::string where = keys > 1 ? fmt::format(" on {} keys", keys) : std::string();
   return fmt::format("{}{}{} a legal order; {} ran under a fault, {} ended info.",
                      c.operations == 1 ? "The only operation" : fmt::format("All {} operations", c.operations), where,
-                     c.operations == 1 ? " fits" : " fit", percent(c.under_fault, c.operations), percent(c.open, c.operations));
+                     c.operations == 1 ? " fits" : " fit", percent(c.under_fault, c.operations),
+                     percent(c.open, c.operations));
 }
 
 std::string unknown_sentence(const ReportInput& input) {
   const Verdict& verdict = *input.verdict;
   const KeyCounts keys = key_counts(input);
-  const bool limited = std::any_of(verdict.by_key.begin(), verdict.by_key.end(),
-                                   [](const KeyVerdict& key) { return key.kind == VerdictKind::unknown && !key.reason.empty(); });
+  const bool limited = std::any_of(verdict.by_key.begin(), verdict.by_key.end(), [](const KeyVerdict& key) {
+    return key.kind == VerdictKind::unknown && !key.reason.empty();
+  });
   if (!limited && !verdict.reason.empty()) return harmless(verdict.reason);
-  return fmt::format("The search stopped at {}: {} of {} valid, {} undecided. Nothing is proved about {}.", limit_text(input), keys.valid,
-                     keys.total == 1 ? "1 key is" : fmt::format("{} keys are", keys.total),
-                     keys.unknown == 1 ? "1 is" : fmt::format("{} are", keys.unknown), keys.unknown == 1 ? "it" : "those");
+  return fmt::format(
+      "The search stopped at {}: {} of {} valid, {} undecided. Nothing is proved about {}.", limit_text(input),
+      keys.valid, keys.total == 1 ? "1 key is" : fmt::format("{} keys are", keys.total),
+      keys.unknown == 1 ? "1 is" : fmt::format("{} are", keys.unknown), keys.unknown == 1 ? "it" : "those");
 }
 
 std::string invalid_sentence(const ReportInput& input) {
   const std::vector<Finding> found = findings(input);
-  return found.empty() || found.front().sentence.empty() ? "No legal order of the operations exists." : found.front().sentence;
+  return found.empty() || found.front().sentence.empty() ? "No legal order of the operations exists."
+                                                         : found.front().sentence;
 }
 
 std::string judged_sentence(const ReportInput& input) {
   if (is_invalid(input)) return invalid_sentence(input);
   if (is_empty(input)) return "Nothing to judge: the history holds no client operations.";
   if (!input.vacuous.empty()) {
-    return fmt::format("No requested fault had an effect ({}); {} prove nothing about it.", without_full_stop(harmless(input.vacuous)),
+    return fmt::format("No requested fault had an effect ({}); {} prove nothing about it.",
+                       without_full_stop(harmless(input.vacuous)),
                        counted(input.history->operation_count(), "valid operation"));
   }
   return input.verdict->kind == VerdictKind::valid ? valid_sentence(input) : unknown_sentence(input);
@@ -76,7 +82,8 @@ std::string judged_sentence(const ReportInput& input) {
 
 std::string interrupted_sentence(const ReportInput& input) {
   const History& history = *input.history;
-  const bool timed = !history.empty() && history.has_times() && history.time(static_cast<EventIndex>(history.size() - 1)) != no_time;
+  const bool timed =
+      !history.empty() && history.has_times() && history.time(static_cast<EventIndex>(history.size() - 1)) != no_time;
   std::string text = "Interrupted";
   if (timed) text += " after " + to_text(history.time(static_cast<EventIndex>(history.size() - 1)).time_since_epoch());
   text += "; over the " + counted(history.operation_count(), "recorded operation") + ": ";
@@ -128,7 +135,8 @@ std::string_view verdict_word(VerdictKind kind) {
 }
 
 std::string property(const ReportInput& input) {
-  const bool converges = is_invalid(input) && !input.verdict->anomalies.empty() && input.verdict->anomalies.front().name == "no-convergence";
+  const bool converges = is_invalid(input) && !input.verdict->anomalies.empty() &&
+                         input.verdict->anomalies.front().name == "no-convergence";
   return converges ? "convergence" : "linearizability";
 }
 
@@ -136,7 +144,9 @@ KeyCounts key_counts(const ReportInput& input) {
   KeyCounts counts;
   if (!input.verdict) return counts;
   for (const KeyVerdict& key : input.verdict->by_key) {
-    (key.kind == VerdictKind::valid ? counts.valid : key.kind == VerdictKind::invalid ? counts.invalid : counts.unknown) += 1;
+    (key.kind == VerdictKind::valid     ? counts.valid
+     : key.kind == VerdictKind::invalid ? counts.invalid
+                                        : counts.unknown) += 1;
   }
   counts.total = std::max(input.verdict->keys, input.verdict->by_key.size());
   return counts;
@@ -146,7 +156,8 @@ std::vector<Finding> findings(const ReportInput& input) {
   std::vector<Finding> found;
   if (!is_invalid(input)) return found;
   for (const Anomaly& anomaly : input.verdict->anomalies) {
-    const auto same = std::find_if(found.begin(), found.end(), [&](const Finding& f) { return f.name == anomaly.name; });
+    const auto same =
+        std::find_if(found.begin(), found.end(), [&](const Finding& f) { return f.name == anomaly.name; });
     if (same == found.end()) {
       found.push_back({anomaly.name, harmless(anomaly.sentence), anomaly.key, &anomaly, 1});
     } else {
@@ -155,10 +166,11 @@ std::vector<Finding> findings(const ReportInput& input) {
   }
   if (found.empty()) {
     const auto& keys = input.verdict->by_key;
-    const auto invalid =
-        static_cast<std::size_t>(std::count_if(keys.begin(), keys.end(), [](const KeyVerdict& k) { return k.kind == VerdictKind::invalid; }));
+    const auto invalid = static_cast<std::size_t>(
+        std::count_if(keys.begin(), keys.end(), [](const KeyVerdict& k) { return k.kind == VerdictKind::invalid; }));
     const Value key = invalid > 0 && keys.front().kind == VerdictKind::invalid ? keys.front().key : Value();
-    found.push_back({"no-legal-order", harmless(input.verdict->reason), key, nullptr, std::max<std::size_t>(invalid, 1)});
+    found.push_back(
+        {"no-legal-order", harmless(input.verdict->reason), key, nullptr, std::max<std::size_t>(invalid, 1)});
   }
   return found;
 }
@@ -180,7 +192,8 @@ Coverage coverage(const History& history) {
     (outcome == Outcome::ok ? c.ok : outcome == Outcome::fail ? c.fail : c.open) += 1;
     const EventIndex began = history.invoked(o);
     const EventIndex ended = history.completed(o) == none ? began : history.completed(o);
-    const auto after = std::upper_bound(joined.begin(), joined.end(), ended, [](EventIndex e, const auto& band) { return e < band.first; });
+    const auto after = std::upper_bound(joined.begin(), joined.end(), ended,
+                                        [](EventIndex e, const auto& band) { return e < band.first; });
     if (after != joined.begin() && std::prev(after)->second >= began) ++c.under_fault;
   }
   return c;
@@ -195,7 +208,8 @@ std::string minimal_file(const ReportInput& input) {
 }
 
 std::string certificate_file(const ReportInput& input) {
-  return input.run && input.certificate_path.empty() ? input.run->directory + "/certificate.json" : input.certificate_path;
+  return input.run && input.certificate_path.empty() ? input.run->directory + "/certificate.json"
+                                                     : input.certificate_path;
 }
 
 std::string history_file(const ReportInput& input) {
@@ -205,25 +219,32 @@ std::string history_file(const ReportInput& input) {
 std::vector<Command> commands(const ReportInput& input) {
   std::vector<Command> list;
   if (input.run) {
-    const std::string repeat =
-        input.run->repeat.empty() ? "faultline replay " + shell_quoted(input.run->directory) : harmless(input.run->repeat);
-    list.push_back({repeat, input.run->exact_repeat ? "exact: every step the same" : "same schedule only: a live system may answer otherwise"});
+    const std::string repeat = input.run->repeat.empty() ? "faultline replay " + shell_quoted(input.run->directory)
+                                                         : harmless(input.run->repeat);
+    list.push_back({repeat, input.run->exact_repeat ? "exact: every step the same"
+                                                    : "same schedule only: a live system may answer otherwise"});
   }
   const bool unjudged = unchecked(input);
-  if (input.run && unjudged) list.push_back({"faultline report " + shell_quoted(input.run->directory), "judges what is recorded"});
-  const std::string model = input.verdict && !input.verdict->model.empty() ? " --model " + shell_quoted(input.verdict->model) : std::string();
+  if (input.run && unjudged)
+    list.push_back({"faultline report " + shell_quoted(input.run->directory), "judges what is recorded"});
+  const std::string model =
+      input.verdict && !input.verdict->model.empty() ? " --model " + shell_quoted(input.verdict->model) : std::string();
   const std::string options = input.model_options.empty() ? std::string() : " " + harmless(input.model_options);
   const bool shrunk = is_invalid(input) && !input.verdict->anomalies.empty() && !minimal_file(input).empty();
   if (shrunk) {
     list.push_back({"faultline check " + shell_quoted(minimal_file(input)) + model + options, "exit 1"});
   } else if (!input.run || !unjudged) {
     list.push_back({"faultline check " + shell_quoted(history_file(input)) + model + options,
-                    unjudged ? "" : fmt::format("exit {}", is_invalid(input) ? 1 : input.verdict->kind == VerdictKind::valid ? 0 : 2)});
+                    unjudged ? ""
+                             : fmt::format("exit {}", is_invalid(input)                           ? 1
+                                                      : input.verdict->kind == VerdictKind::valid ? 0
+                                                                                                  : 2)});
   }
   const bool decided = !unjudged && input.verdict->kind != VerdictKind::unknown;
   if (decided && !certificate_file(input).empty()) {
-    list.push_back({"faultline verify " + shell_quoted(history_file(input)) + " " + shell_quoted(certificate_file(input)),
-                    "independent code re-checks the verdict"});
+    list.push_back(
+        {"faultline verify " + shell_quoted(history_file(input)) + " " + shell_quoted(certificate_file(input)),
+         "independent code re-checks the verdict"});
   }
   for (Command& command : list) command.line = harmless(command.line);
   return list;
@@ -245,9 +266,11 @@ std::string headline(const ReportInput& input) {
   if (broke(input)) return mark + "Harness error";
   if (unchecked(input)) return mark + (input.ending == Ending::not_checked_yet ? "Not checked yet" : "Not checked");
   switch (effective_verdict(input)) {
-    case VerdictKind::valid: return mark + (input.ending == Ending::interrupted ? "Linearizable so far" : "Linearizable");
+    case VerdictKind::valid:
+      return mark + (input.ending == Ending::interrupted ? "Linearizable so far" : "Linearizable");
     case VerdictKind::unknown: return mark + "Unknown";
-    case VerdictKind::invalid: return mark + (property(input) == "convergence" ? "Did not converge" : "Not linearizable");
+    case VerdictKind::invalid:
+      return mark + (property(input) == "convergence" ? "Did not converge" : "Not linearizable");
   }
   FL_ASSERT(false && "unknown verdict");
 }
@@ -255,11 +278,13 @@ std::string headline(const ReportInput& input) {
 std::string contradiction(const ReportInput& input) {
   const std::string recorded = counted(input.history->operation_count(), "operation");
   if (broke(input)) {
-    return fmt::format("The run broke before it could be judged: {}. {} {} recorded.", without_full_stop(harmless(input.failure)), recorded,
+    return fmt::format("The run broke before it could be judged: {}. {} {} recorded.",
+                       without_full_stop(harmless(input.failure)), recorded,
                        input.history->operation_count() == 1 ? "was" : "were");
   }
   if (input.ending == Ending::interrupted) return interrupted_sentence(input);
-  if (unchecked(input)) return "The verdict is still open: " + recorded + " recorded so far, and the checker has not judged them yet.";
+  if (unchecked(input))
+    return "The verdict is still open: " + recorded + " recorded so far, and the checker has not judged them yet.";
   return judged_sentence(input);
 }
 

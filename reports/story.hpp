@@ -30,7 +30,7 @@ KeyCounts key_counts(const ReportInput& input);
 
 // All anomalies of one class; the first of them tells it.
 struct Finding {
-  std::string name;               // the class
+  std::string name;  // the class
   std::string sentence;
   Value key;
   const Anomaly* first = nullptr;  // null if an invalid key was not explained
@@ -55,7 +55,8 @@ struct Command {
   std::string line;  // ready for a POSIX shell
   std::string note;  // "exit 1", "same schedule only"
 };
-// Repeat the run, check the counterexample, verify the certificate: those that make sense here, best first. Never empty.
+// Repeat the run, check the counterexample, verify the certificate: those that make sense here, best first. Never
+// empty.
 std::vector<Command> commands(const ReportInput& input);
 
 }  // namespace faultline::reports

@@ -31,7 +31,9 @@ std::uint32_t character_code(std::string_view character) {
 bool is_word(std::string_view text) {
   if (text.empty() || text.size() > 64 || text == "nil" || text == "true" || text == "false") return false;
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  const auto inner = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '/' || c == ':'; };
+  const auto inner = [&](char c) {
+    return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '/' || c == ':';
+  };
   return letter(text.front()) && std::all_of(text.begin(), text.end(), inner);
 }
 
@@ -136,7 +138,8 @@ std::string bytes_text(std::uint64_t bytes) {
   double amount = static_cast<double>(bytes);
   std::size_t unit = 0;
   for (; unit + 1 < units.size() && amount >= 1023.5; ++unit) amount /= 1024;
-  return amount < 9.95 && unit > 0 ? fmt::format("{:.1f} {}", amount, units[unit]) : fmt::format("{:.0f} {}", amount, units[unit]);
+  return amount < 9.95 && unit > 0 ? fmt::format("{:.1f} {}", amount, units[unit])
+                                   : fmt::format("{:.0f} {}", amount, units[unit]);
 }
 
 std::string percent(std::uint64_t part, std::uint64_t whole) {
@@ -165,8 +168,8 @@ std::string to_ascii(std::string_view text) {
   while (!text.empty()) {
     const std::string_view character = text.substr(0, character_length(text));
     text.remove_prefix(character.size());
-    const auto* const found =
-        std::find_if(spellings.begin(), spellings.end(), [&](const auto& spelling) { return spelling.first == character; });
+    const auto* const found = std::find_if(spellings.begin(), spellings.end(),
+                                           [&](const auto& spelling) { return spelling.first == character; });
     if (character.size() == 1) {
       out += character;
     } else if (found != spellings.end()) {
@@ -184,8 +187,9 @@ std::size_t columns(std::string_view text) {
     const std::string_view character = text.substr(0, character_length(text));
     text.remove_prefix(character.size());
     const std::uint32_t code = character_code(character);
-    const bool wide = (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) || (code >= 0xac00 && code <= 0xd7a3) ||
-                      (code >= 0xf900 && code <= 0xfaff) || (code >= 0xff00 && code <= 0xff60) || code >= 0x1f300;
+    const bool wide = (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
+                      (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
+                      (code >= 0xff00 && code <= 0xff60) || code >= 0x1f300;
     width += wide ? 2 : 1;
   }
   return width;

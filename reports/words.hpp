@@ -1,7 +1,7 @@
 // Words: how values, operations and amounts are spelled, the same in every format.
 //
-// What comes back here is plain text that cannot do harm on a terminal: controls, bad UTF-8 and bidirectional controls are spelled
-// out and long values are cut. Each format escapes its own markup on top of it.
+// What comes back here is plain text that cannot do harm on a terminal: controls, bad UTF-8 and bidirectional controls
+// are spelled out and long values are cut. Each format escapes its own markup on top of it.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ namespace faultline::reports {
 
 inline constexpr std::size_t value_limit = 200;  // characters of a value that are shown
 
-// Controls, bad UTF-8 and bidirectional controls spelled out. Unlike escape_controls it leaves backslashes alone, so that text which
-// was escaped once stays as it is.
+// Controls, bad UTF-8 and bidirectional controls spelled out. Unlike escape_controls it leaves backslashes alone, so
+// that text which was escaped once stays as it is.
 std::string harmless(std::string_view text);
 // At most `limit` characters, with "… (N bytes)" when something was cut.
 std::string cut(std::string_view text, std::size_t limit = value_limit);
@@ -26,7 +26,8 @@ std::string outside(std::string_view text, std::size_t limit = value_limit);
 std::string show(const Value& value, std::size_t limit = value_limit);
 
 // "write 5", "read → 3", "cas 1 → 2", "read → ?".
-std::string operation_text(const History& history, OperationIndex operation, bool with_key = false, std::size_t limit = value_limit);
+std::string operation_text(const History& history, OperationIndex operation, bool with_key = false,
+                           std::size_t limit = value_limit);
 // "p4".
 std::string process_text(Process process);
 // The node that answered, or was asked; empty if unknown.
