@@ -11,7 +11,8 @@
 
 namespace faultline {
 
-// One layout for all heap kinds: text for string, keyword and tag; items for lists and the value under a tag; entries for maps.
+// One layout for all heap kinds: text for string, keyword and tag; items for lists and the value under a tag; entries
+// for maps.
 struct Value::Node {
   std::atomic<std::uint32_t> references{1};
   std::string text;
@@ -155,16 +156,16 @@ std::strong_ordering operator<=>(const Value& a, const Value& b) {
   const Value::Node& y = *b.bits_.node;
   if (&x == &y) return std::strong_ordering::equal;
   if (const int order = x.text.compare(y.text); order != 0) return order <=> 0;
-  if (const auto order = std::lexicographical_compare_three_way(x.items.begin(), x.items.end(), y.items.begin(), y.items.end());
+  if (const auto order =
+          std::lexicographical_compare_three_way(x.items.begin(), x.items.end(), y.items.begin(), y.items.end());
       order != 0) {
     return order;
   }
-  return std::lexicographical_compare_three_way(
-      x.entries.begin(), x.entries.end(), y.entries.begin(), y.entries.end(),
-      [](const Value::Entry& p, const Value::Entry& q) {
-        const auto order = p.first <=> q.first;
-        return order != 0 ? order : p.second <=> q.second;
-      });
+  return std::lexicographical_compare_three_way(x.entries.begin(), x.entries.end(), y.entries.begin(), y.entries.end(),
+                                                [](const Value::Entry& p, const Value::Entry& q) {
+                                                  const auto order = p.first <=> q.first;
+                                                  return order != 0 ? order : p.second <=> q.second;
+                                                });
 }
 
 bool operator==(const Value& a, const Value& b) {
@@ -227,7 +228,8 @@ std::string Value::to_string() const {
     }
     case Kind::tagged: {
       const Value& inner = tagged_value();
-      const bool bare = inner.is_string() && (tag() == "bigint" || tag() == "ratio" || tag() == "decimal" || tag() == "symbol");
+      const bool bare =
+          inner.is_string() && (tag() == "bigint" || tag() == "ratio" || tag() == "decimal" || tag() == "symbol");
       return bare ? escape_controls(inner.as_text()) : "#" + escape_controls(tag()) + " " + inner.to_string();
     }
   }

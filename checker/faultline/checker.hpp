@@ -16,8 +16,8 @@
 
 namespace faultline {
 
-enum class FailedCas : std::uint8_t { drop, observe };      // observe: a failed cas proves "value != expected"
-enum class NilRead : std::uint8_t { value, unknown };       // unknown: a nil read matches anything
+enum class FailedCas : std::uint8_t { drop, observe };  // observe: a failed cas proves "value != expected"
+enum class NilRead : std::uint8_t { value, unknown };   // unknown: a nil read matches anything
 
 struct CheckProgress {
   std::size_t keys_total = 0, keys_valid = 0, keys_invalid = 0, keys_unknown = 0;
@@ -26,18 +26,19 @@ struct CheckProgress {
 };
 
 struct CheckOptions {
-  Value initial;  // of registers; null by default
+  Value initial;                           // of registers; null by default
   FailedCas failed_cas = FailedCas::drop;  // even then one with error "precondition-failed" is observed
   NilRead nil_read = NilRead::value;
   std::string engine = "auto";
   unsigned threads = 1;
   Duration time_limit = Duration::max();
-  std::uint64_t memory_limit = UINT64_MAX;   // bytes the engines may hold at once
-  std::function<Duration()> elapsed;         // since the caller's budget began; needed for a time limit; called from any thread
-  std::function<bool()> cancelled;           // polled as often as the clock
+  std::uint64_t memory_limit = UINT64_MAX;  // bytes the engines may hold at once
+  std::function<Duration()>
+      elapsed;                      // since the caller's budget began; needed for a time limit; called from any thread
+  std::function<bool()> cancelled;  // polled as often as the clock
   std::function<void(const CheckProgress&)> progress;  // from the calling thread, at most some times a second
-  bool stop_at_first = false;  // leave further keys unknown once one is invalid
-  bool explain = true;         // shrink to a core and name the anomaly
+  bool stop_at_first = false;                          // leave further keys unknown once one is invalid
+  bool explain = true;                                 // shrink to a core and name the anomaly
 };
 
 // Every model by name: register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue.

@@ -1,8 +1,9 @@
 // Value: what an operation carries: immutable, 16 bytes, cheap to copy, safe to share between threads.
 //
-// Kinds and equality are those of the history formats: values compare structurally and typed, so 1 != 1.0 and :a != "a".
-// A map is kept sorted by key and has each key once; a list keeps its order. `tagged` carries everything the formats know
-// beyond that, unchanged: tag and value, e.g. {"bigint","123456789012345678901"}, {"set",[...]}, {"symbol","foo"},
+// Kinds and equality are those of the history formats: values compare structurally and typed, so 1 != 1.0 and :a !=
+// "a". A map is kept sorted by key and has each key once; a list keeps its order. `tagged` carries everything the
+// formats know beyond that, unchanged: tag and value, e.g. {"bigint","123456789012345678901"}, {"set",[...]},
+// {"symbol","foo"},
 // {"char","a"}, {"ratio","1/3"}, {"decimal","1.5"}, {"inst","..."}; the elements of a set are sorted.
 // Reals compare by bits (NaN equals itself), so a Value can be a key; 0.0 and -0.0 differ.
 // Numbers, null and booleans live inside the Value; the rest is a shared, reference-counted, immutable node.
@@ -25,14 +26,14 @@ class Value {
   using Entry = std::pair<Value, Value>;
 
   Value() noexcept = default;
-  Value(std::nullptr_t) noexcept {}                                                                // NOLINT: implicit
-  Value(bool b) noexcept : kind_(Kind::boolean) { bits_.boolean = b; }                             // NOLINT: implicit
-  Value(int i) noexcept : Value(static_cast<std::int64_t>(i)) {}                                   // NOLINT: implicit
-  Value(std::int64_t i) noexcept : kind_(Kind::integer) { bits_.integer = i; }                     // NOLINT: implicit
-  Value(double d) noexcept : kind_(Kind::real) { bits_.real = d; }                                 // NOLINT: implicit
-  Value(const char* s) : Value(string(s)) {}                                                       // NOLINT: implicit
-  Value(const std::string& s) : Value(string(s)) {}                                                // NOLINT: implicit
-  Value(std::string_view s) : Value(string(s)) {}                                                  // NOLINT: implicit
+  Value(std::nullptr_t) noexcept {}                                             // NOLINT: implicit
+  Value(bool b) noexcept : kind_(Kind::boolean) { bits_.boolean = b; }          // NOLINT: implicit
+  Value(int i) noexcept : Value(static_cast<std::int64_t>(i)) {}                // NOLINT: implicit
+  Value(std::int64_t i) noexcept : kind_(Kind::integer) { bits_.integer = i; }  // NOLINT: implicit
+  Value(double d) noexcept : kind_(Kind::real) { bits_.real = d; }              // NOLINT: implicit
+  Value(const char* s) : Value(string(s)) {}                                    // NOLINT: implicit
+  Value(const std::string& s) : Value(string(s)) {}                             // NOLINT: implicit
+  Value(std::string_view s) : Value(string(s)) {}                               // NOLINT: implicit
 
   static Value string(std::string_view text);
   static Value keyword(std::string_view name);  // without the colon; a namespace stays: "ns/name"

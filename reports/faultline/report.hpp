@@ -33,33 +33,33 @@ struct FaultEffect {
   bool bit = true;        // false: it changed nothing
 };
 
-struct RunInfo {            // absent for `check`
-  std::string directory;    // as given to the user: "runs/register/20261120T021406Z"
-  std::string target;       // "etcd"
-  std::string workload;     // "register"
+struct RunInfo {          // absent for `check`
+  std::string directory;  // as given to the user: "runs/register/20261120T021406Z"
+  std::string target;     // "etcd"
+  std::string workload;   // "register"
   std::vector<std::string> nemesis;
   std::uint64_t seed = 0;
   std::size_t nodes = 0;
   std::size_t concurrency = 0;
   std::vector<FaultEffect> faults;
   std::size_t leader_changes = 0;
-  std::map<std::string, std::string> versions;  // what the target says of itself
+  std::map<std::string, std::string> versions;                 // what the target says of itself
   std::vector<std::pair<std::string, std::string>> artefacts;  // file name, sha256
   std::string repeat;         // the command that repeats the run; empty: "faultline replay DIRECTORY"
   bool exact_repeat = false;  // the simulator repeats every step; a live run only its schedule
 };
 
 struct ReportInput {
-  const History* history = nullptr;      // never null
-  std::optional<Verdict> verdict;        // absent when nothing was judged
+  const History* history = nullptr;  // never null
+  std::optional<Verdict> verdict;    // absent when nothing was judged
   Ending ending = Ending::judged;
-  std::string failure;                   // for harness_failure: one sentence naming node, log and remedy
-  std::string vacuous;                   // not empty: no requested fault had an effect, for this reason; the verdict is then unknown
+  std::string failure;  // for harness_failure: one sentence naming node, log and remedy
+  std::string vacuous;  // not empty: no requested fault had an effect, for this reason; the verdict is then unknown
   std::optional<RunInfo> run;
-  std::string source;                    // the history's file as the user named it
-  std::string model_options;             // extra flags of the check command to repeat: "--failed-cas observe"
+  std::string source;         // the history's file as the user named it
+  std::string model_options;  // extra flags of the check command to repeat: "--failed-cas observe"
   bool certificate_verified = false;
-  std::string utc;                       // "2026-11-20 02:14:06 UTC", when the run or check began
+  std::string utc;                          // "2026-11-20 02:14:06 UTC", when the run or check began
   std::map<std::string, std::string> tool;  // "version", "commit", "compiler"
   Duration seconds_parse{};
   std::uint64_t peak_rss_bytes = 0;
@@ -76,7 +76,7 @@ struct ReportInput {
 // 0 valid, 1 violation, 2 unknown, 3 harness failure, 130 interrupted.
 int exit_code(const ReportInput& input);
 // The first sentence of every format.
-std::string headline(const ReportInput& input);   // "✗ Not linearizable"
+std::string headline(const ReportInput& input);  // "✗ Not linearizable"
 std::string contradiction(const ReportInput& input);
 
 struct TerminalStyle {
