@@ -31,7 +31,8 @@ struct KeyVerdict {
   std::size_t operations = 0;
   std::size_t longest_prefix = 0;  // completed operations in the deepest legal prefix
   SearchCost cost;
-  std::string reason;  // for unknown: which budget ran out; empty otherwise
+  std::vector<OperationIndex> order;  // valid and CheckOptions::certify: a complete legal order
+  std::string reason;                 // for unknown: which budget ran out; empty otherwise
 };
 
 // One row of the longest legal prefix.
