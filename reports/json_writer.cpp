@@ -1,12 +1,11 @@
 #include "json_writer.hpp"
 
 #include <faultline/assert.hpp>
+#include <faultline/formats.hpp>
 #include <faultline/text.hpp>
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace faultline::reports {
@@ -49,14 +48,13 @@ std::string ascii_escape(char c) {
   return code < 0x20 || code == 0x7f ? fmt::format("\\u{:04x}", code) : std::string(1, c);
 }
 
-}  // namespace
-
-std::string json_quoted(std::string_view bytes) {
-  std::string out = "\"";
+// Of text that is JSON already only what may harm a terminal is escaped.
+std::string escaped(std::string_view bytes, bool is_json) {
+  std::string out;
   while (!bytes.empty()) {
     const char c = bytes.front();
     if (static_cast<unsigned char>(c) < 0x80) {
-      out += ascii_escape(c);
+      out += is_json ? std::string(1, c) : ascii_escape(c);
       bytes.remove_prefix(1);
       continue;
     }
@@ -68,43 +66,17 @@ std::string json_quoted(std::string_view bytes) {
     }
     const std::string_view sequence = bytes.substr(0, length);
     const std::uint32_t code = decoded(sequence);
-    if (must_escape(code)) {
-      out += fmt::format("\\u{:04x}", code);
-    } else {
-      out += sequence;
-    }
+    out += must_escape(code) ? fmt::format("\\u{:04x}", code) : std::string(sequence);
     bytes.remove_prefix(length);
   }
-  return out + "\"";
+  return out;
 }
 
-std::string json_text(const Value& value) {
-  switch (value.kind()) {
-    case Value::Kind::null: return "null";
-    case Value::Kind::boolean: return value.as_boolean() ? "true" : "false";
-    case Value::Kind::integer: return fmt::format("{}", value.as_integer());
-    case Value::Kind::real: return std::isfinite(value.as_real()) ? value.to_string() : "null";
-    case Value::Kind::string:
-    case Value::Kind::keyword: return json_quoted(value.as_text());
-    case Value::Kind::tagged:
-      return "{" + json_quoted("#" + std::string(value.tag())) + ": " + json_text(value.tagged_value()) + "}";
-    case Value::Kind::list: {
-      std::string text = "[";
-      for (const Value& item : value.as_list()) text += (text.size() > 1 ? "," : "") + json_text(item);
-      return text + "]";
-    }
-    case Value::Kind::map: break;
-  }
-  const auto entries = value.as_map();
-  const bool object =
-      std::all_of(entries.begin(), entries.end(), [](const Value::Entry& entry) { return entry.first.is_string(); });
-  std::string text;
-  for (const auto& [name, item] : entries) {
-    if (!text.empty()) text += ",";
-    text += object ? json_text(name) + ":" + json_text(item) : "[" + json_text(name) + "," + json_text(item) + "]";
-  }
-  return object ? "{" + text + "}" : "[" + text + "]";
-}
+}  // namespace
+
+std::string json_quoted(std::string_view bytes) { return "\"" + escaped(bytes, false) + "\""; }
+
+std::string json_text(const Value& value) { return escaped(to_json(value), true); }
 
 JsonWriter& JsonWriter::open(char bracket, bool in_line) {
   begin_item();

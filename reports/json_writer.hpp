@@ -16,9 +16,7 @@ namespace faultline::reports {
 
 // A JSON string with its quotes.
 std::string json_quoted(std::string_view bytes);
-// A Value on one line. Keywords become strings; a map whose keys are not all strings becomes a list of pairs; a tagged
-// value becomes
-// {"#tag": value}.
+// A Value on one line, as the native history format writes it.
 std::string json_text(const Value& value);
 
 class JsonWriter {
