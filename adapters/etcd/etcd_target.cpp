@@ -111,8 +111,9 @@ class EtcdTarget final : public live::Target {
   }
 
   std::map<std::string, std::string> unavailable_faults() const override {
-    const NodeName& first = cluster_.nodes().front();
-    const NodeName& last = cluster_.nodes().back();
+    const std::vector<NodeName> nodes = cluster_.nodes();
+    const NodeName& first = nodes.front();
+    const NodeName& last = nodes.back();
     std::map<std::string, std::string> unavailable;
     for (const Fault& fault : {Fault{.kind = "partition", .grudge = {{first, {last}}}},
                                Fault{.kind = "kill", .nodes = {first}}, Fault{.kind = "pause", .nodes = {first}}}) {
