@@ -52,7 +52,9 @@ int try_port(const Endpoint& endpoint) {
   const int on = 1;
   if (!socket || ::inet_pton(AF_INET, endpoint.host.c_str(), &address.sin_addr) != 1) return EINVAL;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(socket.get(), 1) != 0) return errno;
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(socket.get(), 1) != 0)
+    return errno;
   return 0;
 }
 
@@ -62,8 +64,9 @@ Result<void> wait_for_ports(const DaemonSpec& spec) {
     for (const auto& port : spec.ports) {
       int error = 0;
       if (wait_until([&] { return (error = try_port(port)) != EADDRINUSE; }) && error == 0) continue;
-      outcome = Error::environment("node " + spec.name + " cannot listen on " + port.to_string() + ": " + errno_text(error),
-                                   "end the program that holds the port");
+      outcome =
+          Error::environment("node " + spec.name + " cannot listen on " + port.to_string() + ": " + errno_text(error),
+                             "end the program that holds the port");
       return;
     }
   };
@@ -111,7 +114,8 @@ struct Daemon::Run {
 
 // REQUIRES: the caller holds the lock and the process is not reaped, so neither its pid nor its group can have been recycled.
 int Daemon::Run::signal_group(int number) {
-  const bool leader = pinned ? ::pidfd_send_signal(pinned.get(), number, nullptr, 0) == 0 : ::kill(identity.pid, number) == 0;
+  const bool leader =
+      pinned ? ::pidfd_send_signal(pinned.get(), number, nullptr, 0) == 0 : ::kill(identity.pid, number) == 0;
   const int error = leader ? 0 : errno;
   ::kill(-identity.pid, number);
   return error;
@@ -242,7 +246,8 @@ Result<void> Daemon::kill() {
     }
   }
   if (run_->wait_for_end(call_limit)) return {};
-  return Error::environment("node " + spec_.name + " (process " + std::to_string(run_->identity.pid) + ") does not end after SIGKILL");
+  return Error::environment("node " + spec_.name + " (process " + std::to_string(run_->identity.pid) +
+                            ") does not end after SIGKILL");
 }
 
 namespace {
@@ -262,7 +267,9 @@ bool all_threads(pid_t group, bool stopped) {
 
 Result<void> Daemon::pause() {
   const std::lock_guard lock(mutex_);
-  const auto failed = [&](const std::string& why) { return Error::environment("cannot pause node " + spec_.name + ": " + why); };
+  const auto failed = [&](const std::string& why) {
+    return Error::environment("cannot pause node " + spec_.name + ": " + why);
+  };
   if (!run_) return failed("it was never started");
   {
     const std::lock_guard guard(run_->mutex);

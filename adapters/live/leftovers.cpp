@@ -1,10 +1,10 @@
 #include <faultline/live/leftovers.hpp>
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include <array>
@@ -45,8 +45,10 @@ Result<Descriptor> create_locked(const fs::path& file) {
     if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     Descriptor descriptor(::open(fresh.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!descriptor && errno == EEXIST) continue;
-    if (!descriptor) return Error::environment("cannot create " + fresh.string() + ": " + errno_text(errno), state_remedy);
-    if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) == 0 && ::rename(fresh.c_str(), file.c_str()) == 0) return descriptor;
+    if (!descriptor)
+      return Error::environment("cannot create " + fresh.string() + ": " + errno_text(errno), state_remedy);
+    if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) == 0 && ::rename(fresh.c_str(), file.c_str()) == 0)
+      return descriptor;
   }
   return Error::environment("cannot create and lock " + file.string(), state_remedy);
 }
@@ -77,15 +79,18 @@ std::string fresh_run_id() {
 
 Result<fs::path> leftovers_directory() {
   if (const char* chosen = std::getenv("FAULTLINE_STATE"); chosen != nullptr && *chosen != 0) return fs::path(chosen);
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') return fs::path(state) / "faultline";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return fs::path(home) / ".local/state/faultline";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/')
+    return fs::path(state) / "faultline";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    return fs::path(home) / ".local/state/faultline";
   passwd entry{};
   passwd* found = nullptr;
   std::array<char, 4096> buffer{};
   if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
     return fs::path(found->pw_dir) / ".local/state/faultline";
   }
-  return Error::environment("no home directory to keep the journal of leftovers in", "set FAULTLINE_STATE to a directory of yours");
+  return Error::environment("no home directory to keep the journal of leftovers in",
+                            "set FAULTLINE_STATE to a directory of yours");
 }
 
 Result<std::unique_ptr<Leftovers>> Leftovers::open(const std::string& run_id) {
@@ -93,7 +98,8 @@ Result<std::unique_ptr<Leftovers>> Leftovers::open(const std::string& run_id) {
   if (!directory) return directory.error();
   std::error_code error;
   fs::create_directories(directory.value(), error);
-  if (error) return Error::environment("cannot create " + directory.value().string() + ": " + error.message(), state_remedy);
+  if (error)
+    return Error::environment("cannot create " + directory.value().string() + ": " + error.message(), state_remedy);
   const fs::path file = directory.value() / (run_id + std::string(journal_suffix));
   if (fs::exists(file, error)) return Error::environment(file.string() + " exists already", "choose another run id");
   auto descriptor = create_locked(file);
@@ -124,10 +130,13 @@ Result<Leftovers::Id> Leftovers::intend(std::vector<std::string> fields) {
 }
 
 Result<Leftovers::Id> Leftovers::intend_process(const ProcessIdentity& process, std::string_view name) {
-  return intend({"process", std::to_string(process.pid), std::to_string(process.start_time), process.boot_id, std::string(name)});
+  return intend(
+      {"process", std::to_string(process.pid), std::to_string(process.start_time), process.boot_id, std::string(name)});
 }
 
-Result<Leftovers::Id> Leftovers::intend_namespace(std::string_view name) { return intend({"namespace", std::string(name)}); }
+Result<Leftovers::Id> Leftovers::intend_namespace(std::string_view name) {
+  return intend({"namespace", std::string(name)});
+}
 
 Result<Leftovers::Id> Leftovers::intend_folder(const fs::path& folder) { return intend({"folder", folder.string()}); }
 
@@ -144,7 +153,8 @@ Result<Leftovers::Id> make_scratch_folder(Leftovers& journal, const fs::path& fo
   if (::mkdir(folder.c_str(), 0755) != 0) {
     const int error = errno;
     journal.healed(id.value());
-    return Error::environment("cannot create " + folder.string() + ": " + errno_text(error), "set TMPDIR to a directory of yours");
+    return Error::environment("cannot create " + folder.string() + ": " + errno_text(error),
+                              "set TMPDIR to a directory of yours");
   }
   std::ofstream marker(folder / scratch_marker);
   marker << journal.run_id() << '\n';

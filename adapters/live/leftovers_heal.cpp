@@ -29,10 +29,14 @@ std::string join_record(const std::vector<std::string>& fields) {
   for (const auto& field : fields) {
     if (&field != &fields.front()) line += '\t';
     for (const char c : field) {
-      if (c == '\t') line += "\\t";
-      else if (c == '\n') line += "\\n";
-      else if (c == '\\') line += "\\\\";
-      else line += c;
+      if (c == '\t')
+        line += "\\t";
+      else if (c == '\n')
+        line += "\\n";
+      else if (c == '\\')
+        line += "\\\\";
+      else
+        line += c;
     }
   }
   return line + '\n';
@@ -79,7 +83,8 @@ Number to_number(const std::string& text) {
 void add_claim(Claims& claims, const std::vector<std::string>& fields) {
   const std::string& kind = fields[2];
   if (kind == "process" && fields.size() == 7) {
-    claims.processes.push_back({{to_number<pid_t>(fields[3]), to_number<std::uint64_t>(fields[4]), fields[5]}, fields[6]});
+    claims.processes.push_back(
+        {{to_number<pid_t>(fields[3]), to_number<std::uint64_t>(fields[4]), fields[5]}, fields[6]});
   } else if (kind == "namespace" && fields.size() == 4) {
     claims.namespaces.push_back(fields[3]);
   } else if (kind == "folder" && fields.size() == 4) {
@@ -141,7 +146,8 @@ class Healer {
     for (const auto& process : claims_.processes) kill(process.identity, process.name);
     // What the daemons started may have left their group; it carries the run's name in its environment.
     for (const pid_t pid : processes_with_environment(std::string(run_variable) + "=" + claims_.run_id)) {
-      if (const auto identity = identify(pid); identity.ok() && pid != ::getpid()) kill(identity.value(), "descendant of a node");
+      if (const auto identity = identify(pid); identity.ok() && pid != ::getpid())
+        kill(identity.value(), "descendant of a node");
     }
     for (const auto& name : claims_.namespaces) remove_namespace(name);
     for (const auto& folder : claims_.folders) remove_folder(folder);
@@ -236,7 +242,8 @@ Result<HealedLeftovers> heal_leftovers() {
   std::error_code error;
   if (!fs::exists(directory.value(), error) && !error) return report;
   std::vector<fs::path> files;
-  for (auto entry = fs::directory_iterator(directory.value(), error); !error && entry != fs::directory_iterator(); entry.increment(error)) {
+  for (auto entry = fs::directory_iterator(directory.value(), error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
     if (is_journal_name(entry->path())) files.push_back(entry->path());
   }
   if (error) {

@@ -15,7 +15,8 @@ Result<void> make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (!error) return {};
-  return Error::environment("cannot create " + folder.string() + ": " + error.message(), "choose another --out directory");
+  return Error::environment("cannot create " + folder.string() + ": " + error.message(),
+                            "choose another --out directory");
 }
 
 }  // namespace
@@ -31,7 +32,9 @@ LocalCluster::~LocalCluster() { (void)tear_down().ok(); }
 Result<void> LocalCluster::make_places() {
   std::error_code error;
   const fs::path scratch = fs::temp_directory_path(error) / ("faultline-" + options_.run_id);
-  if (error) return Error::environment("no folder for temporary files: " + error.message(), "set TMPDIR to a directory of yours");
+  if (error)
+    return Error::environment("no folder for temporary files: " + error.message(),
+                              "set TMPDIR to a directory of yours");
   auto made = make_scratch_folder(*leftovers_, scratch);
   if (!made) return made.error();
   scratch_ = made.value();
@@ -116,7 +119,8 @@ Result<void> LocalCluster::tear_down() {
     std::error_code error;
     fs::remove_all(scratch_folder_, error);
     if (error) {
-      fail_with(Error::environment("cannot remove " + scratch_folder_.string() + ": " + error.message(), "remove it by hand"));
+      fail_with(Error::environment("cannot remove " + scratch_folder_.string() + ": " + error.message(),
+                                   "remove it by hand"));
     } else {
       leftovers_->healed(scratch_);
       scratch_folder_.clear();

@@ -35,7 +35,8 @@ std::vector<NodeName> LocalCluster::primaries() {
     if (daemons_[node]->state() == Daemon::State::running) running.push_back(node);
   }
   std::vector<char> leads(daemons_.size(), 0);
-  visit(running, [&](std::size_t node) { leads[node] = options_.leads(places_[node], options_.attempt_limit) ? 1 : 0; });
+  visit(running,
+        [&](std::size_t node) { leads[node] = options_.leads(places_[node], options_.attempt_limit) ? 1 : 0; });
   std::vector<NodeName> names;
   for (const std::size_t node : running) {
     if (leads[node] != 0) names.push_back(places_[node].name);
@@ -51,7 +52,9 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
   const auto known = [&](const NodeName& node) {
     return std::find(options_.nodes.begin(), options_.nodes.end(), node) != options_.nodes.end();
   };
-  const auto unknown = [&](const NodeName& node) { return Error::bad_input("fault '" + fault.kind + "' names the unknown node '" + node + "'"); };
+  const auto unknown = [&](const NodeName& node) {
+    return Error::bad_input("fault '" + fault.kind + "' names the unknown node '" + node + "'");
+  };
   for (const auto& node : fault.nodes) {
     if (!known(node)) return unknown(node);
   }
@@ -78,12 +81,14 @@ Result<void> LocalCluster::load_grudges() {
   for (const auto& active : active_) {
     for (const auto& [node, sources] : active.fault.grudge) total[node].insert(sources.begin(), sources.end());
   }
+  for (auto& [node, sources] : total) sources.erase(node);  // nobody is cut from itself
   return network_->apply(total);
 }
 
 Result<Value> LocalCluster::apply_partition(const Fault& fault) {
   std::int64_t pairs = 0;
-  for (const auto& [node, sources] : fault.grudge) pairs += static_cast<std::int64_t>(sources.size() - sources.count(node));
+  for (const auto& [node, sources] : fault.grudge)
+    pairs += static_cast<std::int64_t>(sources.size() - sources.count(node));
   active_.push_back({.fault = fault, .nodes = {}, .before = network_->counters()});
   if (auto loaded = load_grudges(); !loaded) {
     active_.pop_back();
@@ -134,7 +139,8 @@ Result<Value> LocalCluster::apply_to_daemons(const Fault& fault) {
 Result<Value> LocalCluster::heal(const Fault& fault) {
   const std::lock_guard lock(mutex_);
   note_exits();
-  const auto found = std::find_if(active_.begin(), active_.end(), [&](const Active& active) { return active.fault == fault; });
+  const auto found =
+      std::find_if(active_.begin(), active_.end(), [&](const Active& active) { return active.fault == fault; });
   if (found == active_.end()) return Value::map({});
   const Active healed = *found;
   active_.erase(found);

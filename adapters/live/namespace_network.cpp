@@ -28,7 +28,8 @@ using Clock = std::chrono::steady_clock;
 
 // Interfaces to come get no IPv6 address: its neighbour discovery would take seconds, and no rule of ours looks at it.
 Result<void> without_ipv6(const std::string& name) {
-  return run_in_namespace(namespace_path(name), [] { std::ofstream("/proc/sys/net/ipv6/conf/default/disable_ipv6") << "1\n"; });
+  return run_in_namespace(namespace_path(name),
+                          [] { std::ofstream("/proc/sys/net/ipv6/conf/default/disable_ipv6") << "1\n"; });
 }
 
 sockaddr_in socket_address(const std::string& host, std::uint16_t port) {
@@ -53,7 +54,8 @@ Result<Mailbox> open_mailbox(const std::string& name_space, const std::string& h
     box.address = socket_address(host, 0);
     socklen_t size = sizeof box.address;
     auto* address = reinterpret_cast<sockaddr*>(&box.address);
-    if (::bind(box.socket.get(), address, size) != 0 || ::getsockname(box.socket.get(), address, &size) != 0) error = errno;
+    if (::bind(box.socket.get(), address, size) != 0 || ::getsockname(box.socket.get(), address, &size) != 0)
+      error = errno;
   });
   if (!entered) return entered.error();
   if (error != 0) return Error::environment("cannot open a probe socket on " + host + ": " + errno_text(error));
@@ -103,12 +105,15 @@ Pairs unreached(const std::vector<Mailbox>& boxes, Duration limit) {
 
 }  // namespace
 
-NamespaceNetwork::NamespaceNetwork(NetworkOptions options, FilterTool tool) : options_(std::move(options)), tool_(tool) {}
+NamespaceNetwork::NamespaceNetwork(NetworkOptions options, FilterTool tool)
+    : options_(std::move(options)), tool_(tool) {}
 
 NamespaceNetwork::~NamespaceNetwork() { (void)tear_down().ok(); }
 
 std::string NamespaceNetwork::bridge_space() const { return "fl-" + options_.run_id + "-net"; }
-std::string NamespaceNetwork::node_space(std::size_t index) const { return "fl-" + options_.run_id + "-" + options_.nodes[index]; }
+std::string NamespaceNetwork::node_space(std::size_t index) const {
+  return "fl-" + options_.run_id + "-" + options_.nodes[index];
+}
 std::string NamespaceNetwork::address(std::size_t index) { return "10.99.0." + std::to_string(index + 1); }
 
 std::size_t NamespaceNetwork::index_of(const NodeName& node) const {
@@ -152,7 +157,8 @@ Result<void> NamespaceNetwork::connect_node(std::size_t index) {
                                  " master br0\nlink set " + port + " up\n",
                              namespace_path(bridge_space()));
   if (!bridged) return bridged.error();
-  auto addressed = run_checked({"ip", "-batch", "-"}, "addr add " + address(index) + "/24 dev eth0\nlink set lo up\nlink set eth0 up\n",
+  auto addressed = run_checked({"ip", "-batch", "-"},
+                               "addr add " + address(index) + "/24 dev eth0\nlink set lo up\nlink set eth0 up\n",
                                namespace_path(space));
   if (!addressed) return addressed.error();
   std::string name = "faultline_" + options_.run_id;
@@ -180,7 +186,9 @@ NodeAddresses NamespaceNetwork::addresses(const NodeName& node) const {
   return {.peer_listen = {host, peer_port}, .peer_advertise = {host, peer_port}, .client = {host, client_port}};
 }
 
-std::filesystem::path NamespaceNetwork::name_space(const NodeName& node) const { return namespace_path(node_space(index_of(node))); }
+std::filesystem::path NamespaceNetwork::name_space(const NodeName& node) const {
+  return namespace_path(node_space(index_of(node)));
+}
 
 Result<void> NamespaceNetwork::apply(const Grudge& grudge) {
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
@@ -207,7 +215,8 @@ Result<Value> NamespaceNetwork::probe(Duration limit) {
     boxes.push_back(std::move(box).value());
   }
   const Pairs missing = unreached(boxes, limit);
-  if (missing.empty()) return Value::map({{"reachable_pairs", static_cast<std::int64_t>(boxes.size() * (boxes.size() - 1))}});
+  if (missing.empty())
+    return Value::map({{"reachable_pairs", static_cast<std::int64_t>(boxes.size() * (boxes.size() - 1))}});
   std::string text;
   for (const auto& [from, to] : missing) text += " " + options_.nodes[from] + "->" + options_.nodes[to];
   return Error::environment("no packet crossed within " + to_text(limit) + ":" + text);
@@ -246,8 +255,8 @@ Result<void> NamespaceNetwork::tear_down() {
 }
 
 std::string NamespaceNetwork::describe() const {
-  return std::string("each node in its own network namespace on a bridge; a cut drops packets at the destination (") + to_string(tool_) +
-         "), acknowledgements included";
+  return std::string("each node in its own network namespace on a bridge; a cut drops packets at the destination (") +
+         to_string(tool_) + "), acknowledgements included";
 }
 
 }  // namespace faultline::live

@@ -28,9 +28,11 @@ Result<void> create_namespace(const std::string& name) {
 Result<void> delete_namespace(const std::string& name) {
   FL_ASSERT(name.starts_with("fl-"));
   const std::string path = namespace_path(name);
-  ::umount2(path.c_str(), MNT_DETACH);  // fails if the creation never came to the mount; the file then goes all the same
+  ::umount2(path.c_str(),
+            MNT_DETACH);  // fails if the creation never came to the mount; the file then goes all the same
   if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
-  return Error::environment("cannot remove network namespace " + name + ": " + errno_text(errno), "as root: ip netns delete " + name);
+  return Error::environment("cannot remove network namespace " + name + ": " + errno_text(errno),
+                            "as root: ip netns delete " + name);
 }
 
 }  // namespace faultline::live

@@ -34,17 +34,20 @@ Result<void> check(const NetworkOptions& options) {
   }
   const std::set<NodeName> distinct(options.nodes.begin(), options.nodes.end());
   if (distinct.size() != options.nodes.size()) return Error::bad_input("two nodes have the same name");
-  if (options.nodes.empty() || options.nodes.size() > most) return Error::bad_input("a local cluster has 1 to 100 nodes");
+  if (options.nodes.empty() || options.nodes.size() > most)
+    return Error::bad_input("a local cluster has 1 to 100 nodes");
   return {};
 }
 
 // Builds what a cluster needs in a namespace without a name, which vanishes with the thread.
 Result<void> try_namespace(FilterTool tool) {
   if (::unshare(CLONE_NEWNET) != 0) {
-    return Error::environment("cannot make a network namespace: " + errno_text(errno), "run as root with CAP_SYS_ADMIN");
+    return Error::environment("cannot make a network namespace: " + errno_text(errno),
+                              "run as root with CAP_SYS_ADMIN");
   }
-  auto links = run_checked({"ip", "-batch", "-"},
-                           "link add br0 type bridge\nlink add a0 type veth peer name b0\nlink set a0 master br0\n", "");
+  auto links =
+      run_checked({"ip", "-batch", "-"},
+                  "link add br0 type bridge\nlink add a0 type veth peer name b0\nlink set a0 master br0\n", "");
   if (!links) return Error::environment(links.error().message, "load the kernel modules bridge and veth");
   const FilterPlan plan{.name = "faultline_try", .harness = "10.99.0.254", .sources = {"10.99.0.1"}};
   auto filter = tool == FilterTool::nft ? run_checked({"nft", "-f", "-"}, nft_setup(plan) + nft_rules(plan, {0}), "")

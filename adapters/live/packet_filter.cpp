@@ -75,8 +75,9 @@ PacketFilter::PacketFilter(FilterTool tool, FilterPlan plan, std::string name_sp
     : tool_(tool), plan_(std::move(plan)), name_space_(std::move(name_space)) {}
 
 Result<void> PacketFilter::set_up() {
-  auto loaded = tool_ == FilterTool::nft ? run_checked({"nft", "-f", "-"}, nft_setup(plan_), name_space_)
-                                         : run_checked({"iptables-restore", "--noflush", "-w", "5"}, iptables_setup(plan_), name_space_);
+  auto loaded = tool_ == FilterTool::nft
+                    ? run_checked({"nft", "-f", "-"}, nft_setup(plan_), name_space_)
+                    : run_checked({"iptables-restore", "--noflush", "-w", "5"}, iptables_setup(plan_), name_space_);
   if (!loaded) return loaded.error();
   return {};
 }

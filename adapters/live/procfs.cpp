@@ -19,7 +19,9 @@
 namespace faultline::live {
 namespace {
 
-std::string proc_path(pid_t pid, std::string_view name) { return "/proc/" + std::to_string(pid) + "/" + std::string(name); }
+std::string proc_path(pid_t pid, std::string_view name) {
+  return "/proc/" + std::to_string(pid) + "/" + std::string(name);
+}
 
 // Files of /proc have no size; read until the end.
 std::string read_all(const std::string& path) {

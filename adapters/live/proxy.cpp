@@ -67,7 +67,8 @@ using ConnectionPointer = std::shared_ptr<Connection>;
 }  // namespace
 
 struct Proxy::Core {
-  explicit Core(std::vector<std::uint16_t> ports) : targets(std::move(ports)), processes(targets.size(), 0), opened(context) {
+  explicit Core(std::vector<std::uint16_t> ports)
+      : targets(std::move(ports)), processes(targets.size(), 0), opened(context) {
     opened.expires_at(asio::steady_timer::time_point::max());
   }
 
@@ -208,7 +209,8 @@ asio::awaitable<void> Proxy::Core::serve(ConnectionPointer connection) {
 
 // Writes only while the gate is open. Readiness is awaited and the write itself is synchronous, so that no byte moves between a gate's
 // closing and the look at it.
-asio::awaitable<error_code> Proxy::Core::deliver(ConnectionPointer connection, bool forth, std::span<const char> bytes) {
+asio::awaitable<error_code> Proxy::Core::deliver(ConnectionPointer connection, bool forth,
+                                                 std::span<const char> bytes) {
   auto& to = forth ? connection->target : connection->source;
   const std::size_t i = forth ? connection->from : connection->to;
   const std::size_t j = forth ? connection->to : connection->from;
@@ -299,7 +301,8 @@ Result<void> Proxy::run(std::function<void(Core&)> work) {
   });
   constexpr auto limit = std::chrono::seconds(10);
   if (future.wait_for(limit) == std::future_status::ready) return {};
-  return Error::environment("the fault proxy did not answer within 10 s", "the machine is overloaded: use fewer nodes or clients");
+  return Error::environment("the fault proxy did not answer within 10 s",
+                            "the machine is overloaded: use fewer nodes or clients");
 }
 
 Result<void> Proxy::set_process(std::size_t node, pid_t group) {

@@ -33,7 +33,7 @@ struct ProxyCounters {
   std::int64_t held_chunks = 0;      // how often that happened
   std::int64_t cut_connections = 0;  // connections alive when a gate of theirs closed, or opened while it was closed
   std::int64_t unattributed_connections = 0;
-  std::int64_t held_now = 0;         // bytes waiting at a closed gate
+  std::int64_t held_now = 0;  // bytes waiting at a closed gate
 };
 
 class Proxy {

@@ -47,14 +47,18 @@ bool wait_readable(int socket, Clock::time_point until) {
 
 bool receive_nonce(int socket, std::uint64_t nonce, Clock::time_point until) {
   std::uint64_t heard = 0;
-  return wait_readable(socket, until) && ::recv(socket, &heard, sizeof heard, MSG_WAITALL) == sizeof heard && heard == nonce;
+  return wait_readable(socket, until) && ::recv(socket, &heard, sizeof heard, MSG_WAITALL) == sizeof heard &&
+         heard == nonce;
 }
 
-bool send_nonce(int socket, std::uint64_t nonce) { return ::send(socket, &nonce, sizeof nonce, MSG_NOSIGNAL) == sizeof nonce; }
+bool send_nonce(int socket, std::uint64_t nonce) {
+  return ::send(socket, &nonce, sizeof nonce, MSG_NOSIGNAL) == sizeof nonce;
+}
 
 }  // namespace
 
-ProxyNetwork::ProxyNetwork(NetworkOptions options, std::string reason) : options_(std::move(options)), reason_(std::move(reason)) {}
+ProxyNetwork::ProxyNetwork(NetworkOptions options, std::string reason)
+    : options_(std::move(options)), reason_(std::move(reason)) {}
 
 ProxyNetwork::~ProxyNetwork() { (void)tear_down().ok(); }
 
@@ -126,7 +130,8 @@ Result<void> ProxyNetwork::probe_pair(std::size_t from, std::size_t to, Duration
   std::uint64_t nonce = 0;
   FL_ASSERT(::getrandom(&nonce, sizeof nonce, 0) == sizeof nonce);
   const auto silent = [&](std::size_t a, std::size_t b) {
-    return Error::environment("no byte crossed within " + to_text(limit) + ": " + options_.nodes[a] + "->" + options_.nodes[b]);
+    return Error::environment("no byte crossed within " + to_text(limit) + ": " + options_.nodes[a] + "->" +
+                              options_.nodes[b]);
   };
   if (!send_nonce(out, nonce) || !wait_readable(sink.value().first.get(), until)) return silent(from, to);
   const Descriptor in(::accept4(sink.value().first.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -176,7 +181,8 @@ Result<void> ProxyNetwork::tear_down() {
 
 std::string ProxyNetwork::describe() const {
   return "nodes on loopback, peers through the fault proxy (" + reason_ +
-         "): a cut holds bytes and delivers them when it heals; a connection opened during a cut connects, but hears nothing";
+         "): a cut holds bytes and delivers them when it heals; a connection opened during a cut connects, but hears "
+         "nothing";
 }
 
 }  // namespace faultline::live

@@ -72,13 +72,15 @@ void mark_close_on_exec() {
 }
 
 [[noreturn]] void run_child(ChildPlan plan) {
-  for (int* descriptor : {&plan.input, &plan.output, &plan.errors, &plan.name_space, &plan.gate, &plan.gate_writer, &plan.failure}) {
+  for (int* descriptor :
+       {&plan.input, &plan.output, &plan.errors, &plan.name_space, &plan.gate, &plan.gate_writer, &plan.failure}) {
     lift(*descriptor);
   }
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(plan, Step::death_signal);
   if (::getppid() != plan.parent) ::_exit(126);  // it died before the signal was armed
   ::setsid();
-  if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.errors, 2) < 0) give_up(plan, Step::redirect);
+  if (::dup2(plan.input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.errors, 2) < 0)
+    give_up(plan, Step::redirect);
   if (plan.name_space >= 0 && ::setns(plan.name_space, CLONE_NEWNET) != 0) give_up(plan, Step::name_space);
   if (plan.working_directory != nullptr && ::chdir(plan.working_directory) != 0) give_up(plan, Step::directory);
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
@@ -125,7 +127,8 @@ struct Pipe {
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    return Error::environment("cannot make a pair of sockets: " + errno_text(errno), "raise the limit of open files (ulimit -n)");
+    return Error::environment("cannot make a pair of sockets: " + errno_text(errno),
+                              "raise the limit of open files (ulimit -n)");
   }
   return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
@@ -154,7 +157,8 @@ Result<std::string> find_program(const std::string& name) {
     return Error::environment("cannot execute " + name + ": " + errno_text(errno));
   }
   const char* path = std::getenv("PATH");
-  std::string rest = std::string(path != nullptr ? path : "") + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  std::string rest =
+      std::string(path != nullptr ? path : "") + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   while (!rest.empty()) {
     const auto colon = std::min(rest.find(':'), rest.size());
     const std::string directory = rest.substr(0, colon);
@@ -194,7 +198,8 @@ Result<GatedChild> spawn(const SpawnPlan& plan) {
                         .parent = ::getpid()};
   const pid_t pid = fork_quietly(child);
   if (pid < 0) {
-    return Error::environment("cannot fork for " + program.value() + ": " + errno_text(errno), "free memory or processes");
+    return Error::environment("cannot fork for " + program.value() + ": " + errno_text(errno),
+                              "free memory or processes");
   }
   return GatedChild(pid, std::move(gate.value().writer), std::move(failure.value().reader), program.value());
 }
@@ -210,7 +215,8 @@ Result<void> GatedChild::release() {
   const auto n = ::read(failure_.get(), &failure, sizeof failure);
   if (n != sizeof failure && sent) return {};  // closed by exec
   if (n != sizeof failure) return Error::environment("the child that was to execute " + program_ + " ended early");
-  return Error::environment("cannot start " + program_ + ": " + to_string(failure.step) + ": " + errno_text(failure.error));
+  return Error::environment("cannot start " + program_ + ": " + to_string(failure.step) + ": " +
+                            errno_text(failure.error));
 }
 
 namespace {
@@ -251,8 +257,8 @@ Result<Descriptor> file_of(const std::string& text) {
 
 }  // namespace
 
-Result<CommandResult> run_command(const std::vector<std::string>& command, const std::string& input, const std::string& name_space,
-                                  Duration limit) {
+Result<CommandResult> run_command(const std::vector<std::string>& command, const std::string& input,
+                                  const std::string& name_space, Duration limit) {
   const auto until = Clock::now() + limit;
   auto in = file_of(input);
   auto out = make_pipe();
@@ -285,7 +291,8 @@ Result<CommandResult> run_command(const std::vector<std::string>& command, const
   return result;
 }
 
-Result<std::string> run_checked(const std::vector<std::string>& command, const std::string& input, const std::string& name_space) {
+Result<std::string> run_checked(const std::vector<std::string>& command, const std::string& input,
+                                const std::string& name_space) {
   auto result = run_command(command, input, name_space);
   if (!result) return result.error();
   if (result.value().status == 0) return std::move(result.value().output);

@@ -58,10 +58,11 @@ struct CommandResult {
 
 // Runs a command to its end with `input` as stdin, killing it at the limit. A status other than 0 is not an error.
 // `name_space`: path of a network namespace to run it in; empty: the calling thread's.
-Result<CommandResult> run_command(const std::vector<std::string>& command, const std::string& input, const std::string& name_space,
-                                  Duration limit = std::chrono::seconds(10));
+Result<CommandResult> run_command(const std::vector<std::string>& command, const std::string& input,
+                                  const std::string& name_space, Duration limit = std::chrono::seconds(10));
 // The same, and a status other than 0 is an error that quotes what the command said. Returns its output.
-Result<std::string> run_checked(const std::vector<std::string>& command, const std::string& input, const std::string& name_space);
+Result<std::string> run_checked(const std::vector<std::string>& command, const std::string& input,
+                                const std::string& name_space);
 
 // Runs `work` in a thread of its own inside a network namespace, to its end.
 Result<void> run_in_namespace(const std::string& name_space, const std::function<void()>& work);

@@ -10,11 +10,11 @@
 // completion gets its time when it leaves next_completion(), after the client has all of it.
 //
 // Thread rules: everything from the thread that opened it, except interrupt(). Destruction is clean at any time: operations under way are
-// abandoned; a FaultPort call under way gets the nemesis limit to end, after that its thread is left behind (it touches the FaultPort
-// until the call returns, but nothing of the world).
+// abandoned; a FaultPort call under way gets the nemesis limit to end, after that its thread is left behind: it touches the FaultPort
+// until that one call returns, and nothing of the world. (LocalCluster::tear_down() makes such a call end, and waits for it.)
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -25,8 +25,9 @@ namespace faultline::live {
 
 struct LiveWorldOptions {
   std::size_t concurrency = 10;
+  std::uint64_t seed = 0;                               // for what a fault leaves open (which node, which shape)
   Duration operation_limit = std::chrono::seconds(30);  // the net under the clients' own deadlines
-  Duration nemesis_limit = std::chrono::seconds(10);    // how long the destructor waits for a FaultPort call under way
+  Duration nemesis_limit = std::chrono::seconds(3);     // how long the destructor waits for a FaultPort call under way
 };
 
 class LiveWorld final : public World {

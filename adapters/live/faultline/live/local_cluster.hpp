@@ -45,8 +45,8 @@ struct NodeSpec {
 
 struct LocalClusterOptions {
   std::vector<NodeName> nodes;
-  std::string run_id;                                // short, [a-z0-9-]; empty: a fresh one
-  std::filesystem::path run_directory;               // logs go to run_directory/nodes/<name>/daemon.log
+  std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
+  std::filesystem::path run_directory;  // logs go to run_directory/nodes/<name>/daemon.log
   NetworkKind network = NetworkKind::automatic;
   Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
   Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
