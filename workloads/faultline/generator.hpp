@@ -2,8 +2,8 @@
 //
 // Asked with op(context), a generator answers one of three things, and always with its successor:
 //   invoke     this event, now, on this free worker; the successor stands for everything after it
-//   pending    nothing before `until`, or before some event (until = never); the successor has only noted that it was
-//   asked exhausted  nothing, ever again
+//   pending    nothing before `until`, or before some event (until = never); the successor just noted that it was asked
+//   exhausted  nothing, ever again
 // and it is told of every event (invocations and completions) with update(context, event). Asking is free of effects:
 // whoever asks and does not use the answer just keeps the old value. So a simulated clock tests a generator against the
 // exact operations expected.
@@ -23,9 +23,9 @@
 // 500/s for 30 s, while the nemesis cuts the network every 5 s:
 //   Rng rng = Rng(seed).fork("workload");
 //   Generator clients = stagger(rng.fork("pace"), 2ms, mix(rng.fork("mix"), {{1, reads}, {1, writes}}));
-//   Generator faults = cycle(sequence({sleep(5s), Invocation{"start-partition", …}, sleep(5s),
-//   Invocation{"stop-partition", …}})); run({.main = time_limit(30s, by_role(clients, faults))}, world, {.concurrency =
-//   10});
+//   Generator faults = cycle(sequence({sleep(5s), Invocation{"start-partition", cut}, sleep(5s),
+//                                      Invocation{"stop-partition", cut}}));
+//   run({.main = time_limit(30s, by_role(clients, faults))}, world, {.concurrency = 10});
 #pragma once
 
 #include <faultline/context.hpp>
@@ -104,9 +104,8 @@ struct Step {
   static Step invoke(const Context& context, Invocation invocation, Generator next);
 };
 
-// --- operations
-// ---------------------------------------------------------------------------------------------------------------- One
-// after the other, each once.
+// --- operations ------------------------------------------------------------------------------------------------------
+// One after the other, each once.
 Generator operations(std::vector<Invocation> invocations);
 
 // Whatever the function returns, for ever or until nullopt. The function must depend on its arguments alone.
@@ -123,9 +122,8 @@ Generator unfold(Rng rng, State initial, std::function<std::optional<Invocation>
 // Nothing, for that long from the first time it is asked; then exhausted.
 Generator sleep(Duration duration);
 
-// --- one after the other
-// ------------------------------------------------------------------------------------------------------- Each until it
-// is exhausted, then the next, even while operations of the former are outstanding.
+// --- one after the other ---------------------------------------------------------------------------------------------
+// Each until it is exhausted, then the next, even while operations of the former are outstanding.
 Generator sequence(std::vector<Generator> generators);
 // The same for generators made one by one from 0, until nullopt; nothing of those before is kept.
 Generator sequence(std::function<std::optional<Generator>(std::uint64_t)> make);
@@ -146,8 +144,7 @@ Generator flip_flop(std::vector<Generator> generators);
 // Until one of its own operations completes `ok`.
 Generator until_ok(Generator generator);
 
-// --- choosing
-// ------------------------------------------------------------------------------------------------------------------
+// --- choosing --------------------------------------------------------------------------------------------------------
 struct Weighted {
   double weight = 1;
   Generator generator;
@@ -157,8 +154,7 @@ Generator mix(Rng rng, std::vector<Weighted> choices);
 // Whichever is ready first; a random one of several.
 Generator any(std::vector<Generator> generators);
 
-// --- how many, how fast
-// --------------------------------------------------------------------------------------------------------
+// --- how many, how fast ----------------------------------------------------------------------------------------------
 Generator limit(std::uint64_t count, Generator generator);
 // Until that long after it was first asked.
 Generator time_limit(Duration duration, Generator generator);
@@ -168,17 +164,15 @@ Generator stagger(Rng rng, Duration mean, Generator generator);
 // The same with exact intervals.
 Generator delay(Duration interval, Generator generator);
 
-// --- which operations
-// ---------------------------------------------------------------------------------------------------------- `change`
-// may replace anything but process, type and time.
+// --- which operations ------------------------------------------------------------------------------------------------
+// `change` may replace anything but process, type and time.
 Generator map(std::function<Event(Event)> change, Generator generator);
 // Leaves out the operations that are not wanted. After a thousand refusals in a row it lets a millisecond pass, so that
 // a predicate that refuses everything ends with the time limit instead of hanging.
 Generator filter(std::function<bool(const Event&)> wanted, Generator generator);
 
-// --- which workers
-// ------------------------------------------------------------------------------------------------------------- The
-// generator sees only these workers and their events.
+// --- which workers ---------------------------------------------------------------------------------------------------
+// The generator sees only these workers and their events.
 Generator on_workers(WorkerSet workers, Generator generator);
 Generator on_clients(Generator generator);
 Generator on_nemesis(Generator generator);
@@ -194,8 +188,7 @@ struct Reserved {
 };
 Generator reserve(std::vector<Reserved> reserved, Generator others);
 
-// --- keys
-// ----------------------------------------------------------------------------------------------------------------------
+// --- keys ------------------------------------------------------------------------------------------------------------
 // What to do with the i-th key; nullopt ends the keys. Operations carry the key in Event::key.
 struct Keyed {
   Value key;
@@ -209,7 +202,7 @@ Generator sequential_keys(Keys keys);
 // workers_per_key >= 1.
 Generator concurrent_keys(Worker workers_per_key, Keys keys);
 
-// -------------------------------------------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------------------
 namespace detail {
 template <class State>
 struct Unfold final : Generator::Node {
