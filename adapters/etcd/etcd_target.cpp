@@ -46,18 +46,24 @@ std::string initial_cluster(std::span<const live::NodePlace> all) {
 
 live::NodeSpec node_spec(const EtcdOptions& options, const live::NodePlace& self,
                          std::span<const live::NodePlace> all) {
-  const std::string client_url = url(self.addresses.client);
-  return {.command = {options.binary, "--name", self.name, "--data-dir",
-                      self.data_directory / "etcd",  // created by etcd, with the rights it wants
-                      "--listen-peer-urls", url(self.addresses.peer_listen), "--initial-advertise-peer-urls",
-                      url(self.addresses.peer_advertise), "--listen-client-urls", client_url, "--advertise-client-urls",
-                      client_url, "--initial-cluster", initial_cluster(all), "--initial-cluster-state", "new",
-                      "--initial-cluster-token", "faultline-" + options.run_id, "--heartbeat-interval",
-                      std::to_string(options.heartbeat_interval.count()), "--election-timeout",
-                      std::to_string(options.election_timeout.count()),
-                      // Small enough that a short run takes snapshots too.
-                      "--snapshot-count", "1000", "--enable-v2=false", "--log-level", "info"},
-          .environment = clean_environment()};
+  live::NodeSpec spec{.command = {options.binary}, .environment = clean_environment()};
+  const auto flag = [&spec](std::string_view name, std::string_view value) {
+    spec.command.push_back(fmt::format("--{}={}", name, value));
+  };
+  flag("name", self.name);
+  flag("data-dir", (self.data_directory / "etcd").string());  // created by etcd, with the rights it wants
+  flag("listen-peer-urls", url(self.addresses.peer_listen));
+  flag("initial-advertise-peer-urls", url(self.addresses.peer_advertise));
+  flag("listen-client-urls", url(self.addresses.client));
+  flag("advertise-client-urls", url(self.addresses.client));
+  flag("initial-cluster", initial_cluster(all));
+  flag("initial-cluster-state", "new");
+  flag("initial-cluster-token", "faultline-" + options.run_id);
+  flag("heartbeat-interval", std::to_string(options.heartbeat_interval.count()));
+  flag("election-timeout", std::to_string(options.election_timeout.count()));
+  flag("snapshot-count", "1000");  // small enough that a short run takes snapshots too
+  flag("log-level", "info");
+  return spec;
 }
 
 bool is_program(const std::string& path) {
@@ -111,9 +117,8 @@ class EtcdTarget final : public live::Target {
   }
 
   std::map<std::string, std::string> unavailable_faults() const override {
-    const std::vector<NodeName> nodes = cluster_.nodes();
-    const NodeName& first = nodes.front();
-    const NodeName& last = nodes.back();
+    const NodeName first = cluster_.nodes().front();
+    const NodeName last = cluster_.nodes().back();
     std::map<std::string, std::string> unavailable;
     for (const Fault& fault : {Fault{.kind = "partition", .grudge = {{first, {last}}}},
                                Fault{.kind = "kill", .nodes = {first}}, Fault{.kind = "pause", .nodes = {first}}}) {
