@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::string_view blanks = " \t\r\n,";
 constexpr std::string_view remedy =
-    "known are jsonl, jepsen-edn, jepsen-log, jepsen-tsv and kv-log; name one with --format, or convert the file to jsonl";
+    "known are jsonl, jepsen-edn, jepsen-log, jepsen-tsv and kv-log; name one with --format, or convert the file to "
+    "jsonl";
 
 std::string_view after_blanks(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
@@ -61,7 +62,9 @@ bool is_kv_event(std::string_view text) {
 bool looks_like_log(std::string_view head) {
   const std::string_view line = first_line(head);
   for (const std::string_view level : {"INFO", "WARN", "ERROR", "DEBUG", "TRACE", "FATAL"}) {
-    if (line.starts_with(level) && line.size() > level.size() && (line[level.size()] == ' ' || line[level.size()] == '\t')) return true;
+    if (line.starts_with(level) && line.size() > level.size() &&
+        (line[level.size()] == ' ' || line[level.size()] == '\t'))
+      return true;
   }
   return false;
 }
@@ -83,23 +86,28 @@ Result<Detected> detect_format(std::string_view head, std::string_view file) {
   if (start.empty()) return Detected{Format::jsonl, "there is nothing in it"};
   if (start.starts_with('{')) {
     const std::string_view inside = after_blanks(start.substr(1));
-    if (inside.empty() || inside.front() == '"' || inside.front() == '}') return Detected{Format::jsonl, "the first line is a JSON object"};
+    if (inside.empty() || inside.front() == '"' || inside.front() == '}')
+      return Detected{Format::jsonl, "the first line is a JSON object"};
     if (is_kv_event(start)) return Detected{Format::kv_log, "the first event gets, puts or appends a string key"};
     return Detected{Format::jepsen_edn, "it begins with an EDN map"};
   }
   if (start.starts_with('[') || start.starts_with('(')) {
     const std::string_view inside = after_comments(start.substr(1));
     if (start.front() == '[' && inside.starts_with('{') && after_blanks(inside.substr(1)).starts_with('"')) {
-      return unrecognised(head, start, file, "one JSON list; a jsonl history has one event per line and no brackets around");
+      return unrecognised(head, start, file,
+                          "one JSON list; a jsonl history has one event per line and no brackets around");
     }
-    if (inside.empty() || inside.starts_with('{') || inside.starts_with('#') || inside.starts_with(']') || inside.starts_with(')')) {
+    if (inside.empty() || inside.starts_with('{') || inside.starts_with('#') || inside.starts_with(']') ||
+        inside.starts_with(')')) {
       return Detected{Format::jepsen_edn, "it begins with an EDN list"};
     }
   }
-  if (start.starts_with('#') && start.size() > 1 && (start[1] == '_' || start[1] == ':' || std::isalpha(static_cast<unsigned char>(start[1])) != 0)) {
+  if (start.starts_with('#') && start.size() > 1 &&
+      (start[1] == '_' || start[1] == ':' || std::isalpha(static_cast<unsigned char>(start[1])) != 0)) {
     return Detected{Format::jepsen_edn, "it begins with an EDN tag"};
   }
-  if (is_tsv_line(first_line(start))) return Detected{Format::jepsen_tsv, "the first line is process, type, f and value between tabs"};
+  if (is_tsv_line(first_line(start)))
+    return Detected{Format::jepsen_tsv, "the first line is process, type, f and value between tabs"};
   if (any_jepsen_line(head)) return Detected{Format::jepsen_log, "there are lines of the logger jepsen.util"};
   if (looks_like_log(start)) return Detected{Format::jepsen_log, "the first line is a log line"};
   return unrecognised(head, start, file, found(start));

@@ -22,7 +22,8 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' |
 
 // May stand in a symbol, keyword or number.
 bool is_constituent(char c) {
-  return static_cast<unsigned char>(c) > 0x20 && c != 0x7f && std::string_view("\",;()[]{}\\^@`~").find(c) == std::string_view::npos;
+  return static_cast<unsigned char>(c) > 0x20 && c != 0x7f &&
+         std::string_view("\",;()[]{}\\^@`~").find(c) == std::string_view::npos;
 }
 
 char closing_of(char bracket) { return bracket == '(' ? ')' : bracket == '[' ? ']' : '}'; }
@@ -62,7 +63,8 @@ std::optional<Value> ratio(bool negative, std::string_view above, std::string_vi
   const Value denominator = integer_from_digits(below);
   if (denominator == Value(0)) return std::nullopt;
   const std::string sign = negative ? "-" : "";
-  if (!numerator.is_integer() || !denominator.is_integer()) return Value::tagged("ratio", sign + std::string(above) + "/" + std::string(below));
+  if (!numerator.is_integer() || !denominator.is_integer())
+    return Value::tagged("ratio", sign + std::string(above) + "/" + std::string(below));
   const std::int64_t divisor = std::gcd(numerator.as_integer(), denominator.as_integer());
   const std::int64_t n = numerator.as_integer() / divisor * (negative ? -1 : 1);
   const std::int64_t d = denominator.as_integer() / divisor;
@@ -156,7 +158,10 @@ std::optional<Value> EdnParser::value(std::size_t depth) {
       if (!list) return std::nullopt;
       return Value::list(std::move(*list));
     }
-    case '{': ++at_; open('{'); return map({}, depth + 1);
+    case '{':
+      ++at_;
+      open('{');
+      return map({}, depth + 1);
     case '"': return string();
     case '\\': return character();
     case ':': return keyword();
@@ -178,7 +183,8 @@ std::optional<std::vector<Value>> EdnParser::items(char closing, std::size_t dep
       close();
       return list;
     }
-    if (ended() || peek() == ')' || peek() == ']' || peek() == '}') return complain(fmt::format("a value or '{}'", closing));
+    if (ended() || peek() == ')' || peek() == ']' || peek() == '}')
+      return complain(fmt::format("a value or '{}'", closing));
     auto item = value(depth);
     if (!item) return std::nullopt;
     list.push_back(std::move(*item));
@@ -189,14 +195,16 @@ std::optional<Value> EdnParser::map(std::string_view name_space, std::size_t dep
   const std::size_t start = open_.back().at;
   auto list = items('}', depth);
   if (!list) return std::nullopt;
-  if (list->size() % 2 != 0) return complain(start, "expected a value for every key of the map, found a last key without one");
+  if (list->size() % 2 != 0)
+    return complain(start, "expected a value for every key of the map, found a last key without one");
   std::vector<Value::Entry> entries;
   entries.reserve(list->size() / 2);
   for (std::size_t i = 0; i < list->size(); i += 2) {
     entries.emplace_back(in_namespace((*list)[i], name_space), std::move((*list)[i + 1]));
   }
   Value map = Value::map(std::move(entries));
-  if (map.as_map().size() * 2 != list->size()) return complain(start, "expected a map that has each key once, found a repeated key");
+  if (map.as_map().size() * 2 != list->size())
+    return complain(start, "expected a map that has each key once, found a repeated key");
   return map;
 }
 
@@ -251,7 +259,8 @@ std::optional<Value> EdnParser::namespaced_map(std::size_t depth) {
 std::optional<std::string_view> EdnParser::tag() {
   if (peek() != '#') return std::nullopt;
   const char next = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
-  const bool letter = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') || static_cast<unsigned char>(next) >= 0x80;
+  const bool letter =
+      (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') || static_cast<unsigned char>(next) >= 0x80;
   if (!letter) {
     reached_end_ = reached_end_ || next == '\0';
     return std::nullopt;
@@ -350,7 +359,8 @@ std::optional<Value> EdnParser::character() {
   std::uint32_t code = 0;
   if (name.size() == 5 && name[0] == 'u' && is_hex(name.substr(1))) {
     code = static_cast<std::uint32_t>(std::stoul(std::string(name.substr(1)), nullptr, 16));
-  } else if (name.size() >= 2 && name.size() <= 4 && name[0] == 'o' && name.find_first_not_of("01234567", 1) == std::string_view::npos) {
+  } else if (name.size() >= 2 && name.size() <= 4 && name[0] == 'o' &&
+             name.find_first_not_of("01234567", 1) == std::string_view::npos) {
     code = static_cast<std::uint32_t>(std::stoul(std::string(name.substr(1)), nullptr, 8));
   } else {
     return refuse();

@@ -1,8 +1,9 @@
 // EDN: a reader of single forms with position and depth limit, and the writer. Private to history/.
 //
-// Follows the EDN specification (edn-format/edn) and, where Jepsen's files need it, the Clojure reader: hexadecimal integers, ratios,
-// ##Inf, metadata (dropped and counted), #:ns{…}. Lists and vectors are both lists. Symbols, characters, ratios, decimals, sets and
-// unknown tags become tagged values, see value.hpp.
+// Follows the EDN specification (edn-format/edn) and, where Jepsen's files need it, the Clojure reader: hexadecimal
+// integers, ratios,
+// ##Inf, metadata (dropped and counted), #:ns{…}. Lists and vectors are both lists. Symbols, characters, ratios,
+// decimals, sets and unknown tags become tagged values, see value.hpp.
 #pragma once
 
 #include <optional>
@@ -20,7 +21,8 @@ class EdnParser {
  public:
   explicit EdnParser(std::string_view text) : text_(text) {}
 
-  // Each answers nullopt or false after setting complaint(). `depth` counts the brackets, tags and drops around the form.
+  // Each answers nullopt or false after setting complaint(). `depth` counts the brackets, tags and drops around the
+  // form.
   std::optional<Value> value(std::size_t depth = 0);
   bool skip_blanks(std::size_t depth = 0);  // blanks, commas, comments, dropped forms
   // "#tag", if one is next: its name. Not for #{ #_ ## #:

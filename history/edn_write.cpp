@@ -24,7 +24,8 @@ bool reads_as(std::string_view text, const Value& value) {
 
 bool is_plain_token(std::string_view text) {
   return !text.empty() && is_utf8(text) && std::all_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) > 0x20 && c != 0x7f && std::string_view("\",;()[]{}\\^@`~").find(c) == std::string_view::npos;
+    return static_cast<unsigned char>(c) > 0x20 && c != 0x7f &&
+           std::string_view("\",;()[]{}\\^@`~").find(c) == std::string_view::npos;
   });
 }
 
@@ -85,7 +86,8 @@ std::string literal_text(const Value& value) {
 
 void append_tagged(std::string& out, const Value& value) {
   const Value& inner = value.tagged_value();
-  if (const std::string literal = literal_text(value); !literal.empty() && literal.size() < 10000 && reads_as(literal, value)) {
+  if (const std::string literal = literal_text(value);
+      !literal.empty() && literal.size() < 10000 && reads_as(literal, value)) {
     out += literal;
     return;
   }
@@ -95,7 +97,8 @@ void append_tagged(std::string& out, const Value& value) {
   }
   if (value.tag() == "set" && inner.is_list()) {
     const auto items = inner.as_list();
-    const bool each_once = std::adjacent_find(items.begin(), items.end(), [](const Value& a, const Value& b) { return a >= b; }) == items.end();
+    const bool each_once = std::adjacent_find(items.begin(), items.end(),
+                                              [](const Value& a, const Value& b) { return a >= b; }) == items.end();
     if (each_once) {
       append_items(out, items, "#{", '}');
       return;
@@ -103,7 +106,8 @@ void append_tagged(std::string& out, const Value& value) {
   }
   // A probe tells whether the reader takes the tag as it stands; our own tags would change their inside.
   const std::string tag(value.tag());
-  const bool plain = is_plain_token(tag) && !tag.starts_with("faultline/") && reads_as("#" + tag + " nil", Value::tagged(tag, Value()));
+  const bool plain = is_plain_token(tag) && !tag.starts_with("faultline/") &&
+                     reads_as("#" + tag + " nil", Value::tagged(tag, Value()));
   if (plain) {
     out += "#" + tag + " ";
     append_edn(out, inner);
@@ -168,7 +172,8 @@ std::string to_edn(const Value& value) {
 }
 
 Result<Value> parse_edn(std::string_view text) {
-  if (const auto bad = first_bad_utf8(text)) return Error::bad_input(fmt::format("expected UTF-8, found {}", found(text.substr(*bad, 1))));
+  if (const auto bad = first_bad_utf8(text))
+    return Error::bad_input(fmt::format("expected UTF-8, found {}", found(text.substr(*bad, 1))));
   EdnParser parser(text);
   auto value = parser.value();
   if (value && parser.skip_blanks()) {

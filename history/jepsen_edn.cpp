@@ -18,7 +18,8 @@ std::string shown(const Value& value) { return clip(value.to_string(), 80); }
 
 std::optional<std::string_view> name_of(const Value& value) {
   if (value.is_keyword() || value.is_string()) return value.as_text();
-  if (value.is_tagged() && value.tag() == "symbol" && value.tagged_value().is_string()) return value.tagged_value().as_text();
+  if (value.is_tagged() && value.tag() == "symbol" && value.tagged_value().is_string())
+    return value.tagged_value().as_text();
   return std::nullopt;
 }
 
@@ -49,7 +50,8 @@ class EventMap {
       if (!name) return refuse(at_name, fmt::format("expected a keyword as name of a field, found {}", shown(*key)));
       if (!parser_.skip_blanks(1)) return false;
       const std::size_t at = parser_.at();
-      if (parser_.ended() || parser_.peek() == '}') return parser_.complain(fmt::format("a value for {}", shown(*key))), false;
+      if (parser_.ended() || parser_.peek() == '}')
+        return parser_.complain(fmt::format("a value for {}", shown(*key))), false;
       auto value = parser_.value(1);
       if (!value) return false;
       if (!take(*name, at_name, std::move(*value), at)) return false;
@@ -65,11 +67,15 @@ class EventMap {
   }
 
   bool take(std::string_view name, std::size_t at_name, Value value, std::size_t at) {
-    const std::size_t known = static_cast<std::size_t>(std::find(field_names.begin(), field_names.end(), name) - field_names.begin());
-    const bool repeated = known < field_names.size()
-                              ? std::exchange(seen_[known], true)
-                              : std::any_of(extras_.begin(), extras_.end(), [&](const auto& e) { return e.first.as_text() == name; });
-    if (repeated) return refuse(at_name, fmt::format("expected the field :{} once, found it again", escape_controls(name)), "remove one of the two");
+    const std::size_t known =
+        static_cast<std::size_t>(std::find(field_names.begin(), field_names.end(), name) - field_names.begin());
+    const bool repeated =
+        known < field_names.size()
+            ? std::exchange(seen_[known], true)
+            : std::any_of(extras_.begin(), extras_.end(), [&](const auto& e) { return e.first.as_text() == name; });
+    if (repeated)
+      return refuse(at_name, fmt::format("expected the field :{} once, found it again", escape_controls(name)),
+                    "remove one of the two");
     Event& event = raw_.event;
     switch (known) {
       case 0: raw_.at_index = at; return take_index(value);
@@ -77,8 +83,14 @@ class EventMap {
       case 2: return take_type(value, at);
       case 3: raw_.at_process = at; return take_process(value);
       case 4: raw_.at_f = at; return take_function(value);
-      case 5: raw_.at_key = at; event.key = std::move(value); return true;
-      case 6: raw_.at_value = at; event.value = std::move(value); return true;
+      case 5:
+        raw_.at_key = at;
+        event.key = std::move(value);
+        return true;
+      case 6:
+        raw_.at_value = at;
+        event.value = std::move(value);
+        return true;
       default: extras_.emplace_back(Value::string(name), std::move(value)); return true;
     }
   }
@@ -95,7 +107,9 @@ class EventMap {
 
   bool take_time(const Value& value, std::size_t at) {
     if (value.is_null() || value == Value(-1)) return true;
-    if (!value.is_integer()) return refuse(at, fmt::format("expected an integer as :time, found {}", shown(value)), "times are nanoseconds since the run began");
+    if (!value.is_integer())
+      return refuse(at, fmt::format("expected an integer as :time, found {}", shown(value)),
+                    "times are nanoseconds since the run began");
     negative_time_ = value.as_integer() < 0;
     if (!negative_time_) raw_.event.time = Instant(Duration(value.as_integer()));
     return true;
@@ -117,7 +131,8 @@ class EventMap {
       return true;
     }
     if (value.is_integer() || value.is_real() || is_big_integer(value)) {
-      return refuse(raw_.at_process, fmt::format("expected an integer >= -1 or a name as :process, found {}", shown(value)),
+      return refuse(raw_.at_process,
+                    fmt::format("expected an integer >= -1 or a name as :process, found {}", shown(value)),
                     "-1 is the nemesis, clients count from 0");
     }
     process_name_ = value;
@@ -134,7 +149,9 @@ class EventMap {
   }
 
   bool finish() {
-    if (!seen_[2]) return refuse(raw_.at, "expected an event with :type, found none", "an event needs :type, :process, :f and :value");
+    if (!seen_[2])
+      return refuse(raw_.at, "expected an event with :type, found none",
+                    "an event needs :type, :process, :f and :value");
     if (!extras_.empty()) raw_.event.extra = Value::map(std::move(extras_));
     if (!process_name_.is_null()) raw_.event = with_process_name(std::move(raw_.event), process_name_);
     if (raw_.event.process < 0 && !raw_.has_f) return refuse(raw_.at, "expected an event with :f, found none");
@@ -167,10 +184,13 @@ class EventFile {
       if (step == Step::refused) return error(parser);
       const std::string_view taken = input_.window().substr(0, parser.at());
       if (const auto bad = first_bad_utf8(taken)) {
-        return error({*bad, fmt::format("expected UTF-8, found {}", found(taken.substr(*bad, 1))), "save the file as UTF-8"});
+        return error(
+            {*bad, fmt::format("expected UTF-8, found {}", found(taken.substr(*bad, 1))), "save the file as UTF-8"});
       }
-      if (parser.dropped_forms() > 0) recorder_.remark("dropped-forms", "forms after #_ are dropped", parser.dropped_forms());
-      if (parser.dropped_metadata() > 0) recorder_.remark("metadata", "metadata after ^ is dropped", parser.dropped_metadata());
+      if (parser.dropped_forms() > 0)
+        recorder_.remark("dropped-forms", "forms after #_ are dropped", parser.dropped_forms());
+      if (parser.dropped_metadata() > 0)
+        recorder_.remark("metadata", "metadata after ^ is dropped", parser.dropped_metadata());
       if (step == Step::event) {
         if (const auto complaint = recorder_.add(std::move(raw_))) return error(*complaint);
       }
@@ -186,7 +206,8 @@ class EventFile {
     if (!parser.skip_blanks()) return Step::refused;
     if (parser.ended()) {
       if (bracket_ == '\0' || closed_) return Step::end;
-      parser.complain(fmt::format("an event or '{}' to close the '{}' at line {} column {}", closing(), bracket_, bracket_line_, bracket_column_));
+      parser.complain(fmt::format("an event or '{}' to close the '{}' at line {} column {}", closing(), bracket_,
+                                  bracket_line_, bracket_column_));
       return Step::refused;
     }
     if (closed_) return parser.complain(fmt::format("end of file after the '{}'", closing())), Step::refused;
@@ -222,9 +243,15 @@ class EventFile {
   bool is_kv(EdnParser& parser, const RawEvent& raw) {
     const Event& event = raw.event;
     if (event.process < 0) return true;
-    const auto refuse = [&](std::size_t at, std::string text) { return parser.complain(at, std::move(text), "a kv-log holds gets, puts and appends of text under text keys; try --format jepsen-edn"), false; };
+    const auto refuse = [&](std::size_t at, std::string text) {
+      return parser.complain(at, std::move(text),
+                             "a kv-log holds gets, puts and appends of text under text keys; try --format jepsen-edn"),
+             false;
+    };
     if (!event.key.is_string()) {
-      return refuse(event.key.is_null() ? raw.at : raw.at_key, fmt::format("expected a string as :key, found {}", event.key.is_null() ? "none" : shown(event.key)));
+      return refuse(
+          event.key.is_null() ? raw.at : raw.at_key,
+          fmt::format("expected a string as :key, found {}", event.key.is_null() ? "none" : shown(event.key)));
     }
     if (raw.has_f && event.f != "get" && event.f != "put" && event.f != "append") {
       return refuse(raw.at_f, fmt::format("expected :get, :put or :append as :f, found :{}", escape_controls(event.f)));
@@ -235,7 +262,9 @@ class EventFile {
     return true;
   }
 
-  static std::uint64_t newlines(std::string_view text) { return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n')); }
+  static std::uint64_t newlines(std::string_view text) {
+    return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
+  }
   [[nodiscard]] char closing() const { return bracket_ == '(' ? ')' : ']'; }
   [[nodiscard]] std::uint64_t column_of(std::string_view before) const {
     const std::size_t newline = before.rfind('\n');
@@ -266,13 +295,15 @@ class EventFile {
     Complaint complaint = parser.complaint();
     if (const auto opened = parser.opened()) {
       const std::string_view before = input_.window().substr(0, opened->at);
-      complaint.text += fmt::format("; the '{}' at line {} column {} is open", opened->bracket, line_ + newlines(before), column_of(before));
+      complaint.text += fmt::format("; the '{}' at line {} column {} is open", opened->bracket,
+                                    line_ + newlines(before), column_of(before));
     }
     return error(complaint);
   }
 
   Error too_long() const {
-    return error({0, fmt::format("expected an event of at most {} MiB, found a longer one", max_event_bytes >> 20), "is a bracket or a quote never closed?"});
+    return error({0, fmt::format("expected an event of at most {} MiB, found a longer one", max_event_bytes >> 20),
+                  "is a bracket or a quote never closed?"});
   }
 
   ChunkReader& input_;
@@ -290,7 +321,9 @@ class EventFile {
 
 }  // namespace
 
-Result<void> read_jepsen_edn(ChunkReader& input, Recorder& recorder) { return EventFile(input, recorder, false).read(); }
+Result<void> read_jepsen_edn(ChunkReader& input, Recorder& recorder) {
+  return EventFile(input, recorder, false).read();
+}
 
 Result<void> read_kv_log(ChunkReader& input, Recorder& recorder) { return EventFile(input, recorder, true).read(); }
 

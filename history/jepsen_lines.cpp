@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::string_view blanks = " \t";
 
-std::string_view without_return(std::string_view line) { return line.ends_with('\r') ? line.substr(0, line.size() - 1) : line; }
+std::string_view without_return(std::string_view line) {
+  return line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+}
 
 // What follows blanks, of which there must be some; nullopt if there are none.
 std::optional<std::string_view> after_blanks(std::string_view text) {
@@ -43,7 +45,8 @@ bool starts_like_an_event(std::string_view content) {
 // Reads the fields of one line from left to right. Every function answers false after setting the complaint.
 class EventLine {
  public:
-  EventLine(std::string_view line, std::size_t start, std::string_view separators) : line_(line), at_(start), separators_(separators) {}
+  EventLine(std::string_view line, std::size_t start, std::string_view separators)
+      : line_(line), at_(start), separators_(separators) {}
 
   [[nodiscard]] const Complaint& complaint() const { return complaint_; }
   [[nodiscard]] RawEvent& raw() { return raw_; }
@@ -74,11 +77,14 @@ class EventLine {
 
   bool separator(std::string_view what) {
     const std::size_t start = at_;
-    while (at_ < line_.size() && separators_.find(line_[at_]) != std::string_view::npos && (separators_.size() > 1 || at_ == start)) ++at_;
+    while (at_ < line_.size() && separators_.find(line_[at_]) != std::string_view::npos &&
+           (separators_.size() > 1 || at_ == start))
+      ++at_;
     return at_ > start || refuse(start, fmt::format("expected {}, found {}", what, found(line_.substr(start))));
   }
 
-  bool refuse(std::size_t at, std::string text, std::string remedy = "an event is: process, :type, :f, value, each after a tab") {
+  bool refuse(std::size_t at, std::string text,
+              std::string remedy = "an event is: process, :type, :f, value, each after a tab") {
     complaint_ = {at, std::move(text), std::move(remedy)};
     return false;
   }
@@ -100,7 +106,8 @@ class EventLine {
       return true;
     }
     if (text.size() < 2 || text[0] != ':' || !is_edn_name(text.substr(1))) {
-      return refuse(start, fmt::format("expected a process, an integer >= -1 or :nemesis, found {}", found(line_.substr(start))));
+      return refuse(
+          start, fmt::format("expected a process, an integer >= -1 or :nemesis, found {}", found(line_.substr(start))));
     }
     name_ = Value::keyword(text.substr(1));
     return true;
@@ -110,7 +117,9 @@ class EventLine {
     const std::size_t start = at_;
     const std::string_view text = word();
     const auto type = text.starts_with(':') ? parse_event_type(text.substr(1)) : std::nullopt;
-    if (!type) return refuse(start, fmt::format("expected a type :invoke, :ok, :fail or :info, found {}", found(line_.substr(start))));
+    if (!type)
+      return refuse(start,
+                    fmt::format("expected a type :invoke, :ok, :fail or :info, found {}", found(line_.substr(start))));
     raw_.event.type = *type;
     return true;
   }
@@ -134,7 +143,8 @@ class EventLine {
   Complaint complaint_;
 };
 
-// jepsen.util prints errors with str, not pr-str: what does not read as one EDN form, or reads as a bare symbol, is plain text.
+// jepsen.util prints errors with str, not pr-str: what does not read as one EDN form, or reads as a bare symbol, is
+// plain text.
 Value log_error(std::string_view text) {
   EdnParser parser(text);
   const auto value = parser.value();
@@ -149,7 +159,8 @@ bool read_log_event(EventLine& event, std::uint32_t line_number) {
   auto value = event.value();
   if (!value) return false;
   std::string_view error = event.rest();
-  if (!error.empty() && blanks.find(error.front()) == std::string_view::npos) return event.separator("a tab or the end of the line");
+  if (!error.empty() && blanks.find(error.front()) == std::string_view::npos)
+    return event.separator("a tab or the end of the line");
   error.remove_prefix(std::min(error.find_first_not_of(blanks), error.size()));
   const bool ended = out.type == EventType::fail || out.type == EventType::info;
   if (ended && error.empty() && value->is_keyword() && out.process >= 0) {
@@ -176,18 +187,21 @@ bool read_tsv_event(EventLine& event, std::uint32_t line_number) {
 std::optional<Complaint> bad_utf8(std::string_view line) {
   const auto bad = first_bad_utf8(line);
   if (!bad) return std::nullopt;
-  return Complaint{*bad, fmt::format("expected UTF-8, found {}", found(line.substr(*bad, 1))), "save the file as UTF-8"};
+  return Complaint{*bad, fmt::format("expected UTF-8, found {}", found(line.substr(*bad, 1))),
+                   "save the file as UTF-8"};
 }
 
 using EventReader = bool (*)(EventLine&, std::uint32_t);
 
-std::optional<Complaint> take_line(const Line& line, std::size_t start, std::string_view separators, EventReader reader, Recorder& recorder) {
+std::optional<Complaint> take_line(const Line& line, std::size_t start, std::string_view separators, EventReader reader,
+                                   Recorder& recorder) {
   const std::string_view text = without_return(line.text);
   if (auto complaint = bad_utf8(text)) return complaint;
   EventLine event(text, start, separators);
   if (!reader(event, static_cast<std::uint32_t>(line.number))) return event.complaint();
   if (!line.complete) {
-    recorder.remark("no-final-newline", "the last line does not end with a newline; if the file was cut short, so may be its value");
+    recorder.remark("no-final-newline",
+                    "the last line does not end with a newline; if the file was cut short, so may be its value");
   }
   return recorder.add(std::move(event.raw()));
 }
@@ -236,11 +250,15 @@ Result<void> read_jepsen_log(ChunkReader& input, Recorder& recorder) {
       ++remarks;
     } else {
       const auto start = static_cast<std::size_t>(content->data() - line.text.data());
-      if (const auto complaint = take_line(line, start, blanks, read_log_event, recorder)) return lines.error(*complaint);
+      if (const auto complaint = take_line(line, start, blanks, read_log_event, recorder))
+        return lines.error(*complaint);
     }
   }
-  if (others > 0) recorder.remark("other-loggers", fmt::format("{} lines of other loggers are ignored", others), others);
-  if (remarks > 0) recorder.remark("other-messages", fmt::format("{} lines of jepsen.util that are no events are ignored", remarks), remarks);
+  if (others > 0)
+    recorder.remark("other-loggers", fmt::format("{} lines of other loggers are ignored", others), others);
+  if (remarks > 0)
+    recorder.remark("other-messages", fmt::format("{} lines of jepsen.util that are no events are ignored", remarks),
+                    remarks);
   return {};
 }
 

@@ -34,7 +34,8 @@ std::uint64_t nesting(const Value& value) {
 class Writer {
  public:
   Writer(const History& history, Format format) : history_(history), format_(format) {
-    for (EventIndex i = 0; i < history.size(); ++i) has_keys_ = has_keys_ || (history.key_id(i) != 0 && history.process(i) >= 0);
+    for (EventIndex i = 0; i < history.size(); ++i)
+      has_keys_ = has_keys_ || (history.key_id(i) != 0 && history.process(i) >= 0);
   }
 
   Result<Written> write() {
@@ -68,9 +69,11 @@ class Writer {
     FL_ASSERT(false && "a format was chosen");
   }
 
-  // What no format carries: extras that no reader could tell from an event's own fields, and what is nested too deeply to be read.
+  // What no format carries: extras that no reader could tell from an event's own fields, and what is nested too deeply
+  // to be read.
   void check_extras(const Event& event) {
-    if (nesting(event.value) + 1 > max_depth || nesting(event.key) + 1 > max_depth || nesting(event.extra) > max_depth) {
+    if (nesting(event.value) + 1 > max_depth || nesting(event.key) + 1 > max_depth ||
+        nesting(event.extra) > max_depth) {
       warn(fmt::format("values nested more than some {} levels are written, but cannot be read back", max_depth / 3));
     }
     if (!is_utf8(event.f)) warn("an f that is not UTF-8 is written with its bad bytes escaped");
@@ -81,7 +84,8 @@ class Writer {
     for (const auto& [name, field] : event.extra.as_map()) {
       const bool process_name = name == Value("process") && event.process == nemesis_process;
       if (!name.is_string() || (is_field_name(name.as_text()) && !process_name)) {
-        warn(fmt::format("the extra field {} is not written: it cannot be told from a field of the event", name.to_string()));
+        warn(fmt::format("the extra field {} is not written: it cannot be told from a field of the event",
+                         name.to_string()));
       } else if (!is_utf8(name.as_text())) {
         warn("names of extra fields that are not UTF-8 are written with their bad bytes escaped");
       }
@@ -142,7 +146,8 @@ class Writer {
     return {};
   }
 
-  // On fail and info a lone keyword would be read as the error, so a keyword that is the value gets a nil error beside it.
+  // On fail and info a lone keyword would be read as the error, so a keyword that is the value gets a nil error beside
+  // it.
   void log_value(const Event& event, const Value& value) {
     const bool ended = (event.type == EventType::fail || event.type == EventType::info) && event.process >= 0;
     const Value& error = event.error();
@@ -169,7 +174,8 @@ class Writer {
     const std::string text = error.is_string() ? std::string(error.as_text()) : to_edn(error);
     if (!error.is_string()) warn("errors are written as text");
     const bool plain = is_utf8(text) && !text.empty() && text.find_first_of("\n\r\t") == std::string::npos;
-    if (!plain) warn("line breaks, tabs and bytes that are not UTF-8 in errors are written escaped, empty errors not at all");
+    if (!plain)
+      warn("line breaks, tabs and bytes that are not UTF-8 in errors are written escaped, empty errors not at all");
     if (!text.empty()) out() += "\t" + (plain ? text : escape_controls(text));
   }
 
@@ -178,18 +184,21 @@ class Writer {
       warn("notes of the nemesis are not written");
       return {};
     }
-    if (event.f != "get" && event.f != "put" && event.f != "append") return refused(i, "the f " + Value(event.f).to_string());
+    if (event.f != "get" && event.f != "put" && event.f != "append")
+      return refused(i, "the f " + Value(event.f).to_string());
     if (!event.key.is_string()) return refused(i, "the key " + event.key.to_string());
     if (!event.value.is_null() && !event.value.is_string()) return refused(i, "the value " + event.value.to_string());
     if (event.time != no_time) warn("times are not written");
-    for (const auto& [name, field] : ordered_extras(event)) warn(fmt::format("the field {} is not written", Value(name).to_string()));
+    for (const auto& [name, field] : ordered_extras(event))
+      warn(fmt::format("the field {} is not written", Value(name).to_string()));
     fmt::format_to(std::back_inserter(out()), "{{:process {}, :type :{}, :f :{}, :key {}, :value {}}}\n", event.process,
                    to_string(event.type), event.f, to_edn(event.key), to_edn(event.value));
     return {};
   }
 
   Error refused(EventIndex i, const std::string& what) const {
-    return Error::bad_input(fmt::format("event {}: {} has no way to write {}", i, to_string(format_), what), "write the history as jsonl");
+    return Error::bad_input(fmt::format("event {}: {} has no way to write {}", i, to_string(format_), what),
+                            "write the history as jsonl");
   }
 
   const History& history_;
