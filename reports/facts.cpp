@@ -49,7 +49,7 @@ std::string search_text(const ReportInput& input) {
 std::string operations_text(const ReportInput& input, const Anomaly* anomaly) {
   const std::string total = grouped(input.history->operation_count());
   if (anomaly == nullptr) return total;
-  return fmt::format("{} of {}, {}", anomaly->core.size(), total, anomaly->one_minimal ? "1-minimal" : "reduced");
+  return fmt::format("{} of {}", anomaly->core.size(), total);
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ std::vector<Fact> facts(const ReportInput& input) {
   if (input.run) add(list, "seed", fmt::format("{}", input.run->seed));
   add(list, "started", outside(input.utc));
   const std::string version = lookup(input.tool, "version");
-  add(list, "made by", version.empty() ? "" : "Faultline " + version);
+  add(list, "faultline", version);
   return list;
 }
 
@@ -129,8 +129,10 @@ std::string scope(const ReportInput& input) {
 }
 
 std::string minimality(const Anomaly& anomaly) {
-  return anomaly.one_minimal ? "1-minimal: relaxing any single one of them would make a legal order possible"
-                             : "reduced, perhaps not as far as possible";
+  const std::string what = counted(anomaly.core.size(), "operation");
+  if (!anomaly.one_minimal) return what + " without a legal order; perhaps fewer would do";
+  return anomaly.core.size() == 1 ? what + " that no order allows"
+                                  : what + " without a legal order; relax any one, and there is one";
 }
 
 }  // namespace faultline::reports

@@ -19,7 +19,7 @@ std::vector<Fact> facts(const ReportInput& input);
 std::vector<Fact> configuration(const ReportInput& input);
 // "1 of 100 keys · register model · etcd 3.4.23 · 3 nodes".
 std::string scope(const ReportInput& input);
-// "minimal: no operation can be relaxed further" or "reduced".
+// "3 operations without a legal order; relax any one, and there is one".
 std::string minimality(const Anomaly& anomaly);
 
 }  // namespace faultline::reports

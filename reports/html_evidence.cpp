@@ -15,7 +15,8 @@ namespace faultline::reports {
 
 namespace {
 
-constexpr std::size_t max_steps = 60;
+constexpr std::size_t max_steps = 9;
+constexpr std::size_t max_folded_steps = 500;
 
 // Stretches of the sentence to set apart: [from, to) and how.
 struct Mark {
@@ -67,15 +68,13 @@ void write_operation(HtmlWriter& html, const History& history, OperationIndex o,
   html.close("td");
 }
 
-void write_steps(HtmlWriter& html, const History& history, const Anomaly& anomaly) {
+// Steps [from, to) of the prefix.
+void write_steps(HtmlWriter& html, const History& history, const Anomaly& anomaly, std::size_t from, std::size_t to) {
   const bool with_key = anomaly.key.is_list();
   html.open("div", {{"class", "table"}}).open("table").open("thead").open("tr");
   html.element("th", {{"scope", "col"}, {"class", "n"}}, "#").element("th", {{"scope", "col"}}, "operation");
   html.element("th", {{"scope", "col"}}, "state after").close("tr").close("thead").open("tbody");
-  const std::size_t skipped = anomaly.prefix.size() - std::min(anomaly.prefix.size(), max_steps);
-  if (skipped > 0)
-    html.open("tr").element("td", {{"colspan", "3"}}, "… " + counted(skipped, "earlier step")).close("tr");
-  for (std::size_t i = skipped; i < anomaly.prefix.size(); ++i) {
+  for (std::size_t i = from; i < to; ++i) {
     const PrefixStep& step = anomaly.prefix[i];
     if (step.operation >= history.operation_count()) continue;
     const bool changed = i == 0 || anomaly.prefix[i - 1].state != step.state;
@@ -93,6 +92,22 @@ void write_steps(HtmlWriter& html, const History& history, const Anomaly& anomal
     html.close("td").close("tr");
   }
   html.close("tbody").close("table").close("div");
+}
+
+// The last steps and the candidates matter most; what came before is folded.
+void write_prefix(HtmlWriter& html, const History& history, const Anomaly& anomaly) {
+  const std::size_t steps = anomaly.prefix.size();
+  if (steps == 0) return;
+  const std::size_t folded = steps > max_steps ? steps - max_steps : 0;
+  if (folded > 0) {
+    const std::size_t first = folded > max_folded_steps ? folded - max_folded_steps : 0;
+    html.open("details").element("summary", {}, counted(folded, "earlier step"));
+    if (first > 0)
+      html.element("p", {}, fmt::format("Of these the last {} are shown; verdict.json has all.", max_folded_steps));
+    write_steps(html, history, anomaly, first, folded);
+    html.close("details");
+  }
+  write_steps(html, history, anomaly, folded, steps);
 }
 
 void write_candidates(HtmlWriter& html, const History& history, const Anomaly& anomaly) {
@@ -138,7 +153,7 @@ void write_legend(HtmlWriter& html, const History& history, const Anomaly& anoma
     html.open("li").element("b", {}, sign).text(" ").text(meaning).close("li");
   };
   html.open("ul", {{"class", "legend"}});
-  entry("①", "when it can take effect, as in the table");
+  entry("①", "order of taking effect, as in the table");
   entry("✓", "ok");
   if (open) entry("?", "info: may take effect later, or never");
   if (failed) entry("–", "failed: no effect");
@@ -167,25 +182,36 @@ void write_sentence(HtmlWriter& html, const ReportInput& input) {
   html.text(std::string_view(sentence).substr(at)).close("p").line_break();
 }
 
+namespace {
+
+// No line break between an amount and its unit.
+std::string amounts_together(std::string text) {
+  for (std::size_t i = 1; i + 1 < text.size(); ++i) {
+    const bool amount =
+        text[i] == ' ' && text[i - 1] >= '0' && text[i - 1] <= '9' && text[i + 1] >= 'A' && text[i + 1] <= 'z';
+    if (amount) text.replace(i, 1, "\u00a0");
+  }
+  return text;
+}
+
+}  // namespace
+
 void write_facts(HtmlWriter& html, const ReportInput& input) {
   html.open("dl", {{"class", "facts"}});
   for (const Fact& fact : facts(input)) {
-    html.open("div").element("dt", {}, fact.label).value_element("dd", {}, fact.value).close("div");
+    html.open("div").element("dt", {}, fact.label).value_element("dd", {}, amounts_together(fact.value)).close("div");
   }
   html.close("dl").line_break();
 }
 
 void write_evidence(HtmlWriter& html, const History& history, const Anomaly& anomaly, std::string_view id,
-                    std::string_view heading_tag) {
+                    bool with_primer) {
   const std::string name(id);
+  const std::string_view heading_tag = with_primer ? "h2" : "h3";
   html.open("div", {{"class", "evidence"}}).open("section", {{"aria-labelledby", name + "-picture"}});
-  const std::string what = counted(anomaly.core.size(), "operation");
   html.open(heading_tag, {{"id", name + "-picture"}})
       .text(anomaly.one_minimal ? "Minimal counterexample " : "Reduced counterexample ");
-  html.open("span", {{"class", "more"}})
-      .text("· " + what + " that no order explains, " + minimality(anomaly))
-      .close("span")
-      .close(heading_tag);
+  html.open("span", {{"class", "more"}}).text("· " + minimality(anomaly)).close("span").close(heading_tag);
   html.open("figure");
   const std::string wide = name + "-wide";
   const std::string narrow = name + "-narrow";
@@ -193,6 +219,7 @@ void write_evidence(HtmlWriter& html, const History& history, const Anomaly& ano
   draw_timeline(html, history, anomaly, {.width = 368, .id = narrow, .class_name = "narrow"});
   html.close("figure");
   write_legend(html, history, anomaly);
+  if (with_primer) write_primer(html);
   html.close("section").open("section", {{"aria-labelledby", name + "-prefix"}});
   const std::size_t core = anomaly.core.size();
   const auto placed = std::count_if(anomaly.prefix.begin(), anomaly.prefix.end(), [&](const PrefixStep& step) {
@@ -203,7 +230,7 @@ void write_evidence(HtmlWriter& html, const History& history, const Anomaly& ano
       .text(fmt::format("· {} of {}, then stuck", placed, core))
       .close("span")
       .close(heading_tag);
-  if (!anomaly.prefix.empty()) write_steps(html, history, anomaly);
+  write_prefix(html, history, anomaly);
   write_candidates(html, history, anomaly);
   html.close("section").close("div").line_break();
 }

@@ -81,8 +81,7 @@ void write_body(HtmlWriter& html, const ReportInput& input) {
   write_sentence(html, input);
   write_facts(html, input);
   if (invalid) {
-    write_evidence(html, *input.history, input.verdict->anomalies.front(), "main", "h2");
-    write_primer(html);
+    write_evidence(html, *input.history, input.verdict->anomalies.front(), "main", true);
   } else {
     html.open("div", {{"class", "first"}});
     write_coverage(html, input);

@@ -14,9 +14,10 @@ namespace faultline::reports {
 void write_sentence(HtmlWriter& html, const ReportInput& input);
 void write_facts(HtmlWriter& html, const ReportInput& input);
 
-// Timeline and longest legal prefix of one anomaly, side by side. `id` is ours and unique in the page.
+// Timeline and longest legal prefix of one anomaly, side by side; the first one of a page comes with the primer. `id` is ours and unique in
+// the page.
 void write_evidence(HtmlWriter& html, const History& history, const Anomaly& anomaly, std::string_view id,
-                    std::string_view heading_tag);
+                    bool with_primer);
 // What was exercised: where the counterexample would be. Nothing for an empty history.
 void write_coverage(HtmlWriter& html, const ReportInput& input);
 void write_reproduce(HtmlWriter& html, const ReportInput& input);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "facts.hpp"
+#include "faults.hpp"
 #include "html_parts.hpp"
 #include "story.hpp"
 #include "timeline_svg.hpp"
@@ -16,6 +17,7 @@ namespace faultline::reports {
 namespace {
 
 constexpr std::size_t max_keys = 60;
+constexpr std::size_t min_overview_operations = 50;  // fewer say more as a table
 constexpr std::size_t max_others = 9;
 constexpr std::size_t max_others_drawn = 4;
 constexpr std::size_t max_remarks = 100;
@@ -76,20 +78,21 @@ void write_verdict_word(HtmlWriter& html, VerdictKind kind) {
 void write_coverage(HtmlWriter& html, const ReportInput& input) {
   const Coverage c = coverage(*input.history);
   if (c.operations == 0) return;
-  html.open("div", {{"class", "evidence"}}).open("section", {{"aria-labelledby", "coverage"}});
-  html.open("h2", {{"id", "coverage"}}).text("What was exercised ");
-  html.open("span", {{"class", "more"}})
-      .text(fmt::format("· {}, {} under a fault", counted(c.operations, "operation"),
-                        percent(c.under_fault, c.operations)));
-  html.close("span").close("h2").open("figure");
-  draw_overview(html, input, {.width = 752, .id = "overview-wide", .class_name = "wide"});
-  draw_overview(html, input, {.width = 368, .id = "overview-narrow", .class_name = "narrow"});
-  html.close("figure").open("ul", {{"class", "legend"}});
-  html.element("li", {}, "filled: ok")
-      .element("li", {}, "hollow: failed, no effect")
-      .element("li", {}, "top of a column: info, may have happened");
-  html.close("ul").close("section").open("section", {{"aria-labelledby", "outcomes"}});
-  html.element("h2", {{"id", "outcomes"}}, "Outcomes");
+  const bool drawn = c.operations >= min_overview_operations;
+  html.open("div", {{"class", drawn ? "evidence" : "alone"}}).open("section", {{"aria-labelledby", "coverage"}});
+  html.open("h2", {{"id", "coverage"}}).text("What was exercised ").open("span", {{"class", "more"}});
+  html.text("· " + counted(c.operations, "operation"));
+  if (!fault_bands(*input.history).empty()) html.text(", " + percent(c.under_fault, c.operations) + " under a fault");
+  html.close("span").close("h2");
+  if (drawn) {
+    html.open("figure");
+    draw_overview(html, input, {.width = 752, .id = "overview-wide", .class_name = "wide"});
+    draw_overview(html, input, {.width = 368, .id = "overview-narrow", .class_name = "narrow"});
+    html.element("figcaption", {{"class", "legend"}},
+                 "Columns count operations by the moment they began; from bottom to top: ok, failed, info.");
+    html.close("figure").close("section").open("section", {{"aria-labelledby", "outcomes"}});
+    html.element("h2", {{"id", "outcomes"}}, "Outcomes");
+  }
   write_outcomes(html, *input.history);
   html.close("section").close("div").line_break();
 }
@@ -152,7 +155,7 @@ void write_others(HtmlWriter& html, const ReportInput& input) {
     html.value(outside(all[i].name)).close("span").text(harmless(all[i].sentence));
     if (i <= max_others_drawn) {
       html.open("details").element("summary", {}, "Timeline and prefix");
-      write_evidence(html, *input.history, all[i], fmt::format("other-{}", i), "h3");
+      write_evidence(html, *input.history, all[i], fmt::format("other-{}", i), false);
       html.close("details");
     }
     html.close("li");

@@ -17,7 +17,6 @@ namespace faultline::reports {
 
 namespace {
 
-constexpr std::size_t bins = 96;
 constexpr double chart_height = 120;
 constexpr double row_height = 18;
 constexpr std::size_t max_rows = 12;
@@ -35,7 +34,8 @@ struct KindRow {
 
 class Overview {
  public:
-  Overview(const ReportInput& input, double width) : input_(input), history_(*input.history), width_(width) {
+  Overview(const ReportInput& input, double width)
+      : input_(input), history_(*input.history), width_(width), bins_(width < 500 ? 44 : 96) {
     timed_ = history_.has_times();
     for (EventIndex e = 0; e < history_.size() && timed_; ++e) {
       if (history_.time(e) == no_time) continue;
@@ -86,11 +86,12 @@ class Overview {
   [[nodiscard]] double right() const { return width_ - 6; }
 
   void count() {
-    counts_.resize(bins);
+    counts_.resize(bins_);
     for (OperationIndex o = 0; o < history_.operation_count(); ++o) {
       const double share = (static_cast<double>(at(history_.invoked(o))) - static_cast<double>(first_)) /
                            (static_cast<double>(last_) - static_cast<double>(first_));
-      Bin& bin = counts_[std::min(bins - 1, static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * bins))];
+      Bin& bin = counts_[std::min(bins_ - 1,
+                                  static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(bins_)))];
       const Outcome outcome = history_.outcome(o);
       (outcome == Outcome::ok ? bin.ok : outcome == Outcome::fail ? bin.fail : bin.open) += 1;
     }
@@ -143,8 +144,8 @@ class Overview {
   }
 
   void draw_columns(HtmlWriter& html, double base) const {
-    const double step = (right() - left_) / static_cast<double>(bins);
-    for (std::size_t i = 0; i < bins; ++i) {
+    const double step = (right() - left_) / static_cast<double>(bins_);
+    for (std::size_t i = 0; i < bins_; ++i) {
       double y = base;
       const auto part = [&](std::string_view name, std::size_t n) {
         if (n == 0) return;
@@ -179,7 +180,8 @@ class Overview {
       words(right(), base + 18, "end", "order of events (the source has no times)");
       return;
     }
-    const double per_bin = (static_cast<double>(last_) - static_cast<double>(first_)) / 1e9 / static_cast<double>(bins);
+    const double per_bin =
+        (static_cast<double>(last_) - static_cast<double>(first_)) / 1e9 / static_cast<double>(bins_);
     const double rate = static_cast<double>(highest_) / per_bin;
     words(left_ - 6, base - chart_height + 22, "end",
           rate < 10 ? fmt::format("{:.1f}/s", rate) : fmt::format("{:.0f}/s", rate));
@@ -218,6 +220,7 @@ class Overview {
   const ReportInput& input_;
   const History& history_;
   double width_;
+  std::size_t bins_;
   double left_ = 40;
   bool timed_ = false, seen_ = false;
   std::int64_t first_ = 0, last_ = 0;

@@ -6,10 +6,11 @@ namespace faultline::reports {
 
 namespace {
 
-constexpr std::array<Colour, 24> colours{{
+constexpr std::array<Colour, 25> colours{{
     {"page", 0xffffff, 0x14171c},
     {"panel", 0xf6f7f9, 0x1c2026},
     {"line", 0xd9dde3, 0x343a43},
+    {"cut", 0xb9c0c9, 0x525a66},
     {"text", 0x1b1f24, 0xe9ebee},
     {"soft", 0x57606b, 0xa3abb6},
     // Verdicts.
@@ -51,7 +52,8 @@ std::string palette_css() {
   return ":root{color-scheme:light dark;" + declarations(false) + "}\n@media (prefers-color-scheme:dark){:root{" +
          declarations(true) + "}}\n@media print{:root{color-scheme:light;" + declarations(false) +
          "}}\n@media "
-         "(forced-colors:active){:root{--page:Canvas;--panel:Canvas;--line:CanvasText;--text:CanvasText;--soft:"
+         "(forced-colors:active){:root{--page:Canvas;--panel:Canvas;--line:CanvasText;--cut:CanvasText;--text:"
+         "CanvasText;--soft:"
          "CanvasText;"
          "--bad:Mark;--bad-fill:Canvas;--good:CanvasText;--unknown:CanvasText;--broken:CanvasText;--ok:CanvasText;--ok-"
          "fill:Canvas;"

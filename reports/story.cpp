@@ -244,7 +244,7 @@ std::vector<Command> commands(const ReportInput& input) {
   if (decided && !certificate_file(input).empty()) {
     list.push_back(
         {"faultline verify " + shell_quoted(history_file(input)) + " " + shell_quoted(certificate_file(input)),
-         "independent code re-checks the verdict"});
+         "by independent code"});
   }
   for (Command& command : list) command.line = harmless(command.line);
   return list;

@@ -27,9 +27,10 @@ a{color:inherit}
 .sentence{font-size:20px;line-height:1.38;margin:12px 0;max-width:72em;overflow-wrap:anywhere;text-wrap:pretty}
 .sentence code{background:var(--code);border-radius:4px;padding:1px 6px;font-size:.88em;box-decoration-break:clone;-webkit-box-decoration-break:clone}
 .sentence strong{font-weight:700;white-space:nowrap}
-.facts{display:flex;flex-wrap:wrap;gap:6px 30px;border-top:1px solid var(--line);border-bottom:1px solid var(--line);padding:8px 0 9px}
+.facts{display:flex;flex-wrap:wrap;gap:6px 28px;border-top:1px solid var(--line);border-bottom:1px solid var(--line);padding:8px 0 9px}
 .facts dt{color:var(--soft);font-size:12px}
-.facts dd{font-weight:600;overflow-wrap:anywhere}
+.facts div{max-width:230px}
+.facts dd{font-weight:600;overflow-wrap:anywhere;text-wrap:balance}
 .evidence{display:grid;grid-template-columns:minmax(0,1fr) minmax(320px,392px);gap:16px 34px;margin-top:16px}
 section{margin-top:22px}
 .evidence>section{margin-top:0;min-width:0}
@@ -38,7 +39,8 @@ table{border-collapse:collapse;width:100%}
 th{font-size:12px;font-weight:400;color:var(--soft);text-align:left}
 th,td{padding:4px 10px 4px 0;vertical-align:baseline;border-bottom:1px solid var(--line)}
 th:last-child,td:last-child{padding-right:0}
-td{overflow-wrap:anywhere}
+tbody th{font-size:inherit;color:inherit}
+td,tbody th{overflow-wrap:anywhere}
 .n{width:34px;white-space:nowrap}
 .num{text-align:right;white-space:nowrap}
 .disc{display:inline-block;min-width:18px;height:18px;border-radius:9px;padding:0 4px;background:var(--disc);color:var(--disc-text);font-size:11px;line-height:18px;text-align:center}
@@ -48,6 +50,7 @@ td{overflow-wrap:anywhere}
 .changed{background:var(--change);border-radius:3px;font-weight:650;padding:0 5px;margin-left:-5px}
 .candidates{margin-top:12px}
 .candidates caption{text-align:left;font-size:13px;font-weight:650;color:var(--soft);padding-bottom:3px}
+.candidates th+th,.candidates .what td+td{width:23%}
 .candidates .why{color:var(--soft);font-size:13px;border-bottom:1px solid var(--line);padding-top:0}
 .candidates tr.what td{border-bottom:0;padding-bottom:1px}
 .candidates tr.stuck td{background:var(--bad-fill)}
@@ -74,6 +77,7 @@ details pre{background:var(--panel);border:1px solid var(--line);border-radius:6
 .config dd{overflow-wrap:anywhere;min-width:0}
 .word{white-space:nowrap}.word.valid{color:var(--good)}.word.invalid{color:var(--bad);font-weight:650}.word.undecided{color:var(--unknown)}
 .remarks{color:var(--soft);padding-left:1.2em;margin:0}
+.on-paper{display:none}
 footer{margin-top:24px;color:var(--soft);font-size:12px}
 )css";
 
@@ -90,10 +94,10 @@ svg.narrow{display:none}
 .timeline .edge{stroke:var(--fault);stroke-dasharray:1 2}
 .timeline .fault{fill:var(--fault);font-size:11px}
 .timeline .cut{fill:var(--page)}
-.timeline .zigzag{fill:none;stroke:var(--soft)}
+.timeline .zigzag{fill:none;stroke:var(--cut)}
 .timeline .drop{stroke:var(--bad);stroke-dasharray:2 3}
 .timeline .gap{stroke:var(--bad);stroke-width:1.5}
-.timeline .gap-label{fill:var(--bad);font-weight:700}
+.timeline .gap-label{fill:var(--bad);font-weight:700;paint-order:stroke;stroke:var(--page);stroke-width:5px;stroke-linejoin:round}
 .timeline .ok .shape{fill:var(--ok-fill);stroke:var(--ok);stroke-width:1.3}
 .timeline .open .fill{fill:var(--open-fill);stroke:none}
 .timeline .open .shape{fill:none;stroke:var(--open);stroke-width:1.3;stroke-dasharray:5 3}
@@ -113,7 +117,7 @@ svg.narrow{display:none}
 .timeline .bad .disc{fill:var(--bad)}
 .timeline .bad .number{fill:var(--bad-disc-text)}
 .timeline .count-ok{fill:var(--ok)}
-.timeline .count-fail{fill:var(--page);stroke:var(--fail)}
+.timeline .count-fail{fill:var(--fail)}
 .timeline .count-open{fill:var(--open)}
 @media (max-width:900px){.evidence{grid-template-columns:minmax(0,1fr)}.page{padding:16px 20px 24px}}
 @media (max-width:560px){
@@ -121,6 +125,7 @@ svg.narrow{display:none}
 h1{font-size:22px}
 .sentence{font-size:17px}
 .facts{display:grid;grid-template-columns:1fr 1fr;gap:6px 16px}
+.facts div{max-width:none}
 svg.wide{display:none}
 svg.narrow{display:block}
 .optional{display:none}
@@ -128,12 +133,17 @@ svg.narrow{display:block}
 @media (forced-colors:active){.timeline text,.timeline rect,.timeline path,.timeline line,.timeline circle{forced-color-adjust:none}}
 @media print{
 @page{size:A4;margin:12mm}
-body{font-size:9.5pt}
+body{font-size:9pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .page{max-width:none;padding:0}
 .sentence{font-size:13pt}
-.evidence{grid-template-columns:minmax(0,1.45fr) minmax(0,1fr);gap:10px 18px}
+.facts{gap:4px 20px}
+.evidence{grid-template-columns:minmax(0,1fr);gap:10px}
+svg.wide{display:block}
+svg.narrow{display:none}
+th,td{padding-top:2px;padding-bottom:2px}
 section{margin-top:12px;break-inside:avoid}
 details,.on-screen,.long tr:nth-child(n+9){display:none}
+.on-paper{display:block}
 .cmd{user-select:auto}
 }
 )css";

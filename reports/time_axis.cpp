@@ -14,10 +14,10 @@ namespace faultline::reports {
 namespace {
 
 constexpr std::size_t max_breaks = 6;
-constexpr double break_width = 40;
+constexpr double break_width = 44;
 // Cut while less than this share of the drawn time is busy, and only stretches that are at least this share of it.
-constexpr double enough_busy = 0.4;
-constexpr double worth_cutting = 0.15;
+constexpr double enough_busy = 0.3;
+constexpr double worth_cutting = 0.25;
 constexpr double margin_share = 0.05;  // of the drawn time, kept on each side of a break
 
 struct Gap {
@@ -98,7 +98,7 @@ TimeAxis::TimeAxis(std::vector<Busy> busy, double left, double right, double tai
     }
     const double side = static_cast<double>(margin) * scale_;
     advance(gaps[i].from + margin, side);
-    breaks_.push_back({gaps[i].from + margin, gaps[i].to - margin, at, break_width});
+    breaks_.push_back({gaps[i].from + margin, gaps[i].to - margin, gaps[i].to - gaps[i].from, at, break_width});
     advance(gaps[i].to - margin, break_width);
     advance(gaps[i].to, side);
   }

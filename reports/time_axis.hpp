@@ -20,6 +20,7 @@ struct Busy {
 
 struct AxisBreak {
   std::int64_t from = 0, to = 0;  // what is left out
+  std::int64_t idle = 0;          // length of the whole idle stretch
   double x = 0, width = 0;
 };
 

@@ -16,7 +16,6 @@ namespace {
 constexpr std::size_t max_operations = 500;
 constexpr std::size_t max_stripes = 12;
 constexpr std::size_t max_label_rows = 3;
-constexpr std::size_t max_edges = 12;  // fault edges that keep their place when idle time is cut
 constexpr double minimum_box = 3;
 
 double text_width(std::string_view text) { return static_cast<double>(columns(text)) * timeline_character; }
@@ -50,7 +49,8 @@ class Layout {
       t_.ticks = axis.ticks(80, begin(operations_.front()));
       t_.axis_title = axis.unit(80) + " since the first operation shown";
       const Duration since = history_.time(history_.invoked(operations_.front())).time_since_epoch();
-      if (since >= Duration::zero()) t_.axis_title += ", which began " + to_text(since) + " into the run";
+      const std::string origin = ", which began " + to_text(since) + " into the run";
+      if (since > Duration::zero() && text_width(t_.axis_title + origin) < t_.right) t_.axis_title += origin;
     } else {
       t_.axis_title = "order of events (the source has no times)";
     }
@@ -164,14 +164,6 @@ class Layout {
       busy.push_back({begin(o), ends(o) ? end(o) : begin(o)});
       tail = tail || !ends(o) || context_.contains(o);
     }
-    std::size_t edges = 0;
-    for (auto band = shown_bands_.rbegin(); band != shown_bands_.rend(); ++band) {
-      for (const EventIndex e : {band->from, band->to}) {
-        if (e == none || rank(at(e)) < first_ || rank(at(e)) > last_ || edges == max_edges) continue;
-        busy.push_back({rank(at(e)), rank(at(e))});
-        ++edges;
-      }
-    }
     return {std::move(busy), t_.left + 8, t_.right, tail ? 56.0 : 14.0, t_.timed};
   }
 
@@ -223,7 +215,7 @@ class Layout {
       reached = std::max(reached, box.x);
       const double middle = box.x + std::min(box.width / 2, box.open ? 40.0 : box.width);
       box.step = placed[i].first;
-      box.point = std::max(reached, std::min(middle, limit[i]));
+      box.point = std::clamp(std::max(reached, std::min(middle, limit[i])), box.x, std::max(box.x, latest(box)));
       reached = box.point;
     }
   }
@@ -308,7 +300,7 @@ class Layout {
         t_.axis_y += 30;
       }
     }
-    t_.height = t_.axis_y + 36;
+    t_.height = t_.axis_y + 48;
   }
 
   const History& history_;

@@ -96,18 +96,29 @@ class TimelineDrawing {
   }
 
   void axis() {
-    for (const AxisBreak& cut : t_.breaks) {
-      rect("cut", cut.x + cut.width / 2 - 6, t_.lanes_top, 12, t_.axis_y - t_.lanes_top + 8);
-      zigzag(cut.x + cut.width / 2 - 6);
-      zigzag(cut.x + cut.width / 2 + 6);
-      words("tick", cut.x + cut.width / 2, t_.axis_y + 19, "middle", "⋯ " + to_text(Duration(cut.to - cut.from)));
-    }
     double last = t_.left;
     for (const AxisBreak& cut : t_.breaks) {
-      line("axis", last, t_.axis_y, cut.x + cut.width / 2 - 6, t_.axis_y);
-      last = cut.x + cut.width / 2 + 6;
+      const double middle = cut.x + cut.width / 2;
+      rect("cut", middle - 6, t_.lanes_top, 12, t_.axis_y - t_.lanes_top + 8);
+      zigzag(middle - 6);
+      zigzag(middle + 6);
+      line("axis", last, t_.axis_y, middle - 6, t_.axis_y);
+      last = middle + 6;
     }
     line("axis", last, t_.axis_y, t_.right, t_.axis_y);
+    // Lengths of breaks first; where two would touch, the second stands a line lower. Ticks yield to them.
+    double taken = 0;
+    bool lower = false;
+    bool any_lower = false;
+    for (const AxisBreak& cut : t_.breaks) {
+      const std::string text = "⋯ " + to_text(Duration(cut.idle));
+      const double half = static_cast<double>(columns(text)) * timeline_character / 2;
+      const double middle = cut.x + cut.width / 2;
+      lower = middle - half < taken && !lower;
+      any_lower = any_lower || lower;
+      taken = middle + half;
+      words("tick", middle, t_.axis_y + (lower ? 30 : 17), "middle", text);
+    }
     for (const Tick& tick : t_.ticks) {
       const bool hidden = std::any_of(t_.breaks.begin(), t_.breaks.end(), [&](const AxisBreak& cut) {
         return tick.x > cut.x - 34 && tick.x < cut.x + cut.width + 34;
@@ -115,7 +126,7 @@ class TimelineDrawing {
       line("axis", tick.x, t_.axis_y, tick.x, t_.axis_y + 4);
       if (!hidden) words("tick", tick.x, t_.axis_y + 17, "middle", tick.label);
     }
-    words("tick", t_.width, t_.axis_y + 33, "end", t_.axis_title);
+    words("tick", t_.right, t_.axis_y + (any_lower ? 45 : 33), "end", t_.axis_title);
   }
 
   void zigzag(double x) {

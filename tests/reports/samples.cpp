@@ -294,14 +294,14 @@ Sample fallback() {
   s.operation(17, 18, EventType::ok, 0, "read", {}, {}, 2);
   Sample sample{"fallback", s.history(false), {}};
   Verdict v = base_verdict(*sample.history, "cas-register", VerdictKind::invalid);
-  fail_key(v, {}, 3);
-  Anomaly a{.name = "no-legal-order", .culprit = 6, .core = {0, 1, 2, 4, 5, 6}, .context = {3}};
+  fail_key(v, {}, 2);
+  Anomaly a{.name = "no-legal-order", .culprit = 5, .core = {0, 1, 2, 4, 5}, .context = {3}};
   a.sentence =
-      "After the longest legal prefix (3 operations, the register = 1) none of the 2 operations that may come next is "
+      "After the longest legal prefix (3 operations, the register = 2) none of the 2 operations that may come next is "
       "legal.";
-  a.prefix = {{1, "2"}, {4, "2"}, {0, "1"}, {5, "1"}};
-  a.candidates = {{6, false, "2", "1", "read by process 0 (line 13) returned 2, but the register holds 1 (line 5)"},
-                  {3, true, "", "1", "would make it 9; the read by process 0 (line 13) stays stuck"}};
+  a.prefix = {{0, "1"}, {1, "2"}, {4, "2"}};
+  a.candidates = {{5, false, "1", "2", "read by process 3 (line 11) returned 1, but the register holds 2 (line 2)"},
+                  {3, true, "", "2", "would make it 9; the read by process 3 (line 11) stays stuck"}};
   v.anomalies = {a};
   v.reason = a.sentence;
   sample.input = base_input(*sample.history);
