@@ -60,6 +60,19 @@ Result<void> write_requested(const Settings& settings, const ReportInput& input,
   return {};
 }
 
+// What the checker says of a line, with the file's name in front: FILE:LINE: error: …
+Error in_file(const std::string& path, Error error) {
+  constexpr std::string_view line = "line ";
+  const std::size_t colon = error.message.find(": ");
+  if (error.message.starts_with(line) && colon != std::string::npos) {
+    const std::string number = error.message.substr(line.size(), colon - line.size());
+    error.message = fmt::format("{}:{}: error: {}", path, number, error.message.substr(colon + 2));
+  } else {
+    error.message = fmt::format("{}: error: {}", path, error.message);
+  }
+  return error;
+}
+
 struct Checked {
   int exit = 0;
   std::string json;
@@ -87,7 +100,7 @@ Result<Checked> check_one(const std::string& path, const Settings& settings, Con
   const int interrupts_before = interrupts();
   auto judged =
       judge(*input.history, model, check_options(settings, read.value().format), limits, want_certificate, console);
-  if (!judged) return judged.error();
+  if (!judged) return in_file(path, judged.error());
   Judgement& judgement = judged.value();
   for (const Remark& remark : read.value().remarks) judgement.verdict.ignored.push_back(remark.text);
   input.verdict = judgement.verdict;

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -16,6 +15,7 @@
 #include <faultline/text.hpp>
 
 #include "descriptor.hpp"
+#include "pidfd.hpp"
 #include "procfs.hpp"
 #include "spawn.hpp"
 

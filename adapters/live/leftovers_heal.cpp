@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mount.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include "descriptor.hpp"
 #include "leftovers_format.hpp"
 #include "namespaces.hpp"
+#include "pidfd.hpp"
 #include "procfs.hpp"
 
 namespace faultline::live {
