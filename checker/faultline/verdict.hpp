@@ -60,9 +60,10 @@ struct Anomaly {
   std::optional<Duration> gap;         // between the end of the earlier and the start of the later of these two
   std::vector<OperationIndex> core;  // kept with result and deadline: together they admit no legal order; by invocation
   std::vector<OperationIndex> context;  // relaxed to "may have happened": needed so that the core is judged fairly
-  bool one_minimal = false;             // every single further relaxation was tried and made it legal
-  std::vector<PrefixStep> prefix;       // of core + context, linearized as far as it goes
-  std::vector<Candidate> candidates;    // up to 8, none of which lets the core go on
+  OperationIndex since = none;        // of the core, or none: a write before which nothing matters; see certificate.hpp
+  bool one_minimal = false;           // every single further relaxation was tried and made it legal
+  std::vector<PrefixStep> prefix;     // of core + context, linearized as far as it goes
+  std::vector<Candidate> candidates;  // up to 8, none of which lets the core go on
 };
 
 struct Verdict {
