@@ -84,7 +84,7 @@ struct VerifyOptions {
 struct Verification {
   enum class Outcome : std::uint8_t {
     confirmed,     // the claim holds
-    refused,       // the certificate does not prove what it claims, or belongs to something else
+    rejected,      // the certificate does not prove what it claims, or belongs to something else
     not_confirmed  // nothing is wrong, but the step budget ran out, or the certificate claims nothing
   };
   Outcome outcome = Outcome::not_confirmed;

@@ -21,8 +21,11 @@
 
 namespace faultline {
 
+// The search recurses once per item; of more it says `unknown` at once.
+inline constexpr std::size_t max_brute_force_items = 2'000;
+
 struct BruteForceResult {
-  VerdictKind kind = VerdictKind::unknown;  // unknown: out of steps
+  VerdictKind kind = VerdictKind::unknown;  // unknown: out of steps, or too many items
   std::vector<std::uint32_t> order;         // valid: a complete legal order; otherwise the longest legal prefix found
   std::uint64_t steps = 0;                  // model steps taken
 };
@@ -36,6 +39,7 @@ class BruteForce {
       : model_(model), items_(items), max_steps_(max_steps), memo_(memo), placed_(items.size(), false) {}
 
   BruteForceResult run() {
+    if (items_.size() > max_brute_force_items) return {};
     if (memo_) find_twins();
     for (const Item& item : items_) completed_left_ += item.completed != none;
     const bool found = extend(model_.init());

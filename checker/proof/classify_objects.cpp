@@ -197,7 +197,7 @@ std::optional<Naming> classify_set(const Facts& facts, const Value& initial) {
                     fmt::format("{} has {} twice.", observer_name(*read), shown(seen[i])));
       }
       if (contains(beginning, seen[i])) continue;
-      if (auto naming = unexpected(facts, *read, seen[i], "add", "has", "added")) return naming;
+      if (auto naming = unexpected(facts, *read, seen[i], "add", asks ? "found" : "has", "added")) return naming;
     }
     for (const Fact* add : core) {  // nothing is ever removed
       const bool looked_for = !asks || (read->call.input == add->call.input && read->call.output == Value(false));

@@ -111,7 +111,7 @@ class Registers {
       if (!std::all_of(made.begin(), made.end(), [&](const Fact* y) { return before(read, *y); })) return std::nullopt;
       const std::string had = fmt::format("Process {} had read {}", read.process, facts_.key_is(value));
       return make("future-read", read, made[0],
-                  fmt::format("{} {} before the {} write of {} began.", had,
+                  fmt::format("{}, {} before the {} write of {} began.", had,
                               facts_.gap(read.returned, made[0]->invoked), made.size() == 1 ? "only" : "first", text));
     }
     if (failed.empty())
@@ -283,7 +283,7 @@ std::optional<Naming> non_monotonic(const Facts& facts) {
           version(late).as_integer() >= version(early).as_integer())
         continue;
       return Naming{.name = "non-monotonic",
-                    .sentence = fmt::format("{} reported revision {} of {}, then {} {} later.", *node,
+                    .sentence = fmt::format("{} reported revision {} of {}, then {}, {} later.", *node,
                                             version(early).as_integer(), facts.key_name("the register"),
                                             version(late).as_integer(), facts.gap(early->returned, late->invoked)),
                     .culprit = late->operation,

@@ -13,7 +13,6 @@ namespace faultline {
 namespace {
 
 constexpr std::uint64_t max_prefix_steps = 1'000'000;
-constexpr std::size_t max_prefix_items = 2'000;  // the search recurses once per item
 constexpr std::size_t max_candidates = 8;
 
 // The search for the longest prefix, and the words around it.
@@ -36,7 +35,6 @@ class Explainer {
 
  private:
   void find_prefix() {
-    if (core_.items.size() > max_prefix_items) return;
     const BruteForceResult found = model_.search(core_.items, max_prefix_steps);
     if (found.kind != VerdictKind::invalid) return;  // out of steps: what was found need not be the longest
     prefix_known_ = true;

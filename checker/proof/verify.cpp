@@ -21,7 +21,7 @@ namespace faultline {
 std::string_view to_string(Verification::Outcome outcome) {
   switch (outcome) {
     case Verification::Outcome::confirmed: return "confirmed";
-    case Verification::Outcome::refused: return "refused";
+    case Verification::Outcome::rejected: return "rejected";
     case Verification::Outcome::not_confirmed: return "not confirmed";
   }
   FL_ASSERT(false && "unknown outcome");
@@ -64,7 +64,7 @@ class Verifier {
 
  private:
   Verification refused(std::string reason) {
-    result_.outcome = Verification::Outcome::refused;
+    result_.outcome = Verification::Outcome::rejected;
     result_.reason = std::move(reason);
     return result_;
   }
@@ -131,8 +131,8 @@ class Verifier {
     }
     if (placed == 0) return refused("nothing was ordered: an empty history is not valid");
     result_.outcome = Verification::Outcome::confirmed;
-    result_.reason =
-        fmt::format("a legal order of {} operations on {} keys was replayed", placed, certificate_.keys.size());
+    result_.reason = fmt::format("a legal order of {} operations on {} key{} was replayed", placed,
+                                 certificate_.keys.size(), certificate_.keys.size() == 1 ? "" : "s");
     return result_;
   }
 
@@ -318,7 +318,7 @@ Objection mistaken_identity(const History& history, const Certificate& certifica
 Result<Verification> verify(const History& history, const Certificate& certificate, const VerifyOptions& options) {
   Verification result{.kind = certificate.kind, .reason = {}};
   if (auto objection = mistaken_identity(history, certificate)) {
-    result.outcome = Verification::Outcome::refused;
+    result.outcome = Verification::Outcome::rejected;
     result.reason = *objection;
     return result;
   }

@@ -13,11 +13,13 @@
 //   twins      of two equal calls in flight the one with the earlier deadline is placed first: in an order that has
 //   them the other
 //              way round they swap places, and both deadlines still hold.
+//   relevance  see sight.hpp; so is foresight, which is no exchange: it drops configurations that must fail.
 //   imitation  see configs.hpp.
 #include <faultline/assert.hpp>
 
 #include "configs.hpp"
 #include "engine.hpp"
+#include "sight.hpp"
 #include "transitions.hpp"
 #include "window.hpp"
 
@@ -69,7 +71,9 @@ class Frontier final : public Engine {
     }
     return trail_.order(deepest);
   }
-  [[nodiscard]] EventIndex died_at() const override { return items_[window_.item()].completed; }
+  [[nodiscard]] EventIndex died_at() const override {
+    return std::max(items_[window_.item()].completed, foresight_.horizon());
+  }
   [[nodiscard]] std::uint64_t configurations() const override { return configurations_; }
   [[nodiscard]] const Pace& pace() const override { return pace_; }
 
@@ -112,12 +116,14 @@ class Frontier final : public Engine {
     const std::size_t slot = window_.slot();
     searching_ = true;
     cursor_ = 0;
+    relevance_.find(window_, calls_, space_);
     for (std::size_t i = 0; i < current_.size(); ++i) {
       const Config<Mask>& config = current_[i];
       if (config.dropped()) continue;
       const bool placed = config.placed.test(slot);
       Mask mask = config.placed;
       if (placed) mask.clear(slot);
+      if (!placed && foresight_.refutes(window_, space_, uses_, mask, config.state, config.uses)) continue;
       ConfigSet<Mask>& target = placed ? survivors_ : reached_;
       if (!insert(target, mask, config.state, config.uses)) continue;
       trail_.hold(config.trail);
@@ -132,7 +138,7 @@ class Frontier final : public Engine {
     if (from.dropped()) return;
     ++configurations_;
     window_.mutators().without(from.placed).for_each([&](std::size_t slot) {
-      if (pace_.spent() || window_.earlier_twins(slot).without(from.placed).any()) return;
+      if (pace_.spent() || !relevance_.slot(slot) || window_.earlier_twins(slot).without(from.placed).any()) return;
       const StateId next = step(from.state, window_[slot].call);
       if (next == refused) return;
       Mask placed = from.placed;
@@ -143,7 +149,7 @@ class Frontier final : public Engine {
     for (std::uint32_t c = 0; c < open_classes.size(); ++c) {
       if (pace_.spent()) return;
       const std::uint32_t used = uses_.count(from.uses, c);
-      if (used == open_classes[c].items.size()) continue;
+      if (!relevance_.open(c) || used == open_classes[c].items.size()) continue;
       const StateId next = step(from.state, open_classes[c].call);
       // One that changes nothing might as well never have happened.
       if (next == refused || next == from.state) continue;
@@ -167,6 +173,7 @@ class Frontier final : public Engine {
       if (transitions_.holds(state, window_[slot].call)) seen.set(slot);
     });
     seen.for_each([&](std::size_t slot) { placed.set(slot); });
+    if (foresight_.refutes(window_, space_, uses_, placed, state, uses)) return;
     const std::size_t completing = window_.slot();
     const bool done = placed.test(completing);
     if (done) placed.clear(completing);
@@ -220,6 +227,8 @@ class Frontier final : public Engine {
   Pace pace_;
   Trail trail_;
   Uses uses_;
+  Relevance<Mask> relevance_;
+  Foresight<Mask> foresight_;
   ConfigSet<Mask> current_;    // between events: all configurations
   ConfigSet<Mask> reached_;    // during a completion: without the completing operation, to be extended
   ConfigSet<Mask> survivors_;  // during a completion: with it, its slot given back
