@@ -55,10 +55,10 @@ Fault draw_pause(Rng& rng, bool first) { return fault_with("pause", {{"target", 
 constexpr std::array<std::string_view, 3> partition_parameters{"shape", "of", "fallback"};
 constexpr std::array<std::string_view, 2> target_parameters{"target", "fallback"};
 
-constexpr std::array<Evidence, 4> partition_evidence{{{"dropped_packets", "packets dropped"},
-                                                      {"dropped_frames", "frames dropped"},
+constexpr std::array<Evidence, 3> partition_evidence{{{"dropped_packets", "packets dropped"},
+
                                                       {"held_bytes", "bytes held back"},
-                                                      {"reset_connections", "connections reset"}}};
+                                                      {"cut_connections", "connections cut"}}};
 constexpr std::array<Evidence, 1> kill_evidence{{{"killed", "daemons killed"}}};
 constexpr std::array<Evidence, 1> pause_evidence{{{"paused", "daemons paused"}}};
 

@@ -13,8 +13,7 @@ namespace faultline {
 
 namespace {
 
-// --- writing
-// -------------------------------------------------------------------------------------------------------------------
+// --- writing ---------------------------------------------------------------------------------------------------------
 
 std::string exact(Duration duration) {
   constexpr std::array<std::pair<std::string_view, Duration::rep>, 3> units{
@@ -64,8 +63,7 @@ Value to_value(const Decision& decision) {
   return Value::map(std::move(fields));
 }
 
-// --- reading
-// -------------------------------------------------------------------------------------------------------------------
+// --- reading ---------------------------------------------------------------------------------------------------------
 
 Result<std::uint64_t> read_number(const Value& value, std::string_view what, std::uint64_t smallest) {
   std::uint64_t n = 0;

@@ -38,6 +38,7 @@ struct CheckOptions {
   std::function<bool()> cancelled;  // polled as often as the clock
   std::function<void(const CheckProgress&)> progress;  // from the calling thread, at most some times a second
   bool stop_at_first = false;                          // leave further keys unknown once one is invalid
+  bool certify = false;                                // keep the legal order of every valid key
   bool explain = true;                                 // shrink to a core and name the anomaly
 };
 

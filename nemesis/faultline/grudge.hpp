@@ -19,8 +19,7 @@ using Nodes = std::vector<NodeName>;
 
 [[nodiscard]] constexpr std::size_t quorum(std::size_t nodes) { return nodes / 2 + 1; }
 
-// --- shapes
-// --------------------------------------------------------------------------------------------------------------------
+// --- shapes ----------------------------------------------------------------------------------------------------------
 // Nodes of different groups hear nothing of each other; a node in no group is left alone.
 Grudge cut(std::span<const Nodes> groups);
 // The first ⌊n/2⌋ nodes from the others.
@@ -34,8 +33,8 @@ Grudge minority(const Nodes& nodes, Rng& rng);
 // Two random halves and one node that hears both. REQUIRES for a cut: n >= 3.
 Grudge bridge(const Nodes& nodes, Rng& rng);
 // Each node hears a majority (itself included), no two the same one. To five nodes: a path of three, a ring of four or
-// five, in random order; above, links are cut at random as long as both ends keep a majority. REQUIRES for a cut: n
-// >= 3.
+// five, in random order; above, links are cut at random as long as both ends keep a majority. REQUIRES for a cut: n >=
+// 3.
 Grudge majorities_ring(const Nodes& nodes, Rng& rng);
 // Keeps one direction of every link the grudge cuts both ways, drawn by coin: between two groups all links lose the
 // same direction.
@@ -48,9 +47,8 @@ std::span<const std::string_view> shape_names();
 // one, minority, majority, primaries, random, all.
 std::span<const std::string_view> target_names();
 
-// --- when a decision fires
-// ----------------------------------------------------------------------------------------------------- Whether
-// resolve() needs to know the primaries: asking a cluster for them may take a while.
+// --- when a decision fires -------------------------------------------------------------------------------------------
+// Whether resolve() needs to know the primaries: asking a cluster for them may take a while.
 [[nodiscard]] bool needs_primaries(const Fault& fault);
 
 // Draws what the fault leaves open. A fault that names its nodes or its grudge stays as it is. Else

@@ -2,10 +2,9 @@
 // what it asks.
 //
 // A history shows it as notes, `start-KIND` and `stop-KIND`, at the end `heal-all`. An invocation's value is the fault
-// as asked for,
-// {"kind":"partition","parameters":{"shape":"primaries"}}; its completion's (always info) the fault as it was resolved
-// and what was done: {"kind":"partition","grudge":{…},"parameters":{…},"done":{"dropped_packets":812}}, with the extra
-// `error` if it failed.
+// as asked for, {"kind":"partition","parameters":{"shape":"primaries"}}; its completion's (always info) the fault as it
+// was resolved and what was done: {"kind":"partition","grudge":{…},"parameters":{…},"done":{"dropped_packets":812}},
+// with the extra `error` if it failed.
 //
 // To run several packages at once, kinds take turns: a shuffled deck, so that each kind comes early; sometimes a second
 // kind begins before the first has ended. The first fault of each kind hits the primaries, so that a short run, too,
@@ -51,7 +50,7 @@ struct NemesisOptions {
   // long.
   Duration interval = std::chrono::seconds(5);
   std::map<std::string, Duration> intervals;  // by package, where it differs
-  double overlap = 0.25;                      // how often a second kind begins before the first has ended
+  double overlap = 0.25;                      // how often a second kind joins in the middle of a fault
 };
 
 struct Nemesis {
@@ -70,8 +69,8 @@ class NemesisProcess {
  public:
   explicit NemesisProcess(Rng rng) : rng_(std::move(rng)) {}
 
-  // The completion: same process, f and key, type info, no time. Never throws; whatever fails is in its `error`.
-  // A `stop` ends the oldest active fault that was asked for with the same value; a fault with explicit nodes or grudge
+  // The completion: same process, f and key, type info, no time. Never throws; whatever fails is in its `error`. A
+  // `stop` ends the oldest active fault that was asked for with the same value; a fault with explicit nodes or grudge
   // even if it is not remembered. A fault that could not be applied stays active, for it may have been applied in part.
   Event perform(const Event& invocation, FaultPort& port);
 

@@ -2,8 +2,8 @@
 //
 // Asked with op(context), a generator answers one of three things, and always with its successor:
 //   invoke     this event, now, on this free worker; the successor stands for everything after it
-//   pending    nothing before `until`, or before some event (until = never); the successor has only noted that it was
-//   asked exhausted  nothing, ever again
+//   pending    nothing before `until`, or before some event (until = never); the successor just noted that it was asked
+//   exhausted  nothing, ever again
 // and it is told of every event (invocations and completions) with update(context, event). Asking is free of effects:
 // whoever asks and does not use the answer just keeps the old value. So a simulated clock tests a generator against the
 // exact operations expected.
@@ -14,7 +14,7 @@
 //
 // Chance: a node that draws takes an Rng of its own when it is built (fork one by name for each), so that two
 // generators never draw from one stream and leaving one out does not change the others. Which free worker performs an
-// operation is drawn from the context.
+// operation is drawn from the context; the nemesis takes one only under on_nemesis().
 //
 // Instants are those of World::now(); time limits and sleeps begin when a generator is first asked. Not thread-safe:
 // share a value between threads only if nobody asks it meanwhile.
@@ -23,9 +23,9 @@
 // 500/s for 30 s, while the nemesis cuts the network every 5 s:
 //   Rng rng = Rng(seed).fork("workload");
 //   Generator clients = stagger(rng.fork("pace"), 2ms, mix(rng.fork("mix"), {{1, reads}, {1, writes}}));
-//   Generator faults = cycle(sequence({sleep(5s), Invocation{"start-partition", …}, sleep(5s),
-//   Invocation{"stop-partition", …}})); run({.main = time_limit(30s, by_role(clients, faults))}, world, {.concurrency =
-//   10});
+//   Generator faults = cycle(sequence({sleep(5s), Invocation{"start-partition", cut}, sleep(5s),
+//                                      Invocation{"stop-partition", cut}}));
+//   run({.main = time_limit(30s, by_role(clients, faults))}, world, {.concurrency = 10});
 #pragma once
 
 #include <faultline/context.hpp>
@@ -65,7 +65,7 @@ class Generator {
   };
 
   Generator() = default;             // exhausted
-  Generator(Invocation invocation);  // NOLINT: implicit by design; one operation on any free worker of the context
+  Generator(Invocation invocation);  // NOLINT: implicit by design; one operation on any free client of the context
   explicit Generator(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
 
   [[nodiscard]] Step op(const Context& context) const;
@@ -100,13 +100,12 @@ struct Step {
   static Step pending(Instant until, std::optional<Generator> next = {}) {
     return {.kind = Kind::pending, .event = {}, .until = until, .next = std::move(next)};
   }
-  // The invocation on a random free worker, or pending if none is free.
+  // The invocation on a random one of context.ready(), or pending if none is free.
   static Step invoke(const Context& context, Invocation invocation, Generator next);
 };
 
-// --- operations
-// ---------------------------------------------------------------------------------------------------------------- One
-// after the other, each once.
+// --- operations ------------------------------------------------------------------------------------------------------
+// One after the other, each once.
 Generator operations(std::vector<Invocation> invocations);
 
 // Whatever the function returns, for ever or until nullopt. The function must depend on its arguments alone.
@@ -123,9 +122,8 @@ Generator unfold(Rng rng, State initial, std::function<std::optional<Invocation>
 // Nothing, for that long from the first time it is asked; then exhausted.
 Generator sleep(Duration duration);
 
-// --- one after the other
-// ------------------------------------------------------------------------------------------------------- Each until it
-// is exhausted, then the next, even while operations of the former are outstanding.
+// --- one after the other ---------------------------------------------------------------------------------------------
+// Each until it is exhausted, then the next, even while operations of the former are outstanding.
 Generator sequence(std::vector<Generator> generators);
 // The same for generators made one by one from 0, until nullopt; nothing of those before is kept.
 Generator sequence(std::function<std::optional<Generator>(std::uint64_t)> make);
@@ -146,8 +144,7 @@ Generator flip_flop(std::vector<Generator> generators);
 // Until one of its own operations completes `ok`.
 Generator until_ok(Generator generator);
 
-// --- choosing
-// ------------------------------------------------------------------------------------------------------------------
+// --- choosing --------------------------------------------------------------------------------------------------------
 struct Weighted {
   double weight = 1;
   Generator generator;
@@ -157,8 +154,7 @@ Generator mix(Rng rng, std::vector<Weighted> choices);
 // Whichever is ready first; a random one of several.
 Generator any(std::vector<Generator> generators);
 
-// --- how many, how fast
-// --------------------------------------------------------------------------------------------------------
+// --- how many, how fast ----------------------------------------------------------------------------------------------
 Generator limit(std::uint64_t count, Generator generator);
 // Until that long after it was first asked.
 Generator time_limit(Duration duration, Generator generator);
@@ -168,34 +164,30 @@ Generator stagger(Rng rng, Duration mean, Generator generator);
 // The same with exact intervals.
 Generator delay(Duration interval, Generator generator);
 
-// --- which operations
-// ---------------------------------------------------------------------------------------------------------- `change`
-// may replace anything but process, type and time.
+// --- which operations ------------------------------------------------------------------------------------------------
+// `change` may replace anything but process, type and time.
 Generator map(std::function<Event(Event)> change, Generator generator);
 // Leaves out the operations that are not wanted. After a thousand refusals in a row it lets a millisecond pass, so that
 // a predicate that refuses everything ends with the time limit instead of hanging.
 Generator filter(std::function<bool(const Event&)> wanted, Generator generator);
 
-// --- which workers
-// ------------------------------------------------------------------------------------------------------------- The
-// generator sees only these workers and their events.
+// --- which workers ---------------------------------------------------------------------------------------------------
+// The generator sees only these workers and their events.
 Generator on_workers(WorkerSet workers, Generator generator);
 Generator on_clients(Generator generator);
 Generator on_nemesis(Generator generator);
 // any({on_clients(clients), on_nemesis(nemesis)}).
 Generator by_role(Generator clients, Generator nemesis);
-// Every worker of the context has the generator to itself: each_worker(limit(2, g)) is two operations on each.
+// Every client of the context has the generator to itself: each_worker(limit(2, g)) is two operations on each.
 Generator each_worker(Generator generator);
-// The first `workers` clients for the first generator, the next for the second …; everybody else (the nemesis too) for
-// the last.
+// The first `workers` clients for the first generator, the next for the second …; the other clients for the last.
 struct Reserved {
   Worker workers = 0;
   Generator generator;
 };
 Generator reserve(std::vector<Reserved> reserved, Generator others);
 
-// --- keys
-// ----------------------------------------------------------------------------------------------------------------------
+// --- keys ------------------------------------------------------------------------------------------------------------
 // What to do with the i-th key; nullopt ends the keys. Operations carry the key in Event::key.
 struct Keyed {
   Value key;
@@ -205,11 +197,10 @@ using Keys = std::function<std::optional<Keyed>(std::uint64_t)>;
 // One key after the other, with all workers.
 Generator sequential_keys(Keys keys);
 // Client workers form groups of that many (the last may be smaller); each group works on a key of its own until it is
-// exhausted, then takes the next one. Keys are handed out in order. The nemesis takes no part. REQUIRES:
-// workers_per_key >= 1.
+// exhausted, then takes the next one. Keys are handed out in order. REQUIRES: workers_per_key >= 1.
 Generator concurrent_keys(Worker workers_per_key, Keys keys);
 
-// -------------------------------------------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------------------------------
 namespace detail {
 template <class State>
 struct Unfold final : Generator::Node {
@@ -217,7 +208,7 @@ struct Unfold final : Generator::Node {
   Unfold(Rng r, State s, std::shared_ptr<const Function> d)
       : rng(std::move(r)), state(std::move(s)), draw(std::move(d)) {}
   Step op(const Context& context) const override {
-    if (context.free.empty()) return Step::pending(never);
+    if (context.ready().empty()) return Step::pending(never);
     Rng next_rng = rng;
     State next_state = state;
     auto invocation = (*draw)(next_state, context, next_rng);
