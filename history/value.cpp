@@ -11,7 +11,8 @@
 
 namespace faultline {
 
-// One layout for all heap kinds: text for string, keyword and tag; items for lists and the value under a tag; entries for maps.
+// One layout for all heap kinds: text for string, keyword and tag; items for lists and the value under a tag; entries
+// for maps.
 struct Value::Node {
   std::atomic<std::uint32_t> references{1};
   std::string text;

@@ -155,8 +155,9 @@ Generator by_role(Generator clients, Generator nemesis) {
 }
 
 Generator each_worker(Generator generator) {
-  return make_generator<Divided>([generator = std::move(generator)](const WorkerSet& workers) {
+  return make_generator<Divided>([generator = std::move(generator)](WorkerSet workers) {
     std::vector<Generator> parts;
+    workers.erase(nemesis_worker);
     for (std::size_t i = 0; i < workers.size(); ++i)
       parts.push_back(on_workers(WorkerSet::of(workers.nth(i)), generator));
     return any(std::move(parts));
@@ -178,7 +179,6 @@ Generator reserve(std::vector<Reserved> reserved, Generator others) {
           }
           parts.push_back(on_workers(some, part.generator));
         }
-        if (workers.contains(nemesis_worker)) rest.insert(nemesis_worker);
         parts.push_back(on_workers(rest, others));
         return any(std::move(parts));
       });

@@ -23,9 +23,10 @@ Generator Generator::update(const Context& context, const Event& event) const {
 }
 
 Step Step::invoke(const Context& context, Invocation invocation, Generator next) {
-  const std::size_t free = context.free.size();
-  if (free == 0) return pending(never);
-  const Worker worker = context.free.nth(free == 1 ? 0 : context.rng.fork("worker").below(free));
+  const WorkerSet ready = context.ready();
+  const std::size_t count = ready.size();
+  if (count == 0) return pending(never);
+  const Worker worker = ready.nth(count == 1 ? 0 : context.rng.fork("worker").below(count));
   return {.kind = Kind::invoke,
           .event = {.type = EventType::invoke,
                     .process = context.process_of(worker),
@@ -50,7 +51,7 @@ struct Operations final : Generator::Node {
   Operations(List l, std::size_t n) : list(std::move(l)), index(n) {}
   Step op(const Context& context) const override {
     if (index >= list->size()) return Step::exhausted();
-    if (context.free.empty()) return Step::pending(never);
+    if (context.ready().empty()) return Step::pending(never);
     return Step::invoke(context, (*list)[index], make_generator<Operations>(list, index + 1));
   }
   List list;

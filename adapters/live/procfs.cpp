@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <sstream>
 #include <string_view>
@@ -23,10 +21,15 @@ std::string proc_path(pid_t pid, std::string_view name) {
   return "/proc/" + std::to_string(pid) + "/" + std::string(name);
 }
 
-// Files of /proc have no size; read until the end.
+// Files of /proc have no size and may fail halfway, when their process ends; what was read until then is returned.
 std::string read_all(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 16384> chunk{};
+  for (ssize_t n = 0; file && (n = ::read(file.get(), chunk.data(), chunk.size())) > 0;) {
+    text.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+  return text;
 }
 
 template <class Visit>
@@ -136,7 +139,7 @@ std::string boot_id() {
 
 std::optional<std::uint64_t> loopback_socket_inode(std::uint16_t local_port, std::uint16_t remote_port) {
   for (const char* table : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
-    std::ifstream in(table);
+    std::istringstream in(read_all(table));
     std::string line;
     std::getline(in, line);
     while (std::getline(in, line)) {

@@ -93,6 +93,13 @@ struct Context {
   [[nodiscard]] Worker worker_of(Process process) const {
     return process < 0 ? nemesis_worker : static_cast<Worker>(process % static_cast<Process>(processes.size()));
   }
+  // Who may take an operation now. The nemesis takes none unless it is alone: operations for it are asked for by
+  // on_nemesis().
+  [[nodiscard]] WorkerSet ready() const {
+    WorkerSet set = free;
+    if (workers != WorkerSet::of(nemesis_worker)) set.erase(nemesis_worker);
+    return set;
+  }
   // The same moment seen by a part of the workers.
   [[nodiscard]] Context only(const WorkerSet& some) const {
     Context part = *this;

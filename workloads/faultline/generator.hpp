@@ -14,7 +14,7 @@
 //
 // Chance: a node that draws takes an Rng of its own when it is built (fork one by name for each), so that two
 // generators never draw from one stream and leaving one out does not change the others. Which free worker performs an
-// operation is drawn from the context.
+// operation is drawn from the context; the nemesis takes one only under on_nemesis().
 //
 // Instants are those of World::now(); time limits and sleeps begin when a generator is first asked. Not thread-safe:
 // share a value between threads only if nobody asks it meanwhile.
@@ -65,7 +65,7 @@ class Generator {
   };
 
   Generator() = default;             // exhausted
-  Generator(Invocation invocation);  // NOLINT: implicit by design; one operation on any free worker of the context
+  Generator(Invocation invocation);  // NOLINT: implicit by design; one operation on any free client of the context
   explicit Generator(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
 
   [[nodiscard]] Step op(const Context& context) const;
@@ -100,7 +100,7 @@ struct Step {
   static Step pending(Instant until, std::optional<Generator> next = {}) {
     return {.kind = Kind::pending, .event = {}, .until = until, .next = std::move(next)};
   }
-  // The invocation on a random free worker, or pending if none is free.
+  // The invocation on a random one of context.ready(), or pending if none is free.
   static Step invoke(const Context& context, Invocation invocation, Generator next);
 };
 
@@ -178,10 +178,9 @@ Generator on_clients(Generator generator);
 Generator on_nemesis(Generator generator);
 // any({on_clients(clients), on_nemesis(nemesis)}).
 Generator by_role(Generator clients, Generator nemesis);
-// Every worker of the context has the generator to itself: each_worker(limit(2, g)) is two operations on each.
+// Every client of the context has the generator to itself: each_worker(limit(2, g)) is two operations on each.
 Generator each_worker(Generator generator);
-// The first `workers` clients for the first generator, the next for the second …; everybody else (the nemesis too) for
-// the last.
+// The first `workers` clients for the first generator, the next for the second …; the other clients for the last.
 struct Reserved {
   Worker workers = 0;
   Generator generator;
@@ -198,8 +197,7 @@ using Keys = std::function<std::optional<Keyed>(std::uint64_t)>;
 // One key after the other, with all workers.
 Generator sequential_keys(Keys keys);
 // Client workers form groups of that many (the last may be smaller); each group works on a key of its own until it is
-// exhausted, then takes the next one. Keys are handed out in order. The nemesis takes no part. REQUIRES:
-// workers_per_key >= 1.
+// exhausted, then takes the next one. Keys are handed out in order. REQUIRES: workers_per_key >= 1.
 Generator concurrent_keys(Worker workers_per_key, Keys keys);
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -210,7 +208,7 @@ struct Unfold final : Generator::Node {
   Unfold(Rng r, State s, std::shared_ptr<const Function> d)
       : rng(std::move(r)), state(std::move(s)), draw(std::move(d)) {}
   Step op(const Context& context) const override {
-    if (context.free.empty()) return Step::pending(never);
+    if (context.ready().empty()) return Step::pending(never);
     Rng next_rng = rng;
     State next_state = state;
     auto invocation = (*draw)(next_state, context, next_rng);
