@@ -1,8 +1,7 @@
 // Problem and SearchResult: what every engine takes and returns. Private to checker/.
 //
-// A Problem is one key's operations, reduced to what matters: failed ones are gone (or have become observations),
-// operations that constrain nothing are gone, positions are those of the history's events. Engines are interchangeable:
-// same Problem, same verdict.
+// A Problem is one key's operations, reduced to what matters: failed ones are gone (or have become observations), operations that
+// constrain nothing are gone, positions are those of the history's events. Engines are interchangeable: same Problem, same verdict.
 #pragma once
 
 #include <functional>
@@ -24,8 +23,7 @@ struct Item {
 // Items by `invoked`; all positions differ. Intervals that touch overlap.
 using Items = std::vector<Item>;
 
-// Limits of one search, polled at least every 1,000 steps. Stops once `stop` is true; `memory_left` counts what the
-// engine holds.
+// Limits of one search, polled at least every 1,000 steps. Stops once `stop` is true; `memory_left` counts what the engine holds.
 struct Budget {
   std::function<bool()> stop;               // time is up or the user interrupted; empty: never
   std::uint64_t memory_limit = UINT64_MAX;  // bytes
@@ -33,10 +31,13 @@ struct Budget {
 
 struct SearchResult {
   VerdictKind kind = VerdictKind::unknown;
-  std::vector<std::uint32_t> order;  // indices into items. valid: a complete legal order (open items that never
-                                     // happened left out); otherwise the deepest legal prefix found
+  std::vector<std::uint32_t>
+      order;  // indices into items. valid: a complete legal order (open items that never happened left out);
+              // otherwise the deepest legal prefix found
   EventIndex died_at =
       none;  // invalid: the completion no configuration survives; the history up to it is already invalid
+  std::vector<std::uint32_t>
+      core;  // invalid: items that contradict each other by themselves, if the engine knows; else empty
   std::string engine;
   std::string reason;  // unknown: "time limit" | "memory limit" | "interrupted"
   SearchCost cost;

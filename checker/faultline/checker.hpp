@@ -1,8 +1,7 @@
 // The checker's front door: is this history linearizable, per key, for this model?
 //
-// Pure and deterministic: time and cancellation are handed in. Threads are used only when options.threads > 1, in one
-// file, and never change the result. See verdict.hpp for what comes back, certificate.hpp for how to make somebody else
-// believe it.
+// Pure and deterministic: time and cancellation are handed in. Threads are used only when options.threads > 1, in one file, and never
+// change the result. See verdict.hpp for what comes back, certificate.hpp for how to make somebody else believe it.
 #pragma once
 
 #include <functional>
@@ -39,15 +38,15 @@ struct CheckOptions {
   std::function<bool()> cancelled;  // polled as often as the clock
   std::function<void(const CheckProgress&)> progress;  // from the calling thread, at most some times a second
   bool stop_at_first = false;                          // leave further keys unknown once one is invalid
+  bool certify = false;                                // keep the legal order of every valid key
   bool explain = true;                                 // shrink to a core and name the anomaly
 };
 
 // Every model by name: register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue.
 std::span<const std::string_view> model_names();
 
-// Judges with a model of the catalogue. The error is bad_input: unknown model or engine, an f the model does not know,
-// a cas that is no pair, …; it names the line and says what is known. An empty history is unknown ("nothing to judge"),
-// never valid.
+// Judges with a model of the catalogue. The error is bad_input: unknown model or engine, an f the model does not know, a cas that is
+// no pair, …; it names the line and says what is known. An empty history is unknown ("nothing to judge"), never valid.
 Result<Verdict> check(const History& history, std::string_view model, const CheckOptions& options = {});
 
 }  // namespace faultline

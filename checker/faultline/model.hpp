@@ -14,8 +14,7 @@
 //   weight(state)             bytes the state adds to those it shares structure with, for the memory limit
 //   name                      a static string
 //
-// Herlihy, Wing: "Linearizability: a correctness condition for concurrent objects", 1990, section 2 (sequential
-// specifications).
+// Herlihy, Wing: "Linearizability: a correctness condition for concurrent objects", 1990, section 2 (sequential specifications).
 #pragma once
 
 #include <concepts>

@@ -1,14 +1,15 @@
-// Reports: from a history and its verdict to bytes: terminal text, JSON, JUnit, Markdown and one self-contained HTML
-// page.
+// Reports: from a history and its verdict to bytes: terminal text, JSON, JUnit, Markdown and one self-contained HTML page.
 //
-// Everything here is pure: same input, same bytes; the caller writes files and knows the time. Every value, node name,
-// error and log line comes from a system that may be broken or hostile; each format escapes it in its own way (see the
-// .cpp of the format).
+// Everything here is pure: same input, same bytes; the caller writes files and knows the time. Every value, node name, error and log
+// line comes from a system that may be broken or hostile; each format escapes it in its own way (see the .cpp of the format).
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <faultline/history.hpp>
@@ -44,6 +45,8 @@ struct RunInfo {          // absent for `check`
   std::size_t leader_changes = 0;
   std::map<std::string, std::string> versions;                 // what the target says of itself
   std::vector<std::pair<std::string, std::string>> artefacts;  // file name, sha256
+  std::string repeat;         // the command that repeats the run; empty: "faultline replay DIRECTORY"
+  bool exact_repeat = false;  // the simulator repeats every step; a live run only its schedule
 };
 
 struct ReportInput {
@@ -60,6 +63,14 @@ struct ReportInput {
   std::map<std::string, std::string> tool;  // "version", "commit", "compiler"
   Duration seconds_parse{};
   std::uint64_t peak_rss_bytes = 0;
+  // Limits the search was given, so that an unknown verdict can name them; absent: none.
+  std::optional<Duration> time_limit;
+  std::optional<std::uint64_t> memory_limit;
+  // Files as the user would name them. Of a run all are in its directory and may be left empty here; of a check an empty one was
+  // not written.
+  std::string report_path;
+  std::string minimal_path;
+  std::string certificate_path;
 };
 
 // 0 valid, 1 violation, 2 unknown, 3 harness failure, 130 interrupted.
@@ -77,8 +88,9 @@ std::string render_verdict_json(const ReportInput& input);  // also what --json 
 std::string render_html(const ReportInput& input);
 std::string render_markdown(const ReportInput& input);
 std::string render_junit(const ReportInput& input);
-// The core and its context of one anomaly as a native history: core operations as they were, context operations as
-// `info`.
+// Workflow commands of GitHub Actions: at most 10 `::error` lines, worst first, the tenth "and N more". Empty if the verdict is valid.
+std::string render_annotations(const ReportInput& input);
+// The core and its context of one anomaly as a native history: core operations as they were, context operations as `info`.
 std::string render_minimal_jsonl(const History& history, const Anomaly& anomaly);
 
 }  // namespace faultline

@@ -21,8 +21,9 @@ struct World {
   // time and extras filled in.
   virtual void dispatch(const Event& invocation) = 0;
 
-  // The next completion that is ready, waiting for one until the given instant. nullopt: nothing completed by then,
-  // now() >= until (or the world was interrupted).
+  // The next completion that is ready, waiting for one until the given instant (until <= now(): only look, do not
+  // wait). nullopt: nothing completed by then, now() >= until, or the world was interrupted; an interruption ends one
+  // wait, not those after it.
   virtual std::optional<Event> next_completion(Instant until) = 0;
 };
 

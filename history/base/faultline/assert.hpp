@@ -1,8 +1,8 @@
 // FL_ASSERT: the one way to say "this is our bug".
 //
 // On in every build. A failed assertion prints the condition, the place and the context that was set for this thread
-// (seed and step, when a simulation runs), then aborts. Never use it for what a system under test or the environment
-// may do: the first is data, the second a Result.
+// (seed and step, when a simulation runs), then aborts. Never use it for what a system under test or the environment may do:
+// the first is data, the second a Result.
 #pragma once
 
 #include <string>

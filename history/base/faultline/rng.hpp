@@ -1,9 +1,8 @@
 // Rng: a small deterministic random stream, the same on every platform and standard library.
 //
-// xoshiro256** seeded through SplitMix64 (Blackman, Vigna, "Scrambled linear pseudorandom number generators", 2021). A
-// value type: copying it copies the stream. `fork(name)` derives an independent stream per component, so that one
-// component drawing more does not change what another draws. The std distributions and std::shuffle differ between
-// libraries; use the members here.
+// xoshiro256** seeded through SplitMix64 (Blackman, Vigna, "Scrambled linear pseudorandom number generators", 2021). A value type:
+// copying it copies the stream. `fork(name)` derives an independent stream per component, so that one component drawing more
+// does not change what another draws. The std distributions and std::shuffle differ between libraries; use the members here.
 #pragma once
 
 #include <faultline/assert.hpp>

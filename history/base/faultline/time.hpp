@@ -1,7 +1,6 @@
 // Instant and Duration: nanoseconds since the run began, and differences of them.
 //
-// RunClock has no now(): the current time is always handed in, by a World or by the test, so that pure rooms cannot
-// read a clock.
+// RunClock has no now(): the current time is always handed in, by a World or by the test, so that pure rooms cannot read a clock.
 #pragma once
 
 #include <chrono>

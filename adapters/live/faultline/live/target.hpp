@@ -1,8 +1,7 @@
-// Target: a live system under test: nodes that can be started, broken, healed and stopped, and clients that talk to
-// them.
+// Target: a live system under test: nodes that can be started, broken, healed and stopped, and clients that talk to them.
 //
-// The command line picks one by name; LiveWorld drives it. Calls are made from one thread, except that FaultPort calls
-// come from the world's nemesis thread; an implementation guards what the two share.
+// The command line picks one by name; LiveWorld drives it. Calls are made from one thread, except that FaultPort calls come from the
+// world's nemesis thread; an implementation guards what the two share.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -20,11 +19,9 @@ namespace faultline::live {
 struct Target {
   virtual ~Target() = default;
 
-  // Starts everything and waits until the system serves; on failure the error names the node, its log file and the
-  // remedy.
+  // Starts everything and waits until the system serves; on failure the error names the node, its log file and the remedy.
   virtual Result<void> set_up() = 0;
-  // Runs in every thread that will open connections to nodes, before it does: enters their network namespace if there
-  // is one.
+  // Runs in every thread that will open connections to nodes, before it does: enters their network namespace if there is one.
   virtual Result<void> enter_client_network() = 0;
   [[nodiscard]] virtual std::vector<NodeName> nodes() const = 0;
   [[nodiscard]] virtual FaultPort& faults() = 0;
