@@ -39,6 +39,11 @@ class Space {
                                            std::uint32_t /*next*/) {
     return none;
   }
+  // A state that may stand in for this one because no result still to come tells them apart; most often itself.
+  [[nodiscard]] virtual StateId simplified(StateId state, std::span<const std::uint32_t> /*unplaced*/,
+                                           std::uint32_t /*next*/) {
+    return state;
+  }
 
   [[nodiscard]] virtual std::string describe(StateId state) const = 0;
   [[nodiscard]] virtual std::string explain(StateId state, const Call& call) const = 0;
@@ -142,6 +147,20 @@ class ModelSpace : public Space {
  protected:
   [[nodiscard]] const typename M::State& state(StateId id) const { return *entries_[id].state; }
 
+  StateId intern(typename M::State state) {
+    const std::uint64_t h = hash(state);
+    for (StateId id = heads_[bucket(h)]; id != none; id = entries_[id].next) {
+      if (entries_[id].hash == h && model_.equal(*entries_[id].state, state)) return id;
+    }
+    if (held() >= heads_.size()) rehash(heads_.size() * 2);
+    weight_ += weigh(state);
+    const StateId id = take_id();
+    StateId& head = heads_[bucket(h)];
+    entries_[id] = {.state = std::move(state), .hash = h, .next = head};
+    head = id;
+    return id;
+  }
+
  private:
   struct Entry {
     std::optional<typename M::State> state;
@@ -158,20 +177,6 @@ class ModelSpace : public Space {
     return 0;
   }
   std::size_t bucket(std::uint64_t hash) const { return (hash * 0x9e3779b97f4a7c15ULL) >> shift_; }
-
-  StateId intern(typename M::State state) {
-    const std::uint64_t h = hash(state);
-    for (StateId id = heads_[bucket(h)]; id != none; id = entries_[id].next) {
-      if (entries_[id].hash == h && model_.equal(*entries_[id].state, state)) return id;
-    }
-    if (held() >= heads_.size()) rehash(heads_.size() * 2);
-    weight_ += weigh(state);
-    const StateId id = take_id();
-    StateId& head = heads_[bucket(h)];
-    entries_[id] = {.state = std::move(state), .hash = h, .next = head};
-    head = id;
-    return id;
-  }
 
   StateId take_id() {
     if (free_.empty()) {

@@ -98,7 +98,7 @@ class DepthFirst final : public Engine {
     ++configurations_;
     const EventIndex completion = items_[window_.item()].completed;
     if (furthest_completion_ == none || completion > furthest_completion_) furthest_completion_ = completion;
-    if (is_dead() || foresight_.refutes(window_, space_, uses_, here_.placed, here_.state, here_.uses)) {
+    if (!looks_possible() || is_dead()) {
       failing_ = true;
       return;
     }
@@ -108,6 +108,13 @@ class DepthFirst final : public Engine {
                        .moves = static_cast<std::uint32_t>(moves_.size())});
     list_moves();
     pace_.may_grow(held_bytes(), frames_.size() == frames_.capacity() ? frames_.capacity() * 2 * sizeof(Frame) : 0);
+  }
+
+  bool looks_possible() {
+    const StateId state = foresight_.look(window_, space_, uses_, here_.placed, here_.state, here_.uses);
+    if (state == refused) return false;
+    here_.state = state;
+    return true;
   }
 
   // Pushes the legal moves so that the most promising is on top: the one that places the completing operation, then
@@ -162,7 +169,7 @@ class DepthFirst final : public Engine {
     const Move move = moves_.back();
     moves_.pop_back();
     make(move);
-    if (foresight_.refutes(window_, space_, uses_, here_.placed, here_.state, here_.uses)) {
+    if (!looks_possible()) {
       failing_ = true;
       return;
     }

@@ -1,6 +1,7 @@
 #include "foresight.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace faultline::search {
 
@@ -8,27 +9,109 @@ namespace faultline::search {
 // ----------------------------------------------------------------------------------------------------------------------
 
 KvSpace::KvSpace(const Kv& model, const Items& items)
-    : ModelSpace(model), items_(items), next_get_(items.size() + 1, none), next_put_(items.size() + 1, none) {
+    : ModelSpace(model),
+      items_(items),
+      next_get_(items.size() + 1, none),
+      next_put_(items.size() + 1, none),
+      appended_(items.size() + 1),
+      first_behind_(items.size()),
+      next_sure_put_(items.size() + 1, none) {
+  for (std::uint32_t i = 0; i < items.size(); ++i) {
+    const Item& item = items[i];
+    appended_[i + 1] = appended_[i] + (item.call.f == "append" ? item.call.input.as_text().size() : 0);
+    const auto invoked_later = [](EventIndex completion, const Item& other) { return completion < other.invoked; };
+    const auto behind = std::upper_bound(items.begin() + i, items.end(), item.completed, invoked_later);
+    first_behind_[i] = static_cast<std::uint32_t>(behind - items.begin());
+  }
   for (auto i = static_cast<std::uint32_t>(items.size()); i-- > 0;) {
     next_get_[i] = next_get_[i + 1];
     next_put_[i] = next_put_[i + 1];
-    if (items[i].call.f == "put") next_put_[i] = i;
+    next_sure_put_[i] = next_sure_put_[i + 1];
+    if (items[i].call.f == "put") {
+      next_put_[i] = i;
+      const std::uint32_t other = next_sure_put_[i];
+      if (other == none || items[i].completed < items[other].completed) next_sure_put_[i] = i;
+    }
     const bool earlier = next_get_[i] == none || items[i].completed < items[next_get_[i]].completed;
     if (items[i].call.f == "get" && items[i].completed != none && earlier) next_get_[i] = i;
   }
+  choose_hidden(model.init());
+}
+
+// One byte that no text begins with, so that it is none of the texts the key can hold.
+void KvSpace::choose_hidden(const Text& initial) {
+  std::array<bool, 256> begins{};
+  const auto mark = [&](std::string_view text) {
+    if (!text.empty()) begins[static_cast<unsigned char>(text.front())] = true;
+  };
+  mark(initial.to_string());
+  for (const Item& item : items_) {
+    if (item.call.f != "get") mark(item.call.input.as_text());
+  }
+  const auto unused = std::find(begins.begin(), begins.end(), false);
+  if (unused == begins.end()) return;
+  hidden_ = intern(Text(std::string(1, static_cast<char>(unused - begins.begin()))));
+}
+
+std::string_view KvSpace::goal(std::uint32_t get) const {
+  const Value& output = items_[get].call.output;
+  return output.is_null() ? std::string_view() : output.as_text();
+}
+
+StateId KvSpace::step(StateId id, const Call& call) {
+  if (id != hidden_ || call.f == "put") return ModelSpace::step(id, call);
+  return call.f == "append" || !call.result_known ? hidden_ : faultline::refused;
+}
+
+void KvSpace::keep(const std::vector<bool>& live) {
+  std::vector<bool> more = live;
+  if (hidden_ != none) more[hidden_] = true;
+  ModelSpace::keep(more);
+}
+
+// Hidden: no get that may be placed before the put with the earliest deadline can see what the text grows into.
+StateId KvSpace::simplified(StateId id, std::span<const std::uint32_t> unplaced, std::uint32_t next) {
+  if (hidden_ == none || id == hidden_) return id;
+  std::uint32_t put = next_sure_put_[next];
+  for (const std::uint32_t item : unplaced) {
+    const bool sure = items_[item].call.f == "put" && items_[item].completed != none;
+    if (sure && (put == none || items_[item].completed < items_[put].completed)) put = item;
+  }
+  if (put == none || items_[put].completed == none) return id;
+  const Text& text = state(id);
+  const auto sees = [&](std::uint32_t item) {
+    return items_[item].call.f == "get" && items_[item].call.result_known && text.may_begin(goal(item));
+  };
+  if (std::any_of(unplaced.begin(), unplaced.end(), sees)) return id;
+  constexpr std::uint32_t patience = 256;  // a put that is far away hides little
+  if (first_behind_[put] > next + patience) return id;
+  for (std::uint32_t item = next; item < first_behind_[put]; ++item) {
+    if (sees(item)) return id;
+  }
+  return hidden_;
+}
+
+std::size_t KvSpace::appended_before(std::uint32_t get, std::span<const std::uint32_t> unplaced,
+                                     std::uint32_t next) const {
+  std::size_t bytes = first_behind_[get] > next ? appended_[first_behind_[get]] - appended_[next] : 0;
+  for (const std::uint32_t item : unplaced) {
+    if (items_[item].call.f == "append") bytes += items_[item].call.input.as_text().size();
+  }
+  return bytes;
 }
 
 bool KvSpace::can_become(const Text& text, std::uint32_t get, std::span<const std::uint32_t> unplaced,
                          std::uint32_t next) const {
-  const Value& output = items_[get].call.output;
-  const std::string_view goal = output.is_null() ? std::string_view() : output.as_text();
-  if (text.may_begin(goal)) return true;
+  const std::string_view goal = this->goal(get);
+  const std::size_t appended = appended_before(get, unplaced, next);
+  if (text.size() + appended >= goal.size() && text.may_begin(goal)) return true;
   const auto helps = [&](std::uint32_t item) {
-    return items_[item].call.f == "put" && goal.starts_with(items_[item].call.input.as_text());
+    if (items_[item].call.f != "put") return false;
+    const std::string_view fresh = items_[item].call.input.as_text();
+    return fresh.size() + appended >= goal.size() && goal.starts_with(fresh);
   };
   if (std::any_of(unplaced.begin(), unplaced.end(), helps)) return true;
-  for (std::uint32_t put = next_put_[next]; put != none && items_[put].invoked < items_[get].completed;
-       put = next_put_[put + 1]) {
+  for (std::uint32_t put = next_put_[next]; put != none && put < first_behind_[get]; put = next_put_[put + 1]) {
     if (helps(put)) return true;
   }
   return false;

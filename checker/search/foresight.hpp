@@ -16,20 +16,33 @@
 
 namespace faultline::search {
 
-// kv: the text must be a beginning of what the next gets return, unless a put may come between.
+// kv: the text must be a beginning of what the next gets return, unless a put may come between whose text is one; and
+// the appends that may come before the get must be long enough to make up the rest.
 class KvSpace final : public ModelSpace<Kv> {
  public:
   KvSpace(const Kv& model, const Items& items);
   [[nodiscard]] bool foresees() const override { return true; }
   [[nodiscard]] EventIndex refuted(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
+  [[nodiscard]] StateId simplified(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
+  StateId step(StateId state, const Call& call) override;
+  void keep(const std::vector<bool>& live) override;
 
  private:
+  void choose_hidden(const Text& initial);
+  [[nodiscard]] std::string_view goal(std::uint32_t get) const;
   [[nodiscard]] bool can_become(const Text& text, std::uint32_t get, std::span<const std::uint32_t> unplaced,
                                 std::uint32_t next) const;
 
+  [[nodiscard]] std::size_t appended_before(std::uint32_t get, std::span<const std::uint32_t> unplaced,
+                                            std::uint32_t next) const;
+
   const Items& items_;
-  std::vector<std::uint32_t> next_get_;  // by item: of it and the later ones the get that completes first
-  std::vector<std::uint32_t> next_put_;  // by item: the first put from here on
+  std::vector<std::uint32_t> next_get_;       // by item: of it and the later ones the get that completes first
+  std::vector<std::uint32_t> next_put_;       // by item: the first put from here on
+  std::vector<std::uint64_t> appended_;       // by item: bytes appended by the earlier items
+  std::vector<std::uint32_t> first_behind_;   // by item: the first that is invoked after its completion
+  std::vector<std::uint32_t> next_sure_put_;  // by item: of it and the later ones the put that completes first
+  StateId hidden_ = none;                     // none: every text might be told apart
 };
 
 // fifo-queue: who stands in front must leave first. For values that are enqueued once the conditions are those of

@@ -61,16 +61,7 @@ class Frontier final : public Engine {
     return pace_.spent() ? Progress::spent : Progress::running;
   }
 
-  [[nodiscard]] std::vector<std::uint32_t> order() const override {
-    TrailNode deepest = trail_.root();
-    for (const ConfigSet<Mask>* set : {&current_, &reached_, &survivors_}) {
-      for (std::size_t i = 0; i < set->size(); ++i) {
-        const Config<Mask>& config = (*set)[i];
-        if (!config.dropped() && trail_.depth(config.trail) > trail_.depth(deepest)) deepest = config.trail;
-      }
-    }
-    return trail_.order(deepest);
-  }
+  [[nodiscard]] std::vector<std::uint32_t> order() const override { return trail_.order(deepest()); }
   [[nodiscard]] EventIndex died_at() const override {
     return std::max(items_[window_.item()].completed, foresight_.horizon());
   }
@@ -78,6 +69,17 @@ class Frontier final : public Engine {
   [[nodiscard]] const Pace& pace() const override { return pace_; }
 
  private:
+  [[nodiscard]] TrailNode deepest() const {
+    TrailNode deepest = searching_ ? fallback_ : trail_.root();
+    for (const ConfigSet<Mask>* set : {&current_, &reached_, &survivors_}) {
+      for (std::size_t i = 0; i < set->size(); ++i) {
+        const Config<Mask>& config = (*set)[i];
+        if (!config.dropped() && trail_.depth(config.trail) > trail_.depth(deepest)) deepest = config.trail;
+      }
+    }
+    return deepest;
+  }
+
   [[nodiscard]] std::uint64_t held_bytes() const {
     return current_.bytes() + reached_.bytes() + survivors_.bytes() + trail_.bytes() + uses_.bytes() + window_.bytes() +
            transitions_.bytes() + calls_.bytes() + space_.bytes();
@@ -114,7 +116,6 @@ class Frontier final : public Engine {
 
   void begin_completion() {
     const std::size_t slot = window_.slot();
-    searching_ = true;
     cursor_ = 0;
     relevance_.find(window_, calls_, space_);
     for (std::size_t i = 0; i < current_.size(); ++i) {
@@ -123,13 +124,19 @@ class Frontier final : public Engine {
       const bool placed = config.placed.test(slot);
       Mask mask = config.placed;
       if (placed) mask.clear(slot);
-      if (!placed && foresight_.refutes(window_, space_, uses_, mask, config.state, config.uses)) continue;
+      StateId state = config.state;
+      if (!placed) state = foresight_.look(window_, space_, uses_, mask, state, config.uses);
+      if (state == refused) continue;
       ConfigSet<Mask>& target = placed ? survivors_ : reached_;
-      if (!insert(target, mask, config.state, config.uses)) continue;
+      if (!insert(target, mask, state, config.uses)) continue;
       trail_.hold(config.trail);
       target.commit(config.trail);
     }
-    if (!pace_.spent()) current_.clear(trail_);
+    // Should none of them survive, the deepest is still to be told.
+    fallback_ = deepest();
+    trail_.hold(fallback_);
+    searching_ = true;
+    current_.clear(trail_);
   }
 
   // Extends one configuration that lacks the completing operation by each operation in flight that may come next.
@@ -173,7 +180,8 @@ class Frontier final : public Engine {
       if (transitions_.holds(state, window_[slot].call)) seen.set(slot);
     });
     seen.for_each([&](std::size_t slot) { placed.set(slot); });
-    if (foresight_.refutes(window_, space_, uses_, placed, state, uses)) return;
+    state = foresight_.look(window_, space_, uses_, placed, state, uses);
+    if (state == refused) return;
     const std::size_t completing = window_.slot();
     const bool done = placed.test(completing);
     if (done) placed.clear(completing);
@@ -192,6 +200,7 @@ class Frontier final : public Engine {
   bool finish_completion() {
     if (survivors_.alive() == 0) return pace_.spent();
     searching_ = false;
+    trail_.release(fallback_);
     reached_.clear(trail_);
     current_.swap(survivors_);
     window_.forward();
@@ -233,6 +242,7 @@ class Frontier final : public Engine {
   ConfigSet<Mask> reached_;    // during a completion: without the completing operation, to be extended
   ConfigSet<Mask> survivors_;  // during a completion: with it, its slot given back
   bool searching_ = false;
+  TrailNode fallback_ = 0;  // during a completion: the deepest before it
   std::size_t cursor_ = 0;
   std::uint64_t configurations_ = 0;
   std::size_t forget_at_ = 1024;

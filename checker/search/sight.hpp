@@ -52,22 +52,24 @@ class Relevance {
 template <class Mask>
 class Foresight {
  public:
-  // True if some completion can no longer be met from this configuration.
-  bool refutes(const Window<Mask>& window, Space& space, const Uses& uses, const Mask& placed, StateId state,
+  // The state to go on with from this configuration: as a rule the one given; `refused` if some completion can no
+  // longer be met.
+  StateId look(const Window<Mask>& window, Space& space, const Uses& uses, const Mask& placed, StateId state,
                UseId used) {
-    if (!space.foresees()) return false;
+    if (!space.foresees()) return state;
     unplaced_.clear();
     const auto add = [&](std::size_t slot) { unplaced_.push_back(window[slot].item); };
     window.mutators().without(placed).for_each(add);
     window.observers().without(placed).for_each(add);
     const auto& open_classes = window.open_classes();
     for (std::uint32_t c = 0; c < open_classes.size(); ++c) {
-      if (uses.count(used, c) < open_classes[c].items.size()) unplaced_.push_back(open_classes[c].items.back());
+      const auto& items = open_classes[c].items;
+      unplaced_.insert(unplaced_.end(), items.begin() + uses.count(used, c), items.end());
     }
     const EventIndex completion = space.refuted(state, unplaced_, window.invoked());
-    if (completion == none) return false;
+    if (completion == none) return space.simplified(state, unplaced_, window.invoked());
     horizon_ = std::max(horizon_, completion);
-    return true;
+    return refused;
   }
   // The latest completion that a refusal rested on: a history cut after it is refuted just the same.
   [[nodiscard]] EventIndex horizon() const { return horizon_; }
