@@ -178,6 +178,7 @@ std::optional<Value> Register::step(const State& state, const Call& call) const 
 }
 
 bool Register::observer(const Call& call) const { return call.f == "read"; }
+bool Register::commute(const Call& a, const Call& b) const { return observer(a) && observer(b); }
 std::string Register::describe(const State& state) const { return shown(state); }
 
 std::string Register::explain(const State& state, const Call& call) const {
@@ -196,6 +197,7 @@ std::optional<Value> CasRegister::step(const State& state, const Call& call) con
 bool CasRegister::observer(const Call& call) const {
   return call.f == "read" || (call.f == "cas" && (call.failed || cas_from(call) == cas_to(call)));
 }
+bool CasRegister::commute(const Call& a, const Call& b) const { return observer(a) && observer(b); }
 std::string CasRegister::describe(const State& state) const { return shown(state); }
 
 std::string CasRegister::explain(const State& state, const Call& call) const {
@@ -218,6 +220,7 @@ bool Kv::observer(const Call& call) const {
   return call.f == "get" || (call.f == "append" && call.input.as_text().empty());
 }
 std::size_t Kv::weight(const State& state) const { return state.weight(); }
+bool Kv::commute(const Call& a, const Call& b) const { return observer(a) && observer(b); }
 std::string Kv::describe(const State& state) const { return shown(Value(state.to_string())); }
 
 std::string Kv::explain(const State& state, const Call& call) const {
@@ -254,6 +257,11 @@ std::optional<Bag> Set::step(const State& state, const Call& call) const {
 
 bool Set::observer(const Call& call) const { return call.f != "add"; }
 std::size_t Set::weight(const State& state) const { return state.weight(); }
+bool Set::commute(const Call& a, const Call& b) const {
+  if ((a.f == "add") == (b.f == "add")) return true;
+  const Call& observation = a.f == "add" ? b : a;
+  return observation.f == "contains" && a.input != b.input;
+}
 std::string Set::describe(const State& state) const { return shown(state.sorted(), '{', '}'); }
 
 std::string Set::explain(const State& state, const Call& call) const {
@@ -286,6 +294,7 @@ std::optional<std::int64_t> Counter::step(State state, const Call& call) const {
 
 std::uint64_t Counter::hash(State state) const { return mix64(static_cast<std::uint64_t>(state)); }
 bool Counter::observer(const Call& call) const { return call.f == "read" || amount(call) == 0; }
+bool Counter::commute(const Call& a, const Call& b) const { return (a.f == "read") == (b.f == "read"); }
 std::string Counter::describe(State state) const { return fmt::format("{}", state); }
 
 std::string Counter::explain(State state, const Call& call) const {
@@ -307,6 +316,14 @@ bool FifoQueue::observer(const Call& call) const {
   return call.f == "dequeue" && call.result_known && call.output.is_null();
 }
 std::size_t FifoQueue::weight(const State& state) const { return state.weight(); }
+
+// An element that goes in behind and another that comes out in front do not meet.
+bool FifoQueue::commute(const Call& a, const Call& b) const {
+  if (a.f == b.f) return observer(a) && observer(b);
+  const Call& in = a.f == "enqueue" ? a : b;
+  const Call& out = a.f == "enqueue" ? b : a;
+  return out.result_known && !out.output.is_null() && out.output != in.input;
+}
 std::string FifoQueue::describe(const State& state) const { return shown(state.items(), '[', ']'); }
 
 std::string FifoQueue::explain(const State& state, const Call& call) const {
@@ -331,6 +348,17 @@ std::optional<UnorderedQueue::State> UnorderedQueue::step(const State& state, co
 std::uint64_t UnorderedQueue::hash(const State& state) const { return mix64(state.bag.hash() + state.debts); }
 
 std::size_t UnorderedQueue::weight(const State& state) const { return state.bag.weight(); }
+
+bool UnorderedQueue::commute(const Call& a, const Call& b) const {
+  const auto found_nothing = [](const Call& call) {
+    return call.f == "dequeue" && call.result_known && call.output.is_null();
+  };
+  if (found_nothing(a) || found_nothing(b)) return false;
+  if (a.f == b.f) return true;
+  const Call& in = a.f == "enqueue" ? a : b;
+  const Call& out = a.f == "enqueue" ? b : a;
+  return !out.result_known || out.output != in.input;
+}
 std::string UnorderedQueue::describe(const State& state) const {
   const std::string bag = shown(state.bag.sorted(), '{', '}');
   return state.debts == 0 ? bag : fmt::format("{}, less up to {} taken unseen", bag, state.debts);

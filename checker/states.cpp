@@ -227,6 +227,13 @@ std::vector<Value> Line::items() const {
   return items;
 }
 
+void Line::for_each(const std::function<void(const Value&)>& visit) const {
+  for (const Link* link = front_.get(); link != nullptr; link = link->next.get()) visit(link->value);
+  std::vector<const Link*> rest;
+  for (const Link* link = back_.get(); link != nullptr; link = link->next.get()) rest.push_back(link);
+  for (auto link = rest.rbegin(); link != rest.rend(); ++link) visit((*link)->value);
+}
+
 bool operator==(const Line& a, const Line& b) {
   if (a.size_ != b.size_ || a.hash_ != b.hash_) return false;
   if (a.front_ != b.front_) return a.items() == b.items();
@@ -281,6 +288,17 @@ std::string Text::to_string() const {
     std::copy(bytes.begin(), bytes.end(), text.begin() + static_cast<std::ptrdiff_t>(piece->size - bytes.size()));
   }
   return text;
+}
+
+bool Text::may_begin(std::string_view goal) const {
+  constexpr int pieces = 8;
+  if (size() > goal.size()) return false;
+  const Piece* piece = last_.get();
+  for (int n = 0; piece != nullptr && n < pieces; piece = piece->before.get(), ++n) {
+    const std::string_view bytes = piece->text.as_text();
+    if (goal.substr(piece->size - bytes.size(), bytes.size()) != bytes) return false;
+  }
+  return true;
 }
 
 bool operator==(const Text& a, std::string_view b) {

@@ -55,15 +55,17 @@ struct Conductor final : Generator::Node {
     return make_generator<Conductor>(std::move(next));
   }
 
+  // A round is one fault, or two that overlap by half; then comes a gap in which everything works.
   Invocation decide() {
     if (active.empty()) {
       const std::size_t turn = deal();
-      wait = about(interval(turn), 1);
+      joined = turns->size() > 1 && rng.chance(overlap);
+      wait = about(interval(turn), joined ? 0.5 : 1);
       return start(turn);
     }
-    if (active.size() == 1 && turns->size() > 1 && rng.chance(overlap)) {
+    if (std::exchange(joined, false)) {
       const std::size_t turn = deal();
-      wait = about(interval(turn), 0.5);
+      wait = about(interval(active.front().turn), 0.5);
       return start(turn);
     }
     const Active ended = std::move(active.front());
@@ -114,6 +116,7 @@ struct Conductor final : Generator::Node {
   Duration wait;                     // after the operation outstanding or last completed
   std::optional<Instant> due;        // none: not asked yet, or an operation is outstanding
   bool outstanding = false;
+  bool joined = false;  // a second fault is still to join this round
 };
 
 Result<void> check_interval(std::string_view name, Duration interval) {

@@ -45,7 +45,7 @@ inline Result<void> only_fields(const Value& map, std::string_view what, std::sp
 inline Result<void> known_node(std::string_view node, const std::vector<NodeName>& nodes) {
   if (nodes.empty() || std::find(nodes.begin(), nodes.end(), node) != nodes.end()) return {};
   const std::vector<std::string_view> known(nodes.begin(), nodes.end());
-  return unknown_word("node", node, known);
+  return Error::bad_input("unknown node " + quoted(node), "known: " + joined(known));  // n7 is no misspelt n1
 }
 
 inline Result<std::vector<NodeName>> node_list(const Value& value, std::string_view what) {

@@ -85,7 +85,7 @@ Result<Judgement> judge(const History& history, const std::string& model, CheckO
     const auto verification = verify(history, *judgement.certificate);
     if (!verification) return verification.error();
     judgement.certificate_verified = verification.value().outcome == Verification::Outcome::confirmed;
-    if (verification.value().outcome == Verification::Outcome::refused) {
+    if (verification.value().outcome == Verification::Outcome::rejected) {
       return Error::environment(fmt::format("the verdict '{}' is withdrawn: its own certificate is refused: {}",
                                             to_string(judgement.verdict.kind), verification.value().reason),
                                 "this is a defect of the checker; keep the history and report it");

@@ -17,7 +17,7 @@ namespace {
 int exit_code_of(Verification::Outcome outcome) {
   switch (outcome) {
     case Verification::Outcome::confirmed: return 0;
-    case Verification::Outcome::refused: return 1;
+    case Verification::Outcome::rejected: return 1;
     case Verification::Outcome::not_confirmed: return 2;
   }
   FL_ASSERT(false && "unknown outcome");

@@ -252,16 +252,18 @@ Result<void> Daemon::kill() {
 
 namespace {
 
-bool all_threads(pid_t group, bool stopped) {
+// Whether no thread of the group is in one of these states.
+bool none_in(pid_t group, std::string_view states) {
   for (const pid_t member : group_members(group)) {
-    for (const char state : thread_states(member)) {
-      const bool is_stopped = state == 'T' || state == 't';
-      const bool is_gone = state == 'Z' || state == 'X';
-      if (!is_gone && is_stopped != stopped) return false;
-    }
+    if (thread_states(member).find_first_of(states) != std::string::npos) return false;
   }
   return true;
 }
+
+// After SIGSTOP a thread in an uninterruptible wait (D) cannot run an instruction of its own before it stops. It may stay there: the
+// parent of a vfork waits for a child that is stopped, too.
+bool is_stopped(pid_t group) { return none_in(group, "RS"); }
+bool is_resumed(pid_t group) { return none_in(group, "Tt"); }
 
 }  // namespace
 
@@ -278,7 +280,7 @@ Result<void> Daemon::pause() {
     if (const int error = run_->signal_group(SIGSTOP); error != 0) return failed(errno_text(error));
     run_->state = State::paused;
   }
-  if (!wait_until([&] { return all_threads(run_->identity.pid, true); })) return failed("it does not stop");
+  if (!wait_until([&] { return is_stopped(run_->identity.pid); })) return failed("it does not stop");
   // A zombie that is not reaped yet counts as stopped above, but nothing of it will ever run on.
   if (is_alive(run_->identity)) return {};
   return failed("it ended meanwhile");
@@ -295,7 +297,7 @@ Result<void> Daemon::resume() {
     }
     run_->state = State::running;
   }
-  if (wait_until([&] { return all_threads(run_->identity.pid, false); })) return {};
+  if (wait_until([&] { return is_resumed(run_->identity.pid); })) return {};
   return Error::environment("node " + spec_.name + " stays stopped after SIGCONT", "see whether a debugger holds it");
 }
 

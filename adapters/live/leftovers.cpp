@@ -106,7 +106,10 @@ Result<std::unique_ptr<Leftovers>> Leftovers::open(const std::string& run_id) {
   if (!descriptor) return descriptor.error();
   auto owner = identify(::getpid());
   if (!owner) return owner.error();
-  auto header = append_line(descriptor.value().get(), file, join_record({std::string(journal_header), run_id}), true);
+  const auto& [pid, start_time, boot] = owner.value();
+  auto header = append_line(
+      descriptor.value().get(), file,
+      join_record({std::string(journal_header), run_id, std::to_string(pid), std::to_string(start_time), boot}), true);
   if (!header) return header.error();
   return std::unique_ptr<Leftovers>(new Leftovers(run_id, file, descriptor.value().release()));
 }

@@ -64,6 +64,7 @@ namespace fs = std::filesystem;
 // What one journal still claims to exist, by kind.
 struct Claims {
   std::string run_id;
+  ProcessIdentity harness;
   struct Process {
     ProcessIdentity identity;
     std::string name;
@@ -106,8 +107,9 @@ std::optional<Claims> read_claims(const fs::path& file) {
     auto fields = split_record(rest.substr(0, end));
     rest.remove_prefix(end + 1);
     if (first) {
-      if (fields.size() != 2 || fields[0] != journal_header) return std::nullopt;
+      if (fields.size() != 5 || fields[0] != journal_header) return std::nullopt;
       claims.run_id = fields[1];
+      claims.harness = {to_number<pid_t>(fields[2]), to_number<std::uint64_t>(fields[3]), fields[4]};
     } else if (fields[0] == "intent" && fields.size() > 3) {
       open[fields[1]] = std::move(fields);
     } else if (fields[0] == "healed" && fields.size() == 2) {
@@ -217,13 +219,31 @@ class Healer {
   bool clean_ = true;
 };
 
+enum class Lock { ours, of_the_living, of_the_dead };
+
+// A harness that was killed between fork and exec leaves a child that shares the lock for the moment it takes to die.
+Lock take_lock(int descriptor, const fs::path& file) {
+  constexpr auto limit = std::chrono::seconds(5);
+  const auto until = std::chrono::steady_clock::now() + limit;
+  while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    const auto claims = read_claims(file);
+    if (!claims || is_alive(claims->harness)) return Lock::of_the_living;
+    if (std::chrono::steady_clock::now() > until) return Lock::of_the_dead;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return Lock::ours;
+}
+
 void heal_journal(const fs::path& file, HealedLeftovers& report) {
   const Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC));
   if (!descriptor) {
     if (errno != ENOENT) report.remaining.push_back("cannot read " + file.string() + ": " + errno_text(errno));
     return;
   }
-  if (::flock(descriptor.get(), LOCK_EX | LOCK_NB) != 0) return;  // its harness, or another healer, is at work
+  const Lock lock = take_lock(descriptor.get(), file);
+  if (lock == Lock::of_the_dead)
+    report.remaining.push_back(file.string() + " is locked, though its harness is gone: is another healer at work?");
+  if (lock != Lock::ours) return;
   const auto claims = read_claims(file);
   if (!claims || Healer(*claims, report).heal()) ::unlink(file.c_str());
 }

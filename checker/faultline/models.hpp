@@ -74,6 +74,7 @@ struct Register {
   [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
   [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
   [[nodiscard]] bool observer(const Call& call) const;
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };
@@ -91,6 +92,7 @@ struct CasRegister {
   [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
   [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
   [[nodiscard]] bool observer(const Call& call) const;  // also a failed cas, and one from a value to itself
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };
@@ -109,6 +111,7 @@ struct Kv {
   [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
   [[nodiscard]] std::size_t weight(const State& state) const;
   [[nodiscard]] bool observer(const Call& call) const;  // also an append of ""
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };
@@ -144,6 +147,7 @@ struct Set {
   [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
   [[nodiscard]] std::size_t weight(const State& state) const;
   [[nodiscard]] bool observer(const Call& call) const;
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };
@@ -161,6 +165,7 @@ struct Counter {
   [[nodiscard]] bool equal(State a, State b) const { return a == b; }
   [[nodiscard]] std::uint64_t hash(State state) const;
   [[nodiscard]] bool observer(const Call& call) const;
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
   [[nodiscard]] std::string describe(State state) const;
   [[nodiscard]] std::string explain(State state, const Call& call) const;
 };
@@ -179,6 +184,7 @@ struct FifoQueue {
   [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
   [[nodiscard]] std::size_t weight(const State& state) const;
   [[nodiscard]] bool observer(const Call& call) const;  // a dequeue that found nothing
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };
@@ -204,6 +210,7 @@ struct UnorderedQueue {
   [[nodiscard]] std::uint64_t hash(const State& state) const;
   [[nodiscard]] std::size_t weight(const State& state) const;
   [[nodiscard]] bool observer(const Call& /*call*/) const { return false; }
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
   [[nodiscard]] std::string describe(const State& state) const;
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,23 @@ class Space {
   virtual StateId step(StateId state, const Call& call) = 0;
   // The call never changes the state.
   [[nodiscard]] virtual bool observer(const Call& call) const = 0;
+  // In every state both orders of the two calls are possible or neither is, and both lead to the same state.
+  [[nodiscard]] virtual bool commute(const Call& a, const Call& b) const = 0;
+
+  // Foresight: what the results still to come say about a state, for spaces that were told the items of the search.
+  [[nodiscard]] virtual bool foresees() const { return false; }
+  // The completion (of an item) that cannot be met from this state, if that is known, else none. `unplaced`: the items
+  // invoked before item number `next` that are not placed; all items from `next` on are not placed either.
+  [[nodiscard]] virtual EventIndex refuted(StateId /*state*/, std::span<const std::uint32_t> /*unplaced*/,
+                                           std::uint32_t /*next*/) {
+    return none;
+  }
+  // A state that may stand in for this one because no result still to come tells them apart; most often itself.
+  [[nodiscard]] virtual StateId simplified(StateId state, std::span<const std::uint32_t> /*unplaced*/,
+                                           std::uint32_t /*next*/) {
+    return state;
+  }
+
   [[nodiscard]] virtual std::string describe(StateId state) const = 0;
   [[nodiscard]] virtual std::string explain(StateId state, const Call& call) const = 0;
   // Forgets the states that are not marked. REQUIRES: live.size() == ids().
@@ -46,6 +64,10 @@ concept Hashing = requires(const M& m, const typename M::State& s) {
 template <class M>
 concept Observing = requires(const M& m, const Call& c) {
   { m.observer(c) } -> std::convertible_to<bool>;
+};
+template <class M>
+concept Commuting = requires(const M& m, const Call& c) {
+  { m.commute(c, c) } -> std::convertible_to<bool>;
 };
 template <class M>
 concept Describing = requires(const M& m, const typename M::State& s) {
@@ -79,7 +101,7 @@ std::string explain(const M& model, const typename M::State& state, const Call& 
 }  // namespace detail
 
 template <Model M>
-class ModelSpace final : public Space {
+class ModelSpace : public Space {
  public:
   explicit ModelSpace(M model) : model_(std::move(model)), heads_(64, none) {}
 
@@ -92,6 +114,10 @@ class ModelSpace final : public Space {
 
   [[nodiscard]] bool observer(const Call& call) const override {
     if constexpr (detail::Observing<M>) return model_.observer(call);
+    return false;
+  }
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const override {
+    if constexpr (detail::Commuting<M>) return model_.commute(a, b);
     return false;
   }
   [[nodiscard]] std::string describe(StateId state) const override {
@@ -118,6 +144,23 @@ class ModelSpace final : public Space {
     return weight_ + entries_.capacity() * sizeof(Entry) + (heads_.capacity() + free_.capacity()) * sizeof(StateId);
   }
 
+ protected:
+  [[nodiscard]] const typename M::State& state(StateId id) const { return *entries_[id].state; }
+
+  StateId intern(typename M::State state) {
+    const std::uint64_t h = hash(state);
+    for (StateId id = heads_[bucket(h)]; id != none; id = entries_[id].next) {
+      if (entries_[id].hash == h && model_.equal(*entries_[id].state, state)) return id;
+    }
+    if (held() >= heads_.size()) rehash(heads_.size() * 2);
+    weight_ += weigh(state);
+    const StateId id = take_id();
+    StateId& head = heads_[bucket(h)];
+    entries_[id] = {.state = std::move(state), .hash = h, .next = head};
+    head = id;
+    return id;
+  }
+
  private:
   struct Entry {
     std::optional<typename M::State> state;
@@ -134,20 +177,6 @@ class ModelSpace final : public Space {
     return 0;
   }
   std::size_t bucket(std::uint64_t hash) const { return (hash * 0x9e3779b97f4a7c15ULL) >> shift_; }
-
-  StateId intern(typename M::State state) {
-    const std::uint64_t h = hash(state);
-    for (StateId id = heads_[bucket(h)]; id != none; id = entries_[id].next) {
-      if (entries_[id].hash == h && model_.equal(*entries_[id].state, state)) return id;
-    }
-    if (held() >= heads_.size()) rehash(heads_.size() * 2);
-    weight_ += weigh(state);
-    const StateId id = take_id();
-    StateId& head = heads_[bucket(h)];
-    entries_[id] = {.state = std::move(state), .hash = h, .next = head};
-    head = id;
-    return id;
-  }
 
   StateId take_id() {
     if (free_.empty()) {

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -61,8 +62,9 @@ class Line {
   // REQUIRES: size() > 0.
   [[nodiscard]] Line popped() const;
   [[nodiscard]] std::uint64_t hash() const;
-  [[nodiscard]] std::vector<Value> items() const;  // front first
-  [[nodiscard]] std::size_t weight() const;        // bytes a change adds
+  [[nodiscard]] std::vector<Value> items() const;                       // front first
+  void for_each(const std::function<void(const Value&)>& visit) const;  // front first
+  [[nodiscard]] std::size_t weight() const;                             // bytes a change adds
   friend bool operator==(const Line& a, const Line& b);
 
  private:
@@ -88,6 +90,8 @@ class Text {
   [[nodiscard]] std::uint64_t hash() const;
   [[nodiscard]] std::string to_string() const;
   [[nodiscard]] std::size_t weight() const;  // bytes a change adds
+  // False only if no appending can make it `goal`; looks at the last bytes only, so true proves nothing.
+  [[nodiscard]] bool may_begin(std::string_view goal) const;
   friend bool operator==(const Text& a, const Text& b);
   friend bool operator==(const Text& a, std::string_view b);
 

@@ -41,12 +41,12 @@ Duty Duties::of(OperationIndex operation) const {
   const bool ok = outcome == Outcome::ok;
   if (ok && known.returns) duty.call.output = history_.value(history_.completed(operation));
   const bool any_result = ok && known.reads && duty.call.output.is_null() && certificate_.nil_read == NilRead::unknown;
-  const bool refused = outcome == Outcome::fail && observed_failure(operation);
-  if (refused || (ok && !any_result)) {
+  const bool was_refused = outcome == Outcome::fail && observed_failure(operation);
+  if (was_refused || (ok && !any_result)) {
     duty.obligation = Obligation::must;
     duty.returned = history_.completed(operation);
     duty.call.result_known = true;
-    duty.call.failed = refused;
+    duty.call.failed = was_refused;
   } else if (outcome != Outcome::fail) {
     duty.obligation = Obligation::may;
   }

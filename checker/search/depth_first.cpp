@@ -1,15 +1,16 @@
 // Depth first over the frontier's moves: one path at a time, dead ends remembered. Finds an order of a valid history
 // quickly where the frontier is wide, because it tries the likely move first; exhaustion is a proof that there is none.
 //
-// Lowe 2017 with the rules of frontier.cpp (lazy, observers, twins). A dead end is an event with a configuration that
-// fails there; the table of them is bounded and forgets the older of two that meet, which costs time and never an
-// answer. Memory: the path, one frame for each choice along the history, and the table.
+// Lowe 2017 with the rules of frontier.cpp (lazy, observers, twins, relevance, foresight). A dead end is an event with
+// a configuration that fails there; the table of them is bounded and forgets the older of two that meet, which costs
+// time and never an answer. Memory: the path, one frame for each choice along the history, and the table.
 #include <faultline/assert.hpp>
 #include <faultline/rng.hpp>
 
 #include <algorithm>
 
 #include "engine.hpp"
+#include "sight.hpp"
 #include "transitions.hpp"
 #include "uses.hpp"
 #include "window.hpp"
@@ -47,7 +48,7 @@ class DepthFirst final : public Engine {
   [[nodiscard]] std::vector<std::uint32_t> order() const override {
     return window_.at_end() || deepest_.size() < order_.size() ? order_ : deepest_;
   }
-  [[nodiscard]] EventIndex died_at() const override { return furthest_completion_; }
+  [[nodiscard]] EventIndex died_at() const override { return std::max(furthest_completion_, foresight_.horizon()); }
   [[nodiscard]] std::uint64_t configurations() const override { return configurations_; }
   [[nodiscard]] const Pace& pace() const override { return pace_; }
 
@@ -97,7 +98,7 @@ class DepthFirst final : public Engine {
     ++configurations_;
     const EventIndex completion = items_[window_.item()].completed;
     if (furthest_completion_ == none || completion > furthest_completion_) furthest_completion_ = completion;
-    if (is_dead()) {
+    if (!looks_possible() || is_dead()) {
       failing_ = true;
       return;
     }
@@ -109,19 +110,27 @@ class DepthFirst final : public Engine {
     pace_.may_grow(held_bytes(), frames_.size() == frames_.capacity() ? frames_.capacity() * 2 * sizeof(Frame) : 0);
   }
 
+  bool looks_possible() {
+    const StateId state = foresight_.look(window_, space_, uses_, here_.placed, here_.state, here_.uses);
+    if (state == refused) return false;
+    here_.state = state;
+    return true;
+  }
+
   // Pushes the legal moves so that the most promising is on top: the one that places the completing operation, then
   // those with the earliest deadline, open operations last.
   void list_moves() {
+    relevance_.find(window_, calls_, space_);
     const auto begin = static_cast<std::ptrdiff_t>(moves_.size());
     const auto& open_classes = window_.open_classes();
     for (std::uint32_t c = 0; c < open_classes.size(); ++c) {
-      if (uses_.count(here_.uses, c) == open_classes[c].items.size()) continue;
+      if (!relevance_.open(c) || uses_.count(here_.uses, c) == open_classes[c].items.size()) continue;
       const StateId next = step(open_classes[c].call);
       if (next != refused && next != here_.state) moves_.push_back({.what = c, .open = true, .next = next});
     }
     const auto middle = static_cast<std::ptrdiff_t>(moves_.size());
     window_.mutators().without(here_.placed).for_each([&](std::size_t slot) {
-      if (window_.earlier_twins(slot).without(here_.placed).any()) return;
+      if (!relevance_.slot(slot) || window_.earlier_twins(slot).without(here_.placed).any()) return;
       const StateId next = step(window_[slot].call);
       if (next != refused) moves_.push_back({.what = static_cast<std::uint32_t>(slot), .open = false, .next = next});
     });
@@ -160,6 +169,10 @@ class DepthFirst final : public Engine {
     const Move move = moves_.back();
     moves_.pop_back();
     make(move);
+    if (!looks_possible()) {
+      failing_ = true;
+      return;
+    }
     forget_the_past();
     walk();
   }
@@ -228,6 +241,8 @@ class DepthFirst final : public Engine {
   Transitions transitions_;
   Pace pace_;
   Uses uses_;
+  Relevance<Mask> relevance_;
+  Foresight<Mask> foresight_;
   Place here_;
   std::vector<Frame> frames_;
   std::vector<Move> moves_;

@@ -13,11 +13,13 @@
 //   twins      of two equal calls in flight the one with the earlier deadline is placed first: in an order that has
 //   them the other
 //              way round they swap places, and both deadlines still hold.
+//   relevance  see sight.hpp; so is foresight, which is no exchange: it drops configurations that must fail.
 //   imitation  see configs.hpp.
 #include <faultline/assert.hpp>
 
 #include "configs.hpp"
 #include "engine.hpp"
+#include "sight.hpp"
 #include "transitions.hpp"
 #include "window.hpp"
 
@@ -59,21 +61,25 @@ class Frontier final : public Engine {
     return pace_.spent() ? Progress::spent : Progress::running;
   }
 
-  [[nodiscard]] std::vector<std::uint32_t> order() const override {
-    TrailNode deepest = trail_.root();
+  [[nodiscard]] std::vector<std::uint32_t> order() const override { return trail_.order(deepest()); }
+  [[nodiscard]] EventIndex died_at() const override {
+    return std::max(items_[window_.item()].completed, foresight_.horizon());
+  }
+  [[nodiscard]] std::uint64_t configurations() const override { return configurations_; }
+  [[nodiscard]] const Pace& pace() const override { return pace_; }
+
+ private:
+  [[nodiscard]] TrailNode deepest() const {
+    TrailNode deepest = searching_ ? fallback_ : trail_.root();
     for (const ConfigSet<Mask>* set : {&current_, &reached_, &survivors_}) {
       for (std::size_t i = 0; i < set->size(); ++i) {
         const Config<Mask>& config = (*set)[i];
         if (!config.dropped() && trail_.depth(config.trail) > trail_.depth(deepest)) deepest = config.trail;
       }
     }
-    return trail_.order(deepest);
+    return deepest;
   }
-  [[nodiscard]] EventIndex died_at() const override { return items_[window_.item()].completed; }
-  [[nodiscard]] std::uint64_t configurations() const override { return configurations_; }
-  [[nodiscard]] const Pace& pace() const override { return pace_; }
 
- private:
   [[nodiscard]] std::uint64_t held_bytes() const {
     return current_.bytes() + reached_.bytes() + survivors_.bytes() + trail_.bytes() + uses_.bytes() + window_.bytes() +
            transitions_.bytes() + calls_.bytes() + space_.bytes();
@@ -110,20 +116,27 @@ class Frontier final : public Engine {
 
   void begin_completion() {
     const std::size_t slot = window_.slot();
-    searching_ = true;
     cursor_ = 0;
+    relevance_.find(window_, calls_, space_);
     for (std::size_t i = 0; i < current_.size(); ++i) {
       const Config<Mask>& config = current_[i];
       if (config.dropped()) continue;
       const bool placed = config.placed.test(slot);
       Mask mask = config.placed;
       if (placed) mask.clear(slot);
+      StateId state = config.state;
+      if (!placed) state = foresight_.look(window_, space_, uses_, mask, state, config.uses);
+      if (state == refused) continue;
       ConfigSet<Mask>& target = placed ? survivors_ : reached_;
-      if (!insert(target, mask, config.state, config.uses)) continue;
+      if (!insert(target, mask, state, config.uses)) continue;
       trail_.hold(config.trail);
       target.commit(config.trail);
     }
-    if (!pace_.spent()) current_.clear(trail_);
+    // Should none of them survive, the deepest is still to be told.
+    fallback_ = deepest();
+    trail_.hold(fallback_);
+    searching_ = true;
+    current_.clear(trail_);
   }
 
   // Extends one configuration that lacks the completing operation by each operation in flight that may come next.
@@ -132,7 +145,7 @@ class Frontier final : public Engine {
     if (from.dropped()) return;
     ++configurations_;
     window_.mutators().without(from.placed).for_each([&](std::size_t slot) {
-      if (pace_.spent() || window_.earlier_twins(slot).without(from.placed).any()) return;
+      if (pace_.spent() || !relevance_.slot(slot) || window_.earlier_twins(slot).without(from.placed).any()) return;
       const StateId next = step(from.state, window_[slot].call);
       if (next == refused) return;
       Mask placed = from.placed;
@@ -143,7 +156,7 @@ class Frontier final : public Engine {
     for (std::uint32_t c = 0; c < open_classes.size(); ++c) {
       if (pace_.spent()) return;
       const std::uint32_t used = uses_.count(from.uses, c);
-      if (used == open_classes[c].items.size()) continue;
+      if (!relevance_.open(c) || used == open_classes[c].items.size()) continue;
       const StateId next = step(from.state, open_classes[c].call);
       // One that changes nothing might as well never have happened.
       if (next == refused || next == from.state) continue;
@@ -167,6 +180,8 @@ class Frontier final : public Engine {
       if (transitions_.holds(state, window_[slot].call)) seen.set(slot);
     });
     seen.for_each([&](std::size_t slot) { placed.set(slot); });
+    state = foresight_.look(window_, space_, uses_, placed, state, uses);
+    if (state == refused) return;
     const std::size_t completing = window_.slot();
     const bool done = placed.test(completing);
     if (done) placed.clear(completing);
@@ -185,6 +200,7 @@ class Frontier final : public Engine {
   bool finish_completion() {
     if (survivors_.alive() == 0) return pace_.spent();
     searching_ = false;
+    trail_.release(fallback_);
     reached_.clear(trail_);
     current_.swap(survivors_);
     window_.forward();
@@ -220,10 +236,13 @@ class Frontier final : public Engine {
   Pace pace_;
   Trail trail_;
   Uses uses_;
+  Relevance<Mask> relevance_;
+  Foresight<Mask> foresight_;
   ConfigSet<Mask> current_;    // between events: all configurations
   ConfigSet<Mask> reached_;    // during a completion: without the completing operation, to be extended
   ConfigSet<Mask> survivors_;  // during a completion: with it, its slot given back
   bool searching_ = false;
+  TrailNode fallback_ = 0;  // during a completion: the deepest before it
   std::size_t cursor_ = 0;
   std::uint64_t configurations_ = 0;
   std::size_t forget_at_ = 1024;

@@ -66,7 +66,7 @@ SearchResult search_generic(const Items& items, const SpaceFactory& make_space, 
   if (engine == GenericEngine::both && budget.memory_limit != UINT64_MAX) share.memory_limit /= 2;
   Contest contest;
   if (engine != GenericEngine::depth_first) {
-    std::unique_ptr<Space> space = make_space();
+    std::unique_ptr<Space> space = make_space(items);
     auto frontier = search::make_frontier(items, calls, *space, share, width);
     contest.contestants.push_back({.name = "frontier", .space = std::move(space), .engine = std::move(frontier)});
     if (engine == GenericEngine::both) {
@@ -77,7 +77,7 @@ SearchResult search_generic(const Items& items, const SpaceFactory& make_space, 
   const bool undecided = contest.contestants.empty() || contest.contestants.front().progress == Progress::running ||
                          contest.contestants.front().progress == Progress::spent;
   if (engine == GenericEngine::depth_first || (engine == GenericEngine::both && undecided)) {
-    std::unique_ptr<Space> space = make_space();
+    std::unique_ptr<Space> space = make_space(items);
     auto depth_first = search::make_depth_first(items, calls, *space, share, width);
     contest.contestants.push_back({.name = "depth-first", .space = std::move(space), .engine = std::move(depth_first)});
   }

@@ -11,10 +11,11 @@
 #include <faultline/space.hpp>
 
 #include "../problem.hpp"
+#include "foresight.hpp"
 
 namespace faultline {
 
-using SpaceFactory = std::function<std::unique_ptr<Space>()>;
+using SpaceFactory = std::function<std::unique_ptr<Space>(const Items&)>;
 
 enum class GenericEngine : std::uint8_t { both, frontier, depth_first };
 
@@ -26,7 +27,7 @@ template <Model M>
 SearchResult search_generic(const Items& items, const M& model, const Budget& budget,
                             GenericEngine engine = GenericEngine::both) {
   return search_generic(
-      items, [&model] { return std::make_unique<ModelSpace<M>>(model); }, budget, engine);
+      items, [&model](const Items& of) { return search::make_space(model, of); }, budget, engine);
 }
 
 }  // namespace faultline

@@ -50,6 +50,7 @@ class Window {
   // Those in flight that make the same call as this slot and have an earlier deadline.
   [[nodiscard]] const Mask& earlier_twins(std::size_t slot) const { return earlier_twins_[slot]; }
   [[nodiscard]] const std::vector<OpenClass>& open_classes() const { return open_classes_; }
+  [[nodiscard]] std::uint32_t invoked() const { return invoked_; }  // items invoked so far: all below this number
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:
@@ -62,6 +63,7 @@ class Window {
   std::vector<std::uint32_t> slot_of_;  // by item; of open items the open class
   std::vector<bool> observes_;          // by item
   std::uint32_t position_ = 0;
+  std::uint32_t invoked_ = 0;
   std::vector<Slot> slots_;
   std::vector<Mask> earlier_twins_;
   Mask observers_, mutators_;
@@ -122,6 +124,7 @@ void Window<Mask>::forward() {
   } else {
     enter(i);
   }
+  invoked_ += completes() ? 0 : 1;
   ++position_;
 }
 
@@ -129,6 +132,7 @@ template <class Mask>
 void Window<Mask>::back() {
   --position_;
   const std::uint32_t i = item();
+  invoked_ -= completes() ? 0 : 1;
   if (completes()) {
     enter(i);
   } else if (opens()) {

@@ -50,7 +50,7 @@ struct NemesisOptions {
   // long.
   Duration interval = std::chrono::seconds(5);
   std::map<std::string, Duration> intervals;  // by package, where it differs
-  double overlap = 0.25;                      // how often a second kind begins before the first has ended
+  double overlap = 0.25;                      // how often a second kind joins in the middle of a fault
 };
 
 struct Nemesis {

@@ -34,7 +34,10 @@ TEST_P(Construction, VerdictIsTheOneBuiltIn) {
   const History history = by_construction(GetParam().recipe);
   const auto done = with_model(GetParam().recipe.model, {}, [&](const auto& model) {
     using M = std::decay_t<decltype(model)>;
-    const ModelRules rules{.model = M::name, .catalogued = true, .functions = M::functions(), .accepts = {},
+    const ModelRules rules{.model = M::name,
+                           .catalogued = true,
+                           .functions = M::functions(),
+                           .accepts = {},
                            .observer = [&](const Call& call) { return model.observer(call); }};
     const auto prepared = prepare(history, rules, {.failed_cas = FailedCas::observe});
     EXPECT_TRUE(prepared.ok());
@@ -44,7 +47,8 @@ TEST_P(Construction, VerdictIsTheOneBuiltIn) {
       const SearchResult result = search_generic(key.items, model, {.stop = late});
       std::printf("%s: %s after %zu of %zu, %zu configurations, %.1f MB, %.3f s\n", result.engine.c_str(),
                   std::string(to_string(result.kind)).c_str(), result.order.size(), key.items.size(),
-                  static_cast<std::size_t>(result.cost.configurations), static_cast<double>(result.cost.peak_bytes) / 1e6,
+                  static_cast<std::size_t>(result.cost.configurations),
+                  static_cast<double>(result.cost.peak_bytes) / 1e6,
                   std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
       EXPECT_EQ(result.kind, GetParam().expected);
       EXPECT_TRUE(legal_order(key.items, model, result.order, result.kind == VerdictKind::valid));
