@@ -29,6 +29,11 @@ class Mask {
     return all != 0;
   }
   [[nodiscard]] bool none() const { return !any(); }
+  [[nodiscard]] unsigned count() const {
+    int n = 0;
+    for (unsigned w = 0; w < Words; ++w) n += std::popcount(words_[w]);
+    return static_cast<unsigned>(n);
+  }
   // Whether every member of `other` is in here.
   [[nodiscard]] bool contains(const Mask& other) const {
     std::uint64_t missing = 0;
@@ -93,6 +98,11 @@ class WideMask {
     return std::any_of(words_.begin(), words_.end(), [](std::uint64_t w) { return w != 0; });
   }
   [[nodiscard]] bool none() const { return !any(); }
+  [[nodiscard]] unsigned count() const {
+    int n = 0;
+    for (const std::uint64_t w : words_) n += std::popcount(w);
+    return static_cast<unsigned>(n);
+  }
   [[nodiscard]] bool contains(const WideMask& other) const {
     for (std::size_t w = 0; w < other.words_.size(); ++w) {
       if ((other.words_[w] & ~word(w)) != 0) return false;

@@ -137,7 +137,7 @@ class Moves {
   // ------------------------------------------------------------------------------------------------------- Brings what
   // a configuration says about places to the one form that all alike share.
   void canonicalise(Config& c) {
-    c.blind = s_.window.canonical(c.blind);
+    c.blind = s_.window.latest_before(c.blind, c.placed);
     if (c.places == 0) return;
     load_spots(c);
     store_spots(c);
@@ -202,36 +202,45 @@ class Moves {
 
   // Keeps the spots that may still be of use to `c`, in canonical form.
   void store_spots(Config& c) {
+    // Limits matter relative to what a chain can place: cas, and who still waits to see something.
+    const M settled = c.placed | (s_.window.writes() - c.bare);
     std::size_t kept = 0;
     for (Spot spot : spots_) {
-      spot.limit = s_.window.canonical(spot.limit);
-      if (spot.limit == 0 || (s_.prunings.forgetting && !useful(c, spot))) continue;
+      spot.limit = s_.window.latest_before(spot.limit, settled);
+      if (spot.limit == 0 || (s_.prunings.forgetting && chains_from(c, spot) == 0)) continue;
       spots_[kept++] = spot;
     }
     spots_.resize(kept);
-    std::sort(spots_.begin(), spots_.end());
+    std::sort(spots_.begin(), spots_.end(), std::greater<>());
     scratch_.clear();
     for (std::size_t i = 0; i < kept; ++i) {
       const Spot& spot = spots_[i];
-      // Sorted by value, then limit: of several loops of one value only the last matters.
-      if (!spot.tail && better_loop_follows(i)) continue;
-      scratch_.insert(scratch_.end(), {spot.value, spot.limit, spot.tail ? 1U : 0U});
+      if (!surplus(c, i)) scratch_.insert(scratch_.end(), {spot.value, spot.limit, spot.tail ? 1U : 0U});
     }
     c.places = s_.places.intern(scratch_);
   }
-  [[nodiscard]] bool better_loop_follows(std::size_t i) const {
-    // A tail serves as a loop of its value too: the chain need not go on from there.
-    return i + 1 < spots_.size() && spots_[i + 1].value == spots_[i].value;
+  // A loop is not needed if any spot of its value is as late: a tail serves as a loop too, its chain need not go on. And no more
+  // tails of a value are needed than chains can leave it. Sorted by value and limit, the latest first.
+  [[nodiscard]] bool surplus(const Config& c, std::size_t i) {
+    std::size_t first_tail = i;
+    std::size_t later_tails = 0;
+    for (std::size_t k = i; k > 0 && spots_[k - 1].value == spots_[i].value; --k) {
+      if (!spots_[i].tail) return true;
+      if (!spots_[k - 1].tail) continue;
+      first_tail = k - 1;
+      ++later_tails;
+    }
+    return s_.prunings.forgetting && later_tails > 0 && later_tails >= chains_from(c, spots_[first_tail]);
   }
-  // Something unplaced must still be able to leave it (and, for a loop, to come back).
-  [[nodiscard]] bool useful(const Config& c, const Spot& spot) {
+  // How many chains may still be put there at most: each needs something unplaced to leave by (and, for a loop, to come back).
+  [[nodiscard]] unsigned chains_from(const Config& c, const Spot& spot) {
     const auto& watch = s_.window.watch(spot.value);
-    const M& before = s_.window.before(spot.limit);
-    const M unplaced = before - c.placed;
-    const bool open_may_serve = !s_.classes.empty() && unplaced.any();
-    const bool leaves = (watch.leaves & unplaced).any() || (open_may_serve && class_leaves(spot.value));
-    if (!leaves || spot.tail) return leaves;
-    return (watch.enters & unplaced).any() || (open_may_serve && class_enters(spot.value));
+    const M unplaced = s_.window.before(spot.limit) - c.placed;
+    const bool open = !s_.classes.empty();
+    const unsigned served = open ? (unplaced - s_.window.supplies()).count() : 0;
+    const unsigned leaving = open && class_leaves(spot.value) ? served : (watch.leaves & unplaced).count();
+    if (leaving == 0 || spot.tail) return leaving;
+    return (watch.enters & unplaced).any() || (open && class_enters(spot.value)) ? 1 : 0;
   }
   [[nodiscard]] bool class_leaves(ValueId value) const {
     return std::any_of(s_.classes.begin(), s_.classes.end(),
@@ -438,6 +447,10 @@ class Moves {
     made_.placed |= (watch.reads | (s_.window.differs() - watch.differs)) & before_;
     made_.bare -= watch.writes & before_;
   }
+  // In the canonical form of this moment, by which the record finds the spot again.
+  [[nodiscard]] Time spot_limit(const Spot& spot) const {
+    return s_.window.latest_before(spot.limit, c_->placed | (s_.window.writes() - c_->bare));
+  }
   // The links from `from` on, leaving a loop place at every value that is left.
   ValueId follow(ValueId from) {
     for (std::size_t i = links_.size(); i-- > 0;) {
@@ -483,7 +496,7 @@ class Moves {
   }
   void insert_at_tail(const Spot& spot) {
     if (!begin(Place::tail, spot.value, spot.limit)) return;
-    first_.limit = s_.window.canonical(spot.limit);
+    first_.limit = spot_limit(spot);
     const auto old = std::find_if(spots_.begin(), spots_.end(), [&](const Spot& s) { return s == spot; });
     spots_.erase(old);
     spots_.push_back({follow(spot.value), spot.limit, true});
@@ -540,7 +553,7 @@ class Moves {
     std::reverse(links_.begin(), links_.end());
     links_.insert(links_.end(), outward_.begin(), outward_.end());
     if (begin(Place::loop, spot.value, spot.limit)) {
-      first_.limit = s_.window.canonical(spot.limit);
+      first_.limit = spot_limit(spot);
       follow(spot.value);
       finish();
     }

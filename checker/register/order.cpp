@@ -104,13 +104,6 @@ class Replay {
     return e;
   }
 
-  // The latest invocation in flight not after `limit`; limits are compared by it.
-  [[nodiscard]] Time canonical(Time limit) const {
-    const auto p = std::upper_bound(pending_.begin(), pending_.end(), limit,
-                                    [&](Time t, const Pending& q) { return t < timeline_.invoked(q.operation); });
-    return p == pending_.begin() ? 0 : timeline_.invoked(std::prev(p)->operation);
-  }
-
   // Puts an operation into the walk behind `at`; whoever waits for what it stores follows. Returns the last element
   // put.
   Element put(Element at, std::uint32_t o, Time limit) {
@@ -191,7 +184,8 @@ class Replay {
       case Place::more: FL_ASSERT(false); break;
     }
     if (spots_.size() < prune_at_) return;
-    std::erase_if(spots_, [&](const Spot& s) { return canonical(s.limit) == 0; });
+    const Time oldest = pending_.empty() ? never : timeline_.invoked(pending_.front().operation);
+    std::erase_if(spots_, [&](const Spot& s) { return s.limit < oldest; });
     prune_at_ = 2 * spots_.size() + 64;
   }
 
@@ -201,14 +195,18 @@ class Replay {
     return at;
   }
 
+  // The moves name limits by the latest invocation before them that matters (moves.hpp): of the spots alike, the first whose limit
+  // is not before that is as good as the one meant.
   [[nodiscard]] std::size_t find_spot(const Move& move) const {
     const bool tail = move.place == Place::tail;
+    std::size_t best = spots_.size();
     for (std::size_t i = 0; i < spots_.size(); ++i) {
       const Spot& s = spots_[i];
-      if (s.value == move.value && s.tail == tail && canonical(s.limit) == move.limit) return i;
+      if (s.value != move.value || s.tail != tail || s.limit < move.limit) continue;
+      if (best == spots_.size() || s.limit < spots_[best].limit) best = i;
     }
-    FL_ASSERT(false);
-    return 0;
+    FL_ASSERT(best < spots_.size());
+    return best;
   }
 
   void absorb(std::uint32_t o) {

@@ -63,9 +63,11 @@ class Window {
 
   // Who was invoked at or before `limit`.
   [[nodiscard]] const M& before(Time limit) { return prefix(rank(limit)); }
-  // The earliest limit with the same members: two limits are as good as each other iff these are equal.
-  [[nodiscard]] Time canonical(Time limit) const {
-    const std::size_t count = rank(limit);
+  // The latest invocation at or before `limit` of an operation not in `except`; 0 if there is none. Two limits are as good as each
+  // other for the others iff these are equal.
+  [[nodiscard]] Time latest_before(Time limit, const M& except) const {
+    std::size_t count = rank(limit);
+    while (count > 0 && except.test(order_[count - 1])) --count;
     return count == 0 ? 0 : slots_[order_[count - 1]].invoked;
   }
 
