@@ -43,6 +43,11 @@ class Antichain {
     return true;
   }
 
+  // Whether one of `others` imitates `c`.
+  [[nodiscard]] bool imitated(const Config& c, const std::vector<Config>& others) const {
+    return std::any_of(others.begin(), others.end(), [&](const Config& other) { return imitates(other, c); });
+  }
+
   [[nodiscard]] std::uint64_t bytes() const {
     return keys_.capacity() * sizeof(Key) + kept_.capacity() * sizeof(std::uint32_t) +
            result_.capacity() * sizeof(Config);
@@ -57,6 +62,7 @@ class Antichain {
   };
 
   [[nodiscard]] std::uint64_t bucket_of(const Config& c) const {
+    if (s_.reuse) return c.value;
     return mix64((c.placed & s_.window.duties()).hash() * 0x9e3779b97f4a7c15ULL + c.value);
   }
 
@@ -82,10 +88,10 @@ class Antichain {
   [[nodiscard]] bool imitates(const Config& a, const Config& b) const {
     if (a.value != b.value) return false;
     if (!s_.prunings.dominance) {
-      return a.placed == b.placed && a.bare == b.bare && a.blind == b.blind && a.places == b.places &&
-             a.uses == b.uses && (s_.counting != Counting::cheapest || a.cost <= b.cost);
+      return a.placed == b.placed && a.bare == b.bare && a.blind == b.blind && a.places == b.places && a.uses == b.uses;
     }
     if (a.blind < b.blind || !b.bare.contains(a.bare)) return false;
+    if (s_.reuse) return a.placed.contains(b.placed) && covers(a.places, b.places);
     const M& supplies = s_.window.supplies();
     if (!(a.placed ^ supplies).contains((b.placed ^ supplies))) return false;
     if (((a.placed ^ b.placed) & s_.window.duties()).any()) return false;
@@ -93,7 +99,6 @@ class Antichain {
   }
 
   [[nodiscard]] bool uses_fewer(const Config& a, const Config& b) const {
-    if (s_.counting == Counting::cheapest) return a.cost <= b.cost;
     if (a.uses == b.uses || a.uses == 0) return true;
     const auto ours = s_.uses.get(a.uses);
     const auto theirs = s_.uses.get(b.uses);

@@ -16,13 +16,6 @@ struct Prunings {
   bool forgetting = true;  // values and places nobody can make use of are all the same
 };
 
-// How open operations are counted once they have joined their class.
-enum class Counting : std::uint8_t {
-  unlimited,  // a class once seen never runs dry: a superset of what can happen
-  cheapest,   // capacities hold, but of configurations alike only one using fewest is kept: a subset of what can happen
-  exact,
-};
-
 template <class M>
 struct Configuration {
   ValueId value = 0;        // now

@@ -19,19 +19,23 @@ class Frontier {
 
   struct Options {
     Prunings prunings;
-    Counting counting = Counting::unlimited;
-    std::vector<bool> counted;  // by class, under exact; empty: all
+    bool reuse = false;         // Setting::reuse
+    bool count_all = false;     // classes of open operations are counted, all of them,
+    std::vector<bool> counted;  // or these; the others never run dry
     bool recording = true;
+    bool renewing = true;       // may renumber places and uses; not while somebody else holds configurations
   };
 
   Frontier(ValueId initial, std::uint32_t values, Options options)
       : setting_(values, options.recording), moves_(setting_), antichain_(setting_), options_(std::move(options)) {
     setting_.prunings = options_.prunings;
-    setting_.counting = options_.counting;
+    setting_.reuse = options_.reuse;
     Config first;
     first.value = initial;
     configs_.push_back(first);
   }
+  Frontier(const Frontier&) = delete;
+  Frontier& operator=(const Frontier&) = delete;
 
   void invoke(Slot slot, std::uint32_t operation, const RegisterOperation& op) {
     setting_.window.add(slot, operation, op);
@@ -42,6 +46,7 @@ class Frontier {
   struct Outlook {
     bool noticed = true;                 // by somebody who completes later: the value the operation stores
     const Timeline* timeline = nullptr;  // to forget values; null: none is forgotten
+    const Demand* demand = nullptr;      // to stop counting; null: never
   };
 
   // False if no configuration survives, or the meter is spent. Then `last` still names a configuration from before.
@@ -61,6 +66,7 @@ class Frontier {
       if (meter.tick()) return false;
     }
     configs_.resize(kept);
+    if (meter.spent()) return false;
     const bool write = setting_.window[slot].kind == RegisterKind::write;
     const bool changed = write || !made_.empty();
     configs_.insert(configs_.end(), std::make_move_iterator(made_.begin()), std::make_move_iterator(made_.end()));
@@ -69,7 +75,7 @@ class Frontier {
       c.placed.reset(slot);
       c.bare.reset(slot);
     }
-    if (changed || setting_.window.in_flight() == 0) return settle(now, outlook.timeline, meter);
+    if (changed || setting_.window.in_flight() == 0) return settle(now, outlook, meter);
     return !configs_.empty();
   }
 
@@ -85,8 +91,52 @@ class Frontier {
     }
   }
 
+  // --- going back (depth_first.hpp): the window only; configurations are handed in with `restore` ------------------------------
+  void undo_invoke(Slot slot) { setting_.window.remove(slot); }
+  void undo_complete(Slot slot, std::uint32_t operation, const RegisterOperation& op) { setting_.window.add(slot, operation, op); }
+  void undo_join(Slot slot, std::uint32_t operation, const RegisterOperation& op, ClassId id) {
+    --setting_.capacity[id];
+    setting_.window.add(slot, operation, op);
+  }
+  // Takes over configurations and their references to the trace.
+  void restore(std::vector<Config> configs) {
+    for (const Config& c : configs_) setting_.trace.release(c.node);
+    configs_ = std::move(configs);
+  }
+  // Gives away, with their references, all but the `width` most promising: those with the least still to be placed.
+  std::vector<Config> shed(std::size_t width) {
+    ranks_.clear();
+    for (std::uint32_t i = 0; i < configs_.size(); ++i) ranks_.emplace_back(promise(configs_[i]), i);
+    std::sort(ranks_.begin(), ranks_.end());
+    std::vector<Config> best;
+    std::vector<Config> rest;
+    for (const auto& [rank, i] : ranks_) (best.size() < width ? best : rest).push_back(std::move(configs_[i]));
+    configs_ = std::move(best);
+    return rest;
+  }
+  // Gives up configurations that imitate nobody new: each is imitated by one of `dead`.
+  void drop_imitators(const std::vector<Config>& dead) {
+    std::erase_if(configs_, [&](const Config& c) {
+      const bool hopeless = antichain_.imitated(c, dead);
+      if (hopeless) setting_.trace.release(c.node);
+      return hopeless;
+    });
+  }
+  void hold(Trace::Node node) { setting_.trace.hold(node); }
+  void release(Trace::Node node) { setting_.trace.release(node); }
+  [[nodiscard]] Trace::Node last() const { return last_; }
+  [[nodiscard]] bool wants_cut() const { return setting_.trace.wants_cut(); }
+  // `others` and this frontier's own must be all nodes held.
+  void cut(std::span<const Trace::Node> others) {
+    leaves_.assign(others.begin(), others.end());
+    leaves_.push_back(last_);
+    for (const Config& c : configs_) leaves_.push_back(c.node);
+    setting_.trace.cut(leaves_);
+  }
+
   [[nodiscard]] const std::vector<Config>& configurations() const { return configs_; }
   [[nodiscard]] std::vector<Move> moves_of(const Config& c) const { return setting_.trace.path(c.node); }
+  [[nodiscard]] std::vector<Move> moves_to(Trace::Node node) const { return setting_.trace.path(node); }
   // Of a configuration that was possible before the latest completion.
   [[nodiscard]] std::vector<Move> last_moves() const { return setting_.trace.path(last_); }
   [[nodiscard]] std::uint64_t bytes() const {
@@ -100,7 +150,7 @@ class Frontier {
     FL_ASSERT(id == setting_.classes.size());
     setting_.classes.push_back(kind);
     setting_.capacity.push_back(0);
-    setting_.counted.push_back(id >= options_.counted.size() || options_.counted[id]);
+    setting_.counted.push_back(options_.count_all || (id < options_.counted.size() && options_.counted[id]));
     const auto grown = [&](auto& by_value, auto empty) -> auto& {
       if (by_value.size() <= kind.to) by_value.resize(kind.to + 1, empty);
       return by_value[kind.to];
@@ -112,11 +162,18 @@ class Frontier {
     }
   }
 
-  bool settle(Time now, const Timeline* timeline, Meter& meter) {
-    const bool forgets = timeline != nullptr && setting_.prunings.forgetting;
+  // Fewer is better: what must still be placed, and open operations spent.
+  [[nodiscard]] std::uint64_t promise(const Config& c) const {
+    const M owed = setting_.window.all() - setting_.window.supplies() - c.placed;
+    return std::uint64_t{owed.count()} + c.bare.count() + c.cost;
+  }
+
+  bool settle(Time now, const Outlook& outlook, Meter& meter) {
+    const Timeline* timeline = setting_.prunings.forgetting ? outlook.timeline : nullptr;
     for (Config& c : configs_) {
-      if (forgets && c.value != setting_.forgotten && !timeline->mentioned_after(c.value, now))
-        c.value = setting_.forgotten;
+      const bool forgets = timeline != nullptr && c.value != setting_.forgotten && !timeline->mentioned_after(c.value, now);
+      if (forgets) c.value = setting_.forgotten;
+      if (outlook.demand != nullptr) moves_.saturate(c, *outlook.demand);
       moves_.canonicalise(c);
     }
     if (meter.tick(configs_.size())) return false;
@@ -126,12 +183,8 @@ class Frontier {
   }
 
   void tidy() {
-    if (setting_.trace.wants_cut()) {
-      leaves_.clear();
-      leaves_.push_back(last_);
-      for (const Config& c : configs_) leaves_.push_back(c.node);
-      setting_.trace.cut(leaves_);
-    }
+    if (!options_.renewing) return;
+    if (wants_cut()) cut({});
     renew(setting_.places, &Config::places);
     renew(setting_.uses, &Config::uses);
   }
@@ -150,6 +203,7 @@ class Frontier {
   std::vector<Config> configs_;
   std::vector<Config> made_;
   std::vector<Trace::Node> leaves_;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> ranks_;
   Trace::Node last_ = Trace::root;
 };
 

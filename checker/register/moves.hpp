@@ -60,8 +60,10 @@ struct Setting {
   Interner places;
   Interner uses;
   Prunings prunings;
-  Counting counting = Counting::unlimited;
-  std::vector<bool> counted;                           // by class; others never run dry
+  // Relaxed: what is in flight is not used up by being used, tails neither, and having placed a cas is only better. A superset of
+  // what can happen, with far fewer configurations.
+  bool reuse = false;
+  std::vector<bool> counted;              // by class; others never run dry: a superset of what can happen
   std::vector<std::uint32_t> capacity;                 // by class: members that have joined
   std::vector<OpenClass> classes;                      // by class
   std::vector<ClassId> write_class;                    // by value: the class of open writes of it, or none
@@ -113,7 +115,10 @@ class Moves {
     due_ = slot;
     out_ = &out;
     meter_ = &meter;
-    if (c.placed.test(slot)) return true;
+    if (c.placed.test(slot)) {
+      if (s_.reuse && p.kind == RegisterKind::cas) place(c);
+      return true;
+    }
     if (p.kind != RegisterKind::write) {
       place(c);
       return false;
@@ -137,7 +142,7 @@ class Moves {
   // ------------------------------------------------------------------------------------------------------- Brings what
   // a configuration says about places to the one form that all alike share.
   void canonicalise(Config& c) {
-    c.blind = s_.window.latest_before(c.blind, c.placed);
+    c.blind = s_.window.latest_before(c.blind, s_.reuse ? c.placed - s_.window.duties() : c.placed);
     if (c.places == 0) return;
     load_spots(c);
     store_spots(c);
@@ -162,7 +167,7 @@ class Moves {
   // Whether `c` may use a class `extra` times more.
   [[nodiscard]] bool has(const Config& c, ClassId id, std::uint32_t extra = 1) const {
     if (s_.capacity[id] == 0) return false;
-    if (s_.counting == Counting::unlimited || !s_.counted[id]) return true;
+    if (!s_.counted[id]) return true;
     return used(c, id) + extra <= s_.capacity[id];
   }
   [[nodiscard]] bool has_write(const Config& c, ValueId value) const {
@@ -172,13 +177,13 @@ class Moves {
   [[nodiscard]] bool endless_write(ValueId value) const {
     if (value >= s_.write_class.size() || s_.write_class[value] == none) return false;
     const ClassId id = s_.write_class[value];
-    return s_.capacity[id] > 0 && (s_.counting == Counting::unlimited || !s_.counted[id]);
+    return s_.capacity[id] > 0 && !s_.counted[id];
   }
 
  public:
   // One more member used. Public because an open operation used before it joined its class is counted then.
   void count_use(Config& c, ClassId id) {
-    if (s_.counting == Counting::unlimited || !s_.counted[id]) return;
+    if (!s_.counted[id]) return;
     const auto pairs = s_.uses.get(c.uses);
     scratch_.assign(pairs.begin(), pairs.end());
     std::size_t i = 0;
@@ -187,6 +192,18 @@ class Moves {
       ++scratch_[i + 1];
     } else {
       scratch_.insert(scratch_.begin() + static_cast<std::ptrdiff_t>(i), {id, 1});
+    }
+    c.uses = s_.uses.intern(scratch_);
+  }
+  // Stops counting a class once more members are left than can be noticed.
+  void saturate(Config& c, const Demand& demand) {
+    if (c.uses == 0) return;
+    const auto pairs = s_.uses.get(c.uses);
+    scratch_.clear();
+    for (std::size_t i = 0; i < pairs.size(); i += 2) {
+      const ClassId id = pairs[i];
+      if (s_.capacity[id] - pairs[i + 1] >= demand.of(s_.classes[id].to)) continue;
+      scratch_.insert(scratch_.end(), {id, pairs[i + 1]});
     }
     c.uses = s_.uses.intern(scratch_);
   }
@@ -203,7 +220,7 @@ class Moves {
   // Keeps the spots that may still be of use to `c`, in canonical form.
   void store_spots(Config& c) {
     // Limits matter relative to what a chain can place: cas, and who still waits to see something.
-    const M settled = c.placed | (s_.window.writes() - c.bare);
+    const M settled = settled_for(c);
     std::size_t kept = 0;
     for (Spot spot : spots_) {
       spot.limit = s_.window.latest_before(spot.limit, settled);
@@ -219,6 +236,12 @@ class Moves {
     }
     c.places = s_.places.intern(scratch_);
   }
+  [[nodiscard]] M settled_for(const Config& c) const {
+    const M settled = c.placed | (s_.window.writes() - c.bare);
+    return s_.reuse ? settled - s_.window.duties() : settled;
+  }
+  // What is left of `mask` to be used.
+  [[nodiscard]] M left(const M& mask, const Config& c) const { return s_.reuse ? mask : mask - c.placed; }
   // A loop is not needed if any spot of its value is as late: a tail serves as a loop too, its chain need not go on. And no more
   // tails of a value are needed than chains can leave it. Sorted by value and limit, the latest first.
   [[nodiscard]] bool surplus(const Config& c, std::size_t i) {
@@ -230,12 +253,13 @@ class Moves {
       first_tail = k - 1;
       ++later_tails;
     }
+    if (s_.reuse) return later_tails > 0;
     return s_.prunings.forgetting && later_tails > 0 && later_tails >= chains_from(c, spots_[first_tail]);
   }
   // How many chains may still be put there at most: each needs something unplaced to leave by (and, for a loop, to come back).
   [[nodiscard]] unsigned chains_from(const Config& c, const Spot& spot) {
     const auto& watch = s_.window.watch(spot.value);
-    const M unplaced = s_.window.before(spot.limit) - c.placed;
+    const M unplaced = left(s_.window.before(spot.limit), c);
     const bool open = !s_.classes.empty();
     const unsigned served = open ? (unplaced - s_.window.supplies()).count() : 0;
     const unsigned leaving = open && class_leaves(spot.value) ? served : (watch.leaves & unplaced).count();
@@ -279,7 +303,7 @@ class Moves {
   }
 
   void step_back(ValueId value, Time since) {
-    const M candidates = s_.window.watch(value).enters - c_->placed;
+    const M candidates = left(s_.window.watch(value).enters, *c_);
     candidates.each([&](unsigned slot) {
       const auto& q = s_.window[slot];
       if (on_path(slot, q.from)) return;
@@ -300,7 +324,7 @@ class Moves {
 
   // A failed cas refusing `value` is due: any other value will do, reached directly or by one cas from `value` itself.
   void reach_other(ValueId value, Time since) {
-    const M writes = s_.window.writes() - c_->placed - s_.window.watch(value).writes;
+    const M writes = left(s_.window.writes(), *c_) - s_.window.watch(value).writes;
     seen_.clear();
     writes.each([&](unsigned slot) { seen_.push_back(s_.window[slot].to); });
     for (const OpenClass& k : s_.classes) {
@@ -310,7 +334,7 @@ class Moves {
     seen_.erase(std::unique(seen_.begin(), seen_.end()), seen_.end());
     const std::vector<ValueId> others = seen_;
     for (const ValueId other : others) start_at(other, since);
-    const M leaving = s_.window.watch(value).leaves - c_->placed;
+    const M leaving = left(s_.window.watch(value).leaves, *c_);
     leaving.each([&](unsigned slot) {
       const auto& q = s_.window[slot];
       links_.push_back({slot, value, q.to, q.invoked});
@@ -385,7 +409,7 @@ class Moves {
   void each_source(ValueId value, Time limit, Use use) {
     // An endless supply costs nothing, and the pending one stays free for whoever comes.
     if (endless_write(value)) return use(Move::class_bit | s_.write_class[value]);
-    M writes = s_.window.watch(value).writes - c_->placed;
+    M writes = left(s_.window.watch(value).writes, *c_);
     if (limit != now_) writes &= s_.window.before(limit);
     if (writes.any() && s_.prunings.twins) {
       unsigned best = none;
@@ -431,9 +455,9 @@ class Moves {
       ++made_.cost;
       first_.what = what;
     } else {
-      made_.placed.set(what);
-      made_.bare.reset(what);
       const auto& p = s_.window[what];
+      if (!s_.reuse || s_.window.duties().test(what)) made_.placed.set(what);
+      made_.bare.reset(what);
       if (p.open) ++made_.cost;
       first_.what = p.operation;
     }
@@ -449,7 +473,7 @@ class Moves {
   }
   // In the canonical form of this moment, by which the record finds the spot again.
   [[nodiscard]] Time spot_limit(const Spot& spot) const {
-    return s_.window.latest_before(spot.limit, c_->placed | (s_.window.writes() - c_->bare));
+    return s_.window.latest_before(spot.limit, settled_for(*c_));
   }
   // The links from `from` on, leaving a loop place at every value that is left.
   ValueId follow(ValueId from) {
@@ -497,8 +521,7 @@ class Moves {
   void insert_at_tail(const Spot& spot) {
     if (!begin(Place::tail, spot.value, spot.limit)) return;
     first_.limit = spot_limit(spot);
-    const auto old = std::find_if(spots_.begin(), spots_.end(), [&](const Spot& s) { return s == spot; });
-    spots_.erase(old);
+    if (!s_.reuse) spots_.erase(std::find(spots_.begin(), spots_.end(), spot));
     spots_.push_back({follow(spot.value), spot.limit, true});
     finish();
   }
@@ -516,7 +539,7 @@ class Moves {
   }
   void come_back(const Spot& spot, ValueId at) {
     if (meter_->tick()) return;
-    const M candidates = (s_.window.watch(at).leaves & s_.window.before(spot.limit)) - c_->placed;
+    const M candidates = left(s_.window.watch(at).leaves & s_.window.before(spot.limit), *c_);
     candidates.each([&](unsigned slot) {
       const auto& q = s_.window[slot];
       if (back_tried(slot, q.to)) return;
@@ -572,7 +595,7 @@ class Moves {
     const auto& watch = s_.window.watch(p.to);
     const M& before = s_.window.before(c.blind);
     c.placed |= (watch.reads | (s_.window.differs() - watch.differs)) & before;
-    if ((watch.leaves - c.placed).none() && s_.classes.empty()) return;
+    if (left(watch.leaves, c).none() && s_.classes.empty()) return;
     load_spots(c);
     spots_.push_back({p.to, c.blind, true});
     store_spots(c);

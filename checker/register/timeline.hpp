@@ -26,6 +26,32 @@ struct OpenClass {
   ValueId to = 0;
 };
 
+// How many operations that have not completed could notice that the register held a value. A walk never needs to enter it more
+// often than that: whatever is placed leads to an operation that was due, and every step of it is noticed by the next.
+class Demand {
+ public:
+  explicit Demand(const RegisterProblem& problem) : by_value_(problem.values) {
+    for (const RegisterOperation& op : problem.operations) change(op, 1);
+  }
+  void complete(const RegisterOperation& op) { change(op, -1); }
+  void undo(const RegisterOperation& op) { change(op, 1); }
+  [[nodiscard]] std::uint64_t of(ValueId value) const { return by_value_[value] + anywhere_; }
+
+ private:
+  void change(const RegisterOperation& op, int by) {
+    switch (op.kind) {
+      case RegisterKind::read:
+      case RegisterKind::cas: by_value_[op.from] += static_cast<std::uint32_t>(by); break;
+      case RegisterKind::write: by_value_[op.to] += static_cast<std::uint32_t>(by); break;
+      case RegisterKind::differs: anywhere_ += static_cast<std::uint64_t>(by); break;
+      case RegisterKind::nothing: break;
+    }
+  }
+
+  std::vector<std::uint32_t> by_value_;
+  std::uint64_t anywhere_ = 0;  // failed cas: satisfied by any value but one
+};
+
 class Timeline {
  public:
   enum class Step : std::uint8_t { invoke, complete, join };
