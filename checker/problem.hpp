@@ -36,6 +36,8 @@ struct SearchResult {
               // otherwise the deepest legal prefix found
   EventIndex died_at =
       none;  // invalid: the completion no configuration survives; the history up to it is already invalid
+  std::vector<std::uint32_t>
+      core;  // invalid: items that contradict each other by themselves, if the engine knows; else empty
   std::string engine;
   std::string reason;  // unknown: "time limit" | "memory limit" | "interrupted"
   SearchCost cost;

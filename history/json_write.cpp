@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,13 +6,12 @@
 
 #include "json.hpp"
 #include "numbers.hpp"
+#include "unicode.hpp"
 #include "words.hpp"
 
 namespace faultline {
 
 namespace {
-
-bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
 void append_text(std::string& out, std::string_view text) {
   if (is_utf8(text)) {

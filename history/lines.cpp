@@ -1,25 +1,34 @@
 #include <fmt/format.h>
 
-#include <cstring>
+#include <utility>
 
 #include "readers.hpp"
 
 namespace faultline {
 
+std::string_view LineReader::window() {
+  input_.consume(std::exchange(to_consume_, 0));
+  return input_.window();
+}
+
+void LineReader::skip(std::size_t bytes, std::uint64_t lines) {
+  input_.consume(bytes);
+  next_number_ += lines;
+}
+
 Result<Line> LineReader::next() {
-  input_.consume(to_consume_);
-  to_consume_ = 0;
-  const std::uint64_t number = line_.number + 1;
+  window();
+  const std::uint64_t number = next_number_++;
   std::size_t searched = 0;
   for (;;) {
-    const std::string_view window = input_.window();
-    const std::size_t newline = window.find('\n', searched);
+    const std::string_view at_hand = input_.window();
+    const std::size_t newline = at_hand.find('\n', searched);
     if (newline != std::string_view::npos) {
       to_consume_ = newline + 1;
-      line_ = {window.substr(0, newline), number, true};
+      line_ = {at_hand.substr(0, newline), number, true};
       return line_;
     }
-    searched = window.size();
+    searched = at_hand.size();
     auto more = input_.more();
     if (!more) return more.error();
     if (more.value()) continue;

@@ -22,12 +22,17 @@ class LineReader {
  public:
   explicit LineReader(ChunkReader& input) : input_(input) {}
   Result<Line> next();
+  // For a reader that takes lines on its own: what follows the line that next() gave last, and by how much to go on.
+  std::string_view window();
+  void skip(std::size_t bytes, std::uint64_t lines);
+  [[nodiscard]] std::uint64_t next_number() const { return next_number_; }
   // Complaints about the line that next() gave last.
   [[nodiscard]] Error error(const Complaint& complaint) const;
 
  private:
   ChunkReader& input_;
   Line line_;
+  std::uint64_t next_number_ = 1;
   std::size_t to_consume_ = 0;
 };
 

@@ -2,9 +2,9 @@
 
 #include <faultline/text.hpp>
 
-#include <simdjson.h>
-
 #include <algorithm>
+
+#include "unicode.hpp"
 
 namespace faultline {
 
@@ -61,9 +61,7 @@ std::optional<std::string> from_hex(std::string_view digits) {
   return out;
 }
 
-std::string printable(std::string_view text) {
-  return simdjson::validate_utf8(text.data(), text.size()) ? std::string(text) : escape_controls(text);
-}
+std::string printable(std::string_view text) { return is_utf8(text) ? std::string(text) : escape_controls(text); }
 
 std::vector<std::pair<std::string_view, Value>> ordered_extras(const Event& event) {
   std::vector<std::pair<std::string_view, Value>> extras;

@@ -14,5 +14,6 @@ int doctor_command(const Settings& settings, Console& console);
 
 // Prints an error as text on stderr, or under --json as {"schema":1,"error":…} on stdout; returns its exit code.
 int fail(const Error& error, Console& console);
+std::string error_json(const Error& error, const std::string& source);
 
 }  // namespace faultline::cli

@@ -31,7 +31,8 @@ struct KeyVerdict {
   std::size_t operations = 0;
   std::size_t longest_prefix = 0;  // completed operations in the deepest legal prefix
   SearchCost cost;
-  std::string reason;  // for unknown: which budget ran out; empty otherwise
+  std::vector<OperationIndex> order;  // valid and CheckOptions::certify: a complete legal order
+  std::string reason;                 // for unknown: which budget ran out; empty otherwise
 };
 
 // One row of the longest legal prefix.
@@ -60,9 +61,10 @@ struct Anomaly {
   std::optional<Duration> gap;         // between the end of the earlier and the start of the later of these two
   std::vector<OperationIndex> core;  // kept with result and deadline: together they admit no legal order; by invocation
   std::vector<OperationIndex> context;  // relaxed to "may have happened": needed so that the core is judged fairly
-  bool one_minimal = false;             // every single further relaxation was tried and made it legal
-  std::vector<PrefixStep> prefix;       // of core + context, linearized as far as it goes
-  std::vector<Candidate> candidates;    // up to 8, none of which lets the core go on
+  OperationIndex since = none;        // of the core, or none: a write before which nothing matters; see certificate.hpp
+  bool one_minimal = false;           // every single further relaxation was tried and made it legal
+  std::vector<PrefixStep> prefix;     // of core + context, linearized as far as it goes
+  std::vector<Candidate> candidates;  // up to 8, none of which lets the core go on
 };
 
 struct Verdict {
