@@ -1,13 +1,16 @@
 // Contest: the engines that can decide one timeline, taking turns on one budget. The first decided answer wins.
 //
-//   frontier   all configurations. Open operations that joined a class never run dry at first; when it survives with more of a
-//              class than there was, that class is counted and it starts again. Death is `invalid` at every stage (what it explores
-//              is a superset); survival within capacities is `valid`
-//   depth      a few configurations at a time, everything counted (depth_first.hpp). It finishes valid histories quickly where
+//   frontier   all configurations. Open operations that joined a class never run dry at first; when it survives with
+//   more of a
+//              class than there was, that class is counted and it starts again. Death is `invalid` at every stage (what
+//              it explores is a superset); survival within capacities is `valid`
+//   depth      a few configurations at a time, everything counted (depth_first.hpp). It finishes valid histories
+//   quickly where
 //              the frontier is wide
-//   relaxed    what is in flight is never used up (Setting::reuse). A superset with a small frontier: death is `invalid`
+//   relaxed    what is in flight is never used up (relaxed.hpp): a superset with a tiny frontier. Death is `invalid`
 //
-// The frontier goes first and, if it stays small, alone. Turns are measured in steps, so the result is the same on every machine.
+// The frontier goes first and, if it stays small, alone. Turns are measured in steps, so the result is the same on
+// every machine.
 #pragma once
 
 #include <memory>
@@ -15,6 +18,7 @@
 
 #include "depth_first.hpp"
 #include "order.hpp"
+#include "relaxed.hpp"
 #include "search.hpp"
 
 namespace faultline {
@@ -100,13 +104,14 @@ class Contest {
 
   void turn() {
     const bool all = options_.engine == RegisterEngine::automatic;
-    if (all && slice_ == 0) {
-      run_frontier(endless, options_.patience);
+    if (slice_ == 0) {
       slice_ = 100'000 + 64 * timeline_.size();
-      return;
+      // Where classes never run dry the frontier would first prove what `relaxed` proves with less.
+      if (all && timeline_.classes().empty()) return run_frontier(endless, options_.patience);
+      if (all) return run_relaxed();
     }
     if (!result_ && options_.engine != RegisterEngine::frontier) run_depth(all);
-    if (!result_ && all && !relaxed_survived_) run_relaxed();
+    if (!result_ && all) run_relaxed();
     if (!result_ && options_.engine != RegisterEngine::depth_first) run_frontier(all ? slice_ : endless, endless);
     slice_ *= 2;
   }
@@ -145,20 +150,13 @@ class Contest {
   }
 
   void run_relaxed() {
-    using State = typename FrontierRun<M>::State;
-    if (!relaxed_) {
-      relaxed_ = std::make_unique<FrontierRun<M>>(
-          timeline_,
-          typename Frontier<M>::Options{.prunings = options_.prunings, .reuse = true, .counted = {}, .recording = false});
-    }
-    switch (relaxed_->run(meter_, slice_, endless)) {
-      case State::running: return;
+    using State = typename Relaxation<M>::State;
+    if (!relaxed_) relaxed_ = std::make_unique<Relaxation<M>>(timeline_);
+    switch (relaxed_->run(meter_, slice_)) {
+      case State::running:
+      case State::survived: return;
       case State::died: return decide_invalid("frontier", relaxed_->position());
       case State::stopped: return give_up();
-      case State::survived:
-        relaxed_survived_ = true;
-        relaxed_.reset();
-        return;
     }
   }
 
@@ -169,7 +167,8 @@ class Contest {
   }
 
   void decide_valid(const char* engine, const std::vector<Move>& moves) {
-    result_ = SearchResult{.kind = VerdictKind::valid, .order = replay(timeline_, moves, timeline_.size()), .engine = engine};
+    result_ =
+        SearchResult{.kind = VerdictKind::valid, .order = replay(timeline_, moves, timeline_.size()), .engine = engine};
   }
   void decide_invalid(const char* engine, std::size_t died_at) {
     FL_ASSERT(died_at < timeline_.size());
@@ -207,9 +206,8 @@ class Contest {
   Meter meter_;
   std::unique_ptr<FrontierRun<M>> frontier_;
   std::unique_ptr<DepthFirst<M>> depth_;
-  std::unique_ptr<FrontierRun<M>> relaxed_;
+  std::unique_ptr<Relaxation<M>> relaxed_;
   std::vector<bool> counted_;  // by class, by the frontier
-  bool relaxed_survived_ = false;
   std::uint64_t slice_ = 0;
   std::optional<SearchResult> result_;
 };

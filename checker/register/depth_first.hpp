@@ -1,10 +1,10 @@
 // DepthFirst: the moves of the frontier, followed by a few configurations at a time.
 //
-// At every completion the most promising `width` configurations go on and the rest is put on a stack. When all of them are dead, the
-// walk goes back to the latest event with something left. What was followed and died is remembered for the latest events and what it
-// imitates is not tried again. Exhaustion is `invalid`, unless the stack had to forget its oldest entries to stay within its
-// bound: then the search is stuck and says so.
-// Wing, Gong 1993; Lowe 2017 (memoised depth-first search), here over just-in-time moves with a width.
+// At every completion the most promising `width` configurations go on and the rest is put on a stack. When all of them
+// are dead, the walk goes back to the latest event with something left. What was followed and died is remembered for
+// the latest events and what it imitates is not tried again. Exhaustion is `invalid`, unless the stack had to forget
+// its oldest entries to stay within its bound: then the search is stuck and says so. Wing, Gong 1993; Lowe 2017
+// (memoised depth-first search), here over just-in-time moves with a width.
 #pragma once
 
 #include <deque>
@@ -83,9 +83,9 @@ class DepthFirst {
     if (step == Timeline::Step::complete) {
       const Time now = timeline_.completed(o);
       demand_.complete(op);
-      alive = frontier_.complete(timeline_.slot(o), now,
-                                 {.noticed = timeline_.noticed_after(op.to, now), .timeline = &timeline_, .demand = &demand_},
-                                 meter);
+      alive = frontier_.complete(
+          timeline_.slot(o), now,
+          {.noticed = timeline_.noticed_after(op.to, now), .timeline = &timeline_, .demand = &demand_}, meter);
     }
     if (meter.spent()) return false;
     ++position_;

@@ -19,17 +19,15 @@ class Frontier {
 
   struct Options {
     Prunings prunings;
-    bool reuse = false;         // Setting::reuse
     bool count_all = false;     // classes of open operations are counted, all of them,
     std::vector<bool> counted;  // or these; the others never run dry
     bool recording = true;
-    bool renewing = true;       // may renumber places and uses; not while somebody else holds configurations
+    bool renewing = true;  // may renumber places and uses; not while somebody else holds configurations
   };
 
   Frontier(ValueId initial, std::uint32_t values, Options options)
       : setting_(values, options.recording), moves_(setting_), antichain_(setting_), options_(std::move(options)) {
     setting_.prunings = options_.prunings;
-    setting_.reuse = options_.reuse;
     Config first;
     first.value = initial;
     configs_.push_back(first);
@@ -91,9 +89,12 @@ class Frontier {
     }
   }
 
-  // --- going back (depth_first.hpp): the window only; configurations are handed in with `restore` ------------------------------
+  // --- going back (depth_first.hpp): the window only; configurations are handed in with `restore`
+  // ------------------------------
   void undo_invoke(Slot slot) { setting_.window.remove(slot); }
-  void undo_complete(Slot slot, std::uint32_t operation, const RegisterOperation& op) { setting_.window.add(slot, operation, op); }
+  void undo_complete(Slot slot, std::uint32_t operation, const RegisterOperation& op) {
+    setting_.window.add(slot, operation, op);
+  }
   void undo_join(Slot slot, std::uint32_t operation, const RegisterOperation& op, ClassId id) {
     --setting_.capacity[id];
     setting_.window.add(slot, operation, op);
@@ -171,7 +172,8 @@ class Frontier {
   bool settle(Time now, const Outlook& outlook, Meter& meter) {
     const Timeline* timeline = setting_.prunings.forgetting ? outlook.timeline : nullptr;
     for (Config& c : configs_) {
-      const bool forgets = timeline != nullptr && c.value != setting_.forgotten && !timeline->mentioned_after(c.value, now);
+      const bool forgets =
+          timeline != nullptr && c.value != setting_.forgotten && !timeline->mentioned_after(c.value, now);
       if (forgets) c.value = setting_.forgotten;
       if (outlook.demand != nullptr) moves_.saturate(c, *outlook.demand);
       moves_.canonicalise(c);

@@ -195,8 +195,8 @@ class Replay {
     return at;
   }
 
-  // The moves name limits by the latest invocation before them that matters (moves.hpp): of the spots alike, the first whose limit
-  // is not before that is as good as the one meant.
+  // The moves name limits by the latest invocation before them that matters (moves.hpp): of the spots alike, the first
+  // whose limit is not before that is as good as the one meant.
   [[nodiscard]] std::size_t find_spot(const Move& move) const {
     const bool tail = move.place == Place::tail;
     std::size_t best = spots_.size();

@@ -26,8 +26,9 @@ struct OpenClass {
   ValueId to = 0;
 };
 
-// How many operations that have not completed could notice that the register held a value. A walk never needs to enter it more
-// often than that: whatever is placed leads to an operation that was due, and every step of it is noticed by the next.
+// How many operations that have not completed could notice that the register held a value. A walk never needs to enter
+// it more often than that: whatever is placed leads to an operation that was due, and every step of it is noticed by
+// the next.
 class Demand {
  public:
   explicit Demand(const RegisterProblem& problem) : by_value_(problem.values) {
