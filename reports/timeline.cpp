@@ -67,6 +67,8 @@ class Layout {
     for (const OperationIndex o : anomaly_.context) {
       if (exists(o) && context_.insert(o).second) operations_.push_back(o);
     }
+    // A contradicted operation that failed is no part of the core: it had no effect. It is shown all the same.
+    if (anomaly_.contradicted != none && exists(anomaly_.contradicted)) operations_.push_back(anomaly_.contradicted);
     std::sort(operations_.begin(), operations_.end());
     operations_.erase(std::unique(operations_.begin(), operations_.end()), operations_.end());
     if (operations_.size() <= max_operations) return;
