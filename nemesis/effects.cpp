@@ -60,13 +60,12 @@ std::int64_t amount(const Value& counter) {
 
 class Collector {
  public:
-  void see(const Event& event) {
-    if (event.process != nemesis_process) {
-      if (event.type != EventType::invoke && leadership_.changed(event.extra)) {
-        for (const std::string& kind : active_) ++effect(kind).leader_changes;
-      }
-      return;
-    }
+  void see_completion(const Value& extra) {
+    if (!leadership_.changed(extra)) return;
+    for (const std::string& kind : active_) ++effect(kind).leader_changes;
+  }
+
+  void see_note(const Event& event) {
     if (event.f == "heal-all") return heal_all(event);
     const std::string kind = kind_of(event.f);
     if (kind.empty()) return;
@@ -149,7 +148,13 @@ class Collector {
 
 std::vector<KindEffect> fault_effects(const History& history) {
   Collector collector;
-  for (EventIndex i = 0; i < history.size(); ++i) collector.see(history.event(i));
+  for (EventIndex i = 0; i < history.size(); ++i) {
+    if (history.process(i) == nemesis_process) {
+      collector.see_note(history.event(i));
+    } else if (history.type(i) != EventType::invoke) {
+      collector.see_completion(history.extra(i));
+    }
+  }
   return std::move(collector).finish();
 }
 

@@ -15,7 +15,10 @@ namespace reports {
 namespace {
 
 bool is_invalid(const ReportInput& input) { return input.verdict && input.verdict->kind == VerdictKind::invalid; }
-bool is_empty(const ReportInput& input) { return input.history->operation_count() == 0; }
+// A file of fault notes alone holds nothing that could be wrong; a run without operations, or a file without events, failed to record.
+bool is_empty(const ReportInput& input) {
+  return input.history->operation_count() == 0 && (input.history->empty() || input.run.has_value());
+}
 
 std::string without_full_stop(std::string text) {
   while (!text.empty() && (text.back() == '.' || text.back() == ' ')) text.pop_back();
@@ -72,6 +75,9 @@ std::string invalid_sentence(const ReportInput& input) {
 std::string judged_sentence(const ReportInput& input) {
   if (is_invalid(input)) return invalid_sentence(input);
   if (is_empty(input)) return "Nothing to judge: the history holds no client operations.";
+  if (input.history->operation_count() == 0) {
+    return "The history holds no client operations: nothing in it is wrong, and nothing is proved.";
+  }
   if (!input.vacuous.empty()) {
     return fmt::format("No requested fault had an effect ({}); {} prove nothing about it.",
                        without_full_stop(harmless(input.vacuous)),

@@ -110,6 +110,8 @@ class Loop {
   void invoke(Event event, const Context& asked) {
     const Worker worker = asked.worker_of(event.process);
     FL_ASSERT(free_.contains(worker));
+    FL_ASSERT(event.type == EventType::invoke && event.process == asked.process_of(worker));
+    event.time = asked.now;
     free_.erase(worker);
     slot(worker) = event;
     ++dispatched_;
@@ -120,7 +122,7 @@ class Loop {
 
   void complete(Event event) {
     const Instant now = world_.now();
-    const Worker worker = context(now).worker_of(event.process);
+    const Worker worker = worker_of(event.process, processes_.size());
     if (std::string broken = contradiction(event, slot(worker)); !broken.empty()) {
       return fail(Error::environment("the world broke its contract: " + broken));
     }

@@ -48,7 +48,7 @@ std::string text_of(beast::string_view view) { return {view.data(), view.size()}
 }  // namespace
 
 Connection::Connection(asio::any_io_executor executor, live::Endpoint endpoint, std::size_t reply_bytes_max)
-    : executor_(executor), endpoint_(std::move(endpoint)), reply_bytes_max_(reply_bytes_max), stream_(executor) {}
+    : endpoint_(std::move(endpoint)), reply_bytes_max_(reply_bytes_max), stream_(std::move(executor)) {}
 
 bool Connection::is_spoilt() {
   char byte = 0;

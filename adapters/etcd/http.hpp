@@ -50,7 +50,6 @@ class Connection {
   Exchange failed(Exchange::End end, const char* phase, boost::system::error_code error);
   Exchange replied(Reply reply, bool reusable);
 
-  boost::asio::any_io_executor executor_;
   live::Endpoint endpoint_;
   std::size_t reply_bytes_max_;
   boost::beast::tcp_stream stream_;

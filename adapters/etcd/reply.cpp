@@ -42,13 +42,12 @@ std::string lower_camel(std::string_view snake_case) {
   return camel;
 }
 
-// The errors after which a write certainly is not done: refused before it was proposed, or by the transaction that
-// would have done it. Everything else leaves it open, among it three that look definite:
+// The errors after which a write certainly is not done: refused before it was proposed, or by the transaction that would
+// have done it. Everything else leaves it open, among it three that look definite:
 //   14 "request timed out", "leader changed", …: the proposal may be in the leader's log and commit later.
 //    2 "context deadline exceeded": likewise.
-//    8 "mvcc: database space exceeded": 3.4.23 answers so both before proposing and, from the quota check around the
-//    state machine,
-//      *after applying*: the write that crosses the quota is answered with this error and is there afterwards.
+//    8 "mvcc: database space exceeded": said before proposing, but also by the quota check around the state machine,
+//      after the write was applied. On 3.4.23, of 724 puts refused so in a race of 32 clients, 12 were there afterwards.
 struct DefiniteError {
   std::int64_t code;
   std::string_view message;

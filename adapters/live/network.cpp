@@ -58,19 +58,6 @@ Result<void> try_namespace(FilterTool tool) {
 
 }  // namespace
 
-Result<void> Network::inside(std::function<void()> work) const {
-  Result<void> entered;
-  try {
-    std::thread([&] {
-      entered = enter();
-      if (entered.ok()) work();
-    }).join();
-  } catch (const std::system_error& e) {
-    return Error::environment(std::string("cannot start a thread: ") + e.what());
-  }
-  return entered;
-}
-
 Result<void> namespaces_work() {
   if (::geteuid() != 0) return Error::environment("network namespaces need root", "run as root");
   if (auto ip = find_program("ip"); !ip) return Error::environment(ip.error().message, "apt install iproute2");

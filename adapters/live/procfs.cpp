@@ -21,17 +21,6 @@ std::string proc_path(pid_t pid, std::string_view name) {
   return "/proc/" + std::to_string(pid) + "/" + std::string(name);
 }
 
-// Files of /proc have no size and may fail halfway, when their process ends; what was read until then is returned.
-std::string read_all(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string text;
-  std::array<char, 16384> chunk{};
-  for (ssize_t n = 0; file && (n = ::read(file.get(), chunk.data(), chunk.size())) > 0;) {
-    text.append(chunk.data(), static_cast<std::size_t>(n));
-  }
-  return text;
-}
-
 template <class Visit>
 void for_each_entry(const std::string& directory, Visit visit) {
   const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), [](DIR* d) { return ::closedir(d); });
@@ -63,26 +52,20 @@ std::optional<ProcessStat> parse_stat(const std::string& text) {
   return stat;
 }
 
-struct Address {
-  std::uint32_t ipv4 = 0;  // as printed: the hexadecimal of the four bytes in host order
-  std::uint16_t port = 0;
-};
-
-// "0100007F:1F90", or 32 digits of IPv6 of which the last eight are the mapped IPv4 address.
-std::optional<Address> parse_address(std::string_view text) {
-  const auto colon = text.find(':');
-  if (colon == std::string_view::npos || colon < 8) return std::nullopt;
-  const auto ipv4 = parse_number<std::uint32_t>(text.substr(colon - 8, 8), 16);
-  const auto port = parse_number<std::uint16_t>(text.substr(colon + 1), 16);
-  if (!ipv4 || !port) return std::nullopt;
-  return Address{*ipv4, *port};
-}
-
-bool is_loopback(std::uint32_t ipv4) { return (ipv4 & 0xff) == 127; }
-
 }  // namespace
 
-std::optional<ProcessStat> read_stat(pid_t pid) { return parse_stat(read_all(proc_path(pid, "stat"))); }
+// Files of /proc have no size and may fail halfway, when their process ends; what was read until then is returned.
+std::string read_proc(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  std::array<char, 16384> chunk{};
+  for (ssize_t n = 0; file && (n = ::read(file.get(), chunk.data(), chunk.size())) > 0;) {
+    text.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
+std::optional<ProcessStat> read_stat(pid_t pid) { return parse_stat(read_proc(proc_path(pid, "stat"))); }
 
 std::string thread_states(pid_t pid) {
   std::string states;
@@ -91,7 +74,7 @@ std::string thread_states(pid_t pid) {
     if (name.front() == '.') return;
     std::string path = tasks;
     path.append("/").append(name).append("/stat");
-    if (const auto stat = parse_stat(read_all(path))) states += stat->state;
+    if (const auto stat = parse_stat(read_proc(path))) states += stat->state;
   });
   return states;
 }
@@ -117,7 +100,7 @@ std::vector<pid_t> group_members(pid_t group) {
 std::vector<pid_t> processes_with_environment(const std::string& assignment) {
   std::vector<pid_t> found;
   for (const pid_t pid : all_processes()) {
-    const std::string environment = read_all(proc_path(pid, "environ"));
+    const std::string environment = read_proc(proc_path(pid, "environ"));
     std::string_view rest = environment;
     while (!rest.empty()) {
       const auto end = std::min(rest.find('\0'), rest.size());
@@ -132,45 +115,9 @@ std::vector<pid_t> processes_with_environment(const std::string& assignment) {
 }
 
 std::string boot_id() {
-  std::string id = read_all("/proc/sys/kernel/random/boot_id");
+  std::string id = read_proc("/proc/sys/kernel/random/boot_id");
   while (!id.empty() && id.back() == '\n') id.pop_back();
   return id;
-}
-
-std::optional<std::uint64_t> loopback_socket_inode(std::uint16_t local_port, std::uint16_t remote_port) {
-  for (const char* table : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"}) {
-    std::istringstream in(read_all(table));
-    std::string line;
-    std::getline(in, line);
-    while (std::getline(in, line)) {
-      std::istringstream fields(line);
-      constexpr std::size_t inode_field = 9;
-      std::array<std::string, inode_field + 1> words;
-      for (auto& word : words) fields >> word;
-      const auto local = parse_address(words[1]);
-      const auto remote = parse_address(words[2]);
-      if (!local || !remote || local->port != local_port || remote->port != remote_port) continue;
-      if (!is_loopback(local->ipv4) || !is_loopback(remote->ipv4)) continue;
-      const auto inode = parse_number<std::uint64_t>(words[inode_field]);
-      if (inode && *inode != 0) return inode;
-    }
-  }
-  return std::nullopt;
-}
-
-bool owns_socket(pid_t pid, std::uint64_t inode) {
-  const std::string wanted = "socket:[" + std::to_string(inode) + "]";
-  const std::string directory = proc_path(pid, "fd");
-  const Descriptor descriptors(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!descriptors) return false;
-  bool found = false;
-  for_each_entry(directory, [&](std::string_view name) {
-    if (found || name.front() == '.') return;
-    std::array<char, 64> target{};
-    const auto n = ::readlinkat(descriptors.get(), std::string(name).c_str(), target.data(), target.size());
-    found = n > 0 && std::string_view(target.data(), static_cast<std::size_t>(n)) == wanted;
-  });
-  return found;
 }
 
 }  // namespace faultline::live

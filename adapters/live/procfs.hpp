@@ -1,11 +1,10 @@
-// What /proc says about processes and sockets. Everything here may be out of date when it returns; callers hold what keeps it true.
+// What /proc says about processes. Everything here may be out of date when it returns; callers hold what keeps it true.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -31,12 +30,10 @@ std::vector<pid_t> group_members(pid_t group);
 // Live processes whose environment holds exactly `NAME=value`, as far as this user may see.
 std::vector<pid_t> processes_with_environment(const std::string& assignment);
 
+// The text of a file of /proc; what could be read of it if its process ends meanwhile.
+std::string read_proc(const std::string& path);
+
 // Random per boot; empty if unreadable.
 std::string boot_id();
-
-// The inode of the connected TCP socket with these ports on the loopback interface of the calling thread's network namespace.
-std::optional<std::uint64_t> loopback_socket_inode(std::uint16_t local_port, std::uint16_t remote_port);
-// Whether one of the process's descriptors is that socket.
-bool owns_socket(pid_t pid, std::uint64_t inode);
 
 }  // namespace faultline::live

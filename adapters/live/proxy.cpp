@@ -17,8 +17,10 @@
 #include <future>
 #include <map>
 #include <optional>
+#include <span>
 
 #include "procfs.hpp"
+#include "socket_owner.hpp"
 
 namespace faultline::live {
 
@@ -33,7 +35,7 @@ constexpr auto token = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t chunk_bytes = 64 * 1024;
 constexpr auto connect_limit = std::chrono::seconds(5);
 constexpr auto attribution_limit = std::chrono::seconds(2);
-constexpr auto attribution_interval = std::chrono::milliseconds(10);
+constexpr std::chrono::milliseconds first_look_again(10);  // then twice as long each time
 
 // Resets instead of closing in an orderly way: the other end must not take it for an end of stream.
 void abort_connection(tcp::socket& socket) {
@@ -78,6 +80,7 @@ struct Proxy::Core {
   std::vector<pid_t> processes;
   std::vector<std::shared_ptr<tcp::acceptor>> listeners;
   std::map<std::uint16_t, Probe> probes;  // by source port
+  SocketFinder sockets;
   Pairs closed;
   asio::steady_timer opened;  // cancelled when a gate opens: wakes everybody who waits for one
   std::vector<std::weak_ptr<Connection>> connections;
@@ -149,23 +152,25 @@ asio::awaitable<void> Proxy::Core::accept_loop(std::size_t node) {
 asio::awaitable<std::optional<std::uint16_t>> Proxy::Core::attribute(ConnectionPointer connection) {
   error_code error;
   const auto remote = connection->source.remote_endpoint(error);
+  const auto local = connection->source.local_endpoint(error);
   if (error) co_return std::nullopt;
   if (const auto probe = probes.extract(remote.port()); !probe.empty()) {
     connection->from = probe.mapped().from;
     co_return probe.mapped().target;
   }
-  const std::uint16_t here = connection->source.local_endpoint(error).port();
   const auto until = std::chrono::steady_clock::now() + attribution_limit;
   asio::steady_timer pause(context);
+  std::chrono::milliseconds interval = first_look_again;
   // A daemon may connect before the harness has heard of its pid.
   while (std::chrono::steady_clock::now() < until) {
-    const auto inode = loopback_socket_inode(remote.port(), here);
+    const auto inode = sockets.inode(remote.port(), local.port());
     if (!inode) co_return std::nullopt;  // the opener has closed it
     if (const auto node = owner(*inode)) {
       connection->from = *node;
       co_return targets[connection->to];
     }
-    pause.expires_after(attribution_interval);
+    pause.expires_after(interval);
+    interval *= 2;
     co_await pause.async_wait(token);
   }
   co_return std::nullopt;

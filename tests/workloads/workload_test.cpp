@@ -1,3 +1,4 @@
+#include <faultline/models.hpp>
 #include <faultline/workload.hpp>
 
 #include <gtest/gtest.h>
@@ -34,6 +35,30 @@ TEST(Workload, EveryNameIsMadeAndNamesItsModel) {
   for (const WorkloadInfo& info : workloads()) models[workload(info.name).info.name] = info.model;
   EXPECT_EQ(models, (std::map<std::string_view, std::string_view>{
                         {"register", "register"}, {"cas-register", "cas-register"}, {"kv-append", "kv"}}));
+}
+
+template <class Model>
+void expect_model_takes(std::string_view workload_name) {
+  std::set<std::string_view> used;
+  for (const auto& [key, operations] : by_key(history_of(workload_name, {}, 2000))) {
+    for (const Operation& operation : operations) {
+      const auto specs = Model::functions();
+      const auto spec =
+          std::find_if(specs.begin(), specs.end(), [&](const FunctionSpec& s) { return s.f == operation.f; });
+      ASSERT_NE(spec, specs.end()) << operation.f;
+      used.insert(spec->f);
+      if (spec->argument != Argument::nothing) {
+        EXPECT_TRUE(fits(spec->input, operation.input));
+      }
+    }
+  }
+  EXPECT_EQ(used.size(), Model::functions().size());  // nothing the model offers is left out
+}
+
+TEST(Workload, EveryOperationIsOneItsModelTakes) {
+  expect_model_takes<Register>("register");
+  expect_model_takes<CasRegister>("cas-register");
+  expect_model_takes<Kv>("kv-append");
 }
 
 TEST(Workload, RegisterWritesNoValueTwiceToAKey) {

@@ -21,6 +21,10 @@ using Worker = std::int32_t;
 inline constexpr Worker nemesis_worker = -1;
 inline constexpr Worker max_workers = 1023;  // of clients; a bound, so that sets of workers are plain bits
 
+[[nodiscard]] constexpr Worker worker_of(Process process, std::size_t concurrency) {
+  return process < 0 ? nemesis_worker : static_cast<Worker>(process % static_cast<Process>(concurrency));
+}
+
 // A set of workers in ascending order; the nemesis, if contained, comes first.
 class WorkerSet {
  public:
@@ -90,9 +94,7 @@ struct Context {
   [[nodiscard]] Process process_of(Worker worker) const {
     return worker == nemesis_worker ? nemesis_process : processes[static_cast<std::size_t>(worker)];
   }
-  [[nodiscard]] Worker worker_of(Process process) const {
-    return process < 0 ? nemesis_worker : static_cast<Worker>(process % static_cast<Process>(processes.size()));
-  }
+  [[nodiscard]] Worker worker_of(Process process) const { return faultline::worker_of(process, processes.size()); }
   // Who may take an operation now. The nemesis takes none unless it is alone: operations for it are asked for by
   // on_nemesis().
   [[nodiscard]] WorkerSet ready() const {

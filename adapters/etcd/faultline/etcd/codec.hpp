@@ -7,15 +7,13 @@
 // `info`.
 //
 // Operations
-//   read            range                                               nil if the key is absent
-//   write v         put; writing nil deletes the key, so that nil and absent are the same everywhere
-//   cas [from to]   txn comparing VALUE, or CREATE with 0 if from is nil; a false compare is `fail` with
-//   "precondition-failed" and
-//                   `found`, the value that the same transaction read
-//   get             as read, but "" if the key is absent (the kv model's initial value)
-//   put s           as write
-//   append s        range, then a txn that puts the longer text if MOD is still what the range saw; a lost race is
-//   `fail`
+//   read          range; nil if the key is absent
+//   write v       put; writing nil deletes the key, so that nil and absent are the same everywhere
+//   cas [from to] txn comparing VALUE, or CREATE with 0 if from is nil. A false compare is `fail` with the error
+//                 "precondition-failed" and the extra `found`: what the same transaction read.
+//   get           as read, but "" if the key is absent (the kv model's initial value)
+//   put s         as write
+//   append s      range, then a txn that puts the longer text if MOD is still what the range saw. A lost race is `fail`.
 //
 // Encoding. A key is `key_prefix` followed by the JSON text of the operation's key, a value is its JSON text: null,
 // true, 7, 1.5, "text", [1,2], {"a":1}. Integers never carry a point and reals always do, map keys are sorted, nothing
@@ -71,8 +69,8 @@ struct Completion {
   std::optional<std::uint64_t> member_id;
   std::optional<std::int64_t> raft_term;
   std::optional<std::int64_t> revision;  // of the answering member's store
-  std::optional<std::int64_t>
-      version;  // of the key (mod_revision): what was read, or what the write made; none if absent
+  // Of the key (its mod_revision): what was read, or what the write made; none if the key is absent then.
+  std::optional<std::int64_t> version;
 
   friend bool operator==(const Completion&, const Completion&) = default;
 };

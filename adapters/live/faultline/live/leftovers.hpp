@@ -3,8 +3,7 @@
 // One file per run in the per-user state directory ($FAULTLINE_STATE, else $XDG_STATE_HOME/faultline, else ~/.local/state/faultline).
 // The intent (what, and so how to undo it) is appended and fsynced *before* a namespace, process or folder exists; `healed` follows
 // when it is gone. A lock on the file marks a live harness (its first line says which process); heal_leftovers() undoes the journals of
-// dead ones. After a power loss only
-// folders can remain: everything else names the boot it belongs to.
+// dead ones. After a power loss only folders can remain: processes and namespaces end with the machine's boot.
 //
 // A process is identified by pid + start time + boot id, and every daemon also carries FAULTLINE_RUN=<run id> in its environment, which
 // finds descendants whose parent is gone. A folder is removed only if it is empty or holds the marker file its owner put there.

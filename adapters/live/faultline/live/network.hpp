@@ -8,13 +8,12 @@
 // system with one advertised address per member can be cut per directed pair. Bytes of a cut direction are held, in order, and
 // delivered when it heals, as retransmission would; a connection opened during a cut connects, but hears nothing until then.
 //
-// Thread rules: calls come from one thread at a time (LocalCluster serialises them), except enter() and inside(), which any thread may
-// call between set_up() and tear_down(). Every call is bounded.
+// Thread rules: calls come from one thread at a time (LocalCluster serialises them), except enter(), which any thread may call
+// between set_up() and tear_down(). Every call is bounded.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -70,8 +69,6 @@ struct Network {
 
   // Moves the calling thread to where clients live: sockets it opens from now on reach the nodes.
   virtual Result<void> enter() const = 0;
-  // Runs `work` to its end in a thread that has entered.
-  Result<void> inside(std::function<void()> work) const;
 
   // Removes everything. Idempotent; also after a half-done set_up().
   virtual Result<void> tear_down() = 0;
