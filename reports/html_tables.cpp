@@ -17,7 +17,7 @@ namespace faultline::reports {
 namespace {
 
 constexpr std::size_t max_keys = 60;
-constexpr std::size_t paper_keys = 8;  // as in the style sheet
+constexpr std::size_t paper_keys = 8;                // as in the style sheet
 constexpr std::size_t min_overview_operations = 50;  // fewer say more as a table
 constexpr std::size_t max_others = 9;
 constexpr std::size_t max_others_drawn = 4;
@@ -217,7 +217,8 @@ void write_keys(HtmlWriter& html, const ReportInput& input) {
   }
   html.close("tbody").close("table").close("div");
   if (keys.size() > max_keys) {
-    html.element("p", {{"class", "on-screen"}}, "and " + counted(keys.size() - max_keys, "more key") + ", in verdict.json");
+    html.element("p", {{"class", "on-screen"}},
+                 "and " + counted(keys.size() - max_keys, "more key") + ", in verdict.json");
   }
   if (keys.size() > paper_keys) html.element("p", {{"class", "on-paper"}}, "On paper only the first keys are shown.");
   html.close("section").line_break();

@@ -32,7 +32,8 @@ std::string stop_text(const ReportInput& input) {
     if (key.kind == VerdictKind::unknown && reason.empty()) reason = key.reason;
   }
   const auto at_limit = [](std::string_view name, const std::string& amount) {
-    return fmt::format("The search stopped at the {} limit ({}raise it with --{}-limit)", name, amount.empty() ? "" : amount + "; ", name);
+    return fmt::format("The search stopped at the {} limit ({}raise it with --{}-limit)", name,
+                       amount.empty() ? "" : amount + "; ", name);
   };
   if (reason == "time limit") return at_limit("time", input.time_limit ? to_text(*input.time_limit) : "");
   if (reason == "memory limit") return at_limit("memory", input.memory_limit ? bytes_text(*input.memory_limit) : "");
@@ -56,10 +57,10 @@ std::string unknown_sentence(const ReportInput& input) {
     return key.kind == VerdictKind::unknown && !key.reason.empty();
   });
   if (!limited && !verdict.reason.empty()) return harmless(verdict.reason);
-  return fmt::format(
-      "{}: {} of {} valid, {} undecided. Nothing is proved about {}.", stop_text(input),
-      keys.valid, keys.total == 1 ? "1 key is" : fmt::format("{} keys are", keys.total),
-      keys.unknown == 1 ? "1 is" : fmt::format("{} are", keys.unknown), keys.unknown == 1 ? "it" : "those");
+  return fmt::format("{}: {} of {} valid, {} undecided. Nothing is proved about {}.", stop_text(input), keys.valid,
+                     keys.total == 1 ? "1 key is" : fmt::format("{} keys are", keys.total),
+                     keys.unknown == 1 ? "1 is" : fmt::format("{} are", keys.unknown),
+                     keys.unknown == 1 ? "it" : "those");
 }
 
 std::string invalid_sentence(const ReportInput& input) {

@@ -54,7 +54,8 @@ class Layout {
     } else {
       t_.axis_title = "order of events (the source has no times)";
     }
-    if (t_.left_out > 0) t_.remarks.push_back(counted(t_.left_out, "operation") + " farther from the contradiction not drawn");
+    if (t_.left_out > 0)
+      t_.remarks.push_back(counted(t_.left_out, "operation") + " farther from the contradiction not drawn");
     if (t_.stripes_left_out > 0) t_.remarks.push_back(counted(t_.stripes_left_out, "further fault") + " not drawn");
     return std::move(t_);
   }
