@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
-#include <mutex>
 
 #include "engines.hpp"
 #include "parallel.hpp"
@@ -107,12 +107,8 @@ class Check {
       if (result.kind == VerdictKind::unknown && spent()) result.reason = why_stopped();
     }
     if (result.kind == VerdictKind::invalid && options_.stop_at_first) skip_rest_ = true;
-    const std::lock_guard lock(mutex_);
-    progress_.keys_valid += result.kind == VerdictKind::valid;
-    progress_.keys_invalid += result.kind == VerdictKind::invalid;
-    progress_.keys_unknown += result.kind == VerdictKind::unknown;
-    progress_.configurations += result.cost.configurations;
-    progress_.bytes = std::max(progress_.bytes, result.cost.peak_bytes);
+    ++done_[static_cast<std::size_t>(result.kind)];
+    configurations_ += result.cost.configurations;
     results_[key] = std::move(result);
   }
 
@@ -127,12 +123,12 @@ class Check {
     constexpr Duration between = std::chrono::milliseconds(100);
     if (!options_.progress || now() - last_progress_ < between) return;
     last_progress_ = now();
-    CheckProgress progress;
-    {
-      const std::lock_guard lock(mutex_);
-      progress = progress_;
-    }
-    progress.keys_total = keys_.size();
+    const auto done = [this](VerdictKind kind) { return done_[static_cast<std::size_t>(kind)].load(); };
+    const CheckProgress progress{.keys_total = keys_.size(),
+                                 .keys_valid = done(VerdictKind::valid),
+                                 .keys_invalid = done(VerdictKind::invalid),
+                                 .keys_unknown = done(VerdictKind::unknown),
+                                 .configurations = configurations_};
     options_.progress(progress);
   }
 
@@ -217,8 +213,9 @@ class Check {
   std::vector<KeyProblem> keys_;
   std::vector<SearchResult> results_;
   std::atomic<bool> skip_rest_{false};
-  std::mutex mutex_;  // guards progress_ and the writing of results_
-  CheckProgress progress_;
+  // Read while the searches go on, by whoever tells the progress.
+  std::array<std::atomic<std::size_t>, 3> done_{};  // keys by VerdictKind
+  std::atomic<std::uint64_t> configurations_{0};
   Duration last_progress_{};
   Verdict verdict_;
 };

@@ -53,7 +53,7 @@ std::vector<Mark> marks_of(const ReportInput& input, const std::string& sentence
     if (o == none || o >= known) continue;
     const Operation operation = input.history->operation(o);
     for (const Value& value : {operation.output, operation.input}) {
-      if (!anomaly.key.is_null()) mark_phrase(marks, sentence, show(anomaly.key) + " = " + show(value), false);
+      if (!anomaly.key.is_null()) mark_phrase(marks, sentence, show_key(anomaly.key) + " = " + show(value), false);
     }
     mark_phrase(marks, sentence, operation_text(*input.history, o), false);
   }

@@ -17,6 +17,7 @@ namespace faultline::reports {
 namespace {
 
 constexpr std::size_t max_keys = 60;
+constexpr std::size_t paper_keys = 8;                // as in the style sheet
 constexpr std::size_t min_overview_operations = 50;  // fewer say more as a table
 constexpr std::size_t max_others = 9;
 constexpr std::size_t max_others_drawn = 4;
@@ -60,7 +61,7 @@ void write_outcomes(HtmlWriter& html, const History& history) {
   html.close("tbody").close("table").close("div");
 }
 
-void write_verdict_word(HtmlWriter& html, VerdictKind kind) {
+void write_to_string(HtmlWriter& html, VerdictKind kind) {
   const bool valid = kind == VerdictKind::valid;
   const bool invalid = kind == VerdictKind::invalid;
   html.open("td").element("span",
@@ -151,7 +152,7 @@ void write_others(HtmlWriter& html, const ReportInput& input) {
   html.element("h2", {{"id", "others"}}, "Other contradictions").open("ul", {{"class", "others"}});
   for (std::size_t i = 1; i < std::min(all.size(), max_others + 1); ++i) {
     html.open("li").open("span", {{"class", "what"}}).text("✗ ");
-    if (!all[i].key.is_null()) html.text("key ").value(show(all[i].key)).text(" · ");
+    if (!all[i].key.is_null()) html.text("key ").value(show_key(all[i].key)).text(" · ");
     html.value(outside(all[i].name)).close("span").text(harmless(all[i].sentence));
     if (i <= max_others_drawn) {
       html.open("details").element("summary", {}, "Timeline and prefix");
@@ -203,8 +204,8 @@ void write_keys(HtmlWriter& html, const ReportInput& input) {
   html.open("tbody");
   for (std::size_t i = 0; i < std::min(keys.size(), max_keys); ++i) {
     const KeyVerdict& key = keys[i];
-    html.open("tr").open("th", {{"scope", "row"}}).value(key.key.is_null() ? "(all)" : show(key.key)).close("th");
-    write_verdict_word(html, key.kind);
+    html.open("tr").open("th", {{"scope", "row"}}).value(key.key.is_null() ? "(all)" : show_key(key.key)).close("th");
+    write_to_string(html, key.kind);
     html.element("td", {}, grouped(key.operations))
         .element("td", {}, grouped(key.longest_prefix))
         .value_element("td", {}, outside(key.engine, 40));
@@ -215,8 +216,11 @@ void write_keys(HtmlWriter& html, const ReportInput& input) {
         .close("tr");
   }
   html.close("tbody").close("table").close("div");
-  if (keys.size() > max_keys)
-    html.element("p", {}, fmt::format("and {} more keys, in verdict.json", keys.size() - max_keys));
+  if (keys.size() > max_keys) {
+    html.element("p", {{"class", "on-screen"}},
+                 "and " + counted(keys.size() - max_keys, "more key") + ", in verdict.json");
+  }
+  if (keys.size() > paper_keys) html.element("p", {{"class", "on-paper"}}, "On paper only the first keys are shown.");
   html.close("section").line_break();
 }
 

@@ -25,22 +25,19 @@ std::string without_full_stop(std::string text) {
   return text;
 }
 
-// "the time limit (30 s; --time-limit raises it)".
-std::string limit_text(const ReportInput& input) {
+// "The search stopped at the time limit (30 s; raise it with --time-limit)".
+std::string stop_text(const ReportInput& input) {
   std::string reason;
   for (const KeyVerdict& key : input.verdict->by_key) {
     if (key.kind == VerdictKind::unknown && reason.empty()) reason = key.reason;
   }
-  if (reason.find("time") != std::string::npos) {
-    return "the time limit (" + (input.time_limit ? to_text(*input.time_limit) + "; " : std::string()) +
-           "raise it with --time-limit)";
-  }
-  if (reason.find("memory") != std::string::npos) {
-    return "the memory limit (" + (input.memory_limit ? bytes_text(*input.memory_limit) + "; " : std::string()) +
-           "raise it with --memory-limit)";
-  }
-  if (reason.find("interrupt") != std::string::npos) return "an interrupt";
-  return reason.empty() ? "an unnamed limit" : harmless(reason);
+  const auto at_limit = [](std::string_view name, const std::string& amount) {
+    return fmt::format("The search stopped at the {} limit ({}raise it with --{}-limit)", name,
+                       amount.empty() ? "" : amount + "; ", name);
+  };
+  if (reason == "time limit") return at_limit("time", input.time_limit ? to_text(*input.time_limit) : "");
+  if (reason == "memory limit") return at_limit("memory", input.memory_limit ? bytes_text(*input.memory_limit) : "");
+  return "The search stopped (" + harmless(reason) + ")";
 }
 
 std::string valid_sentence(const ReportInput& input) {
@@ -60,10 +57,10 @@ std::string unknown_sentence(const ReportInput& input) {
     return key.kind == VerdictKind::unknown && !key.reason.empty();
   });
   if (!limited && !verdict.reason.empty()) return harmless(verdict.reason);
-  return fmt::format(
-      "The search stopped at {}: {} of {} valid, {} undecided. Nothing is proved about {}.", limit_text(input),
-      keys.valid, keys.total == 1 ? "1 key is" : fmt::format("{} keys are", keys.total),
-      keys.unknown == 1 ? "1 is" : fmt::format("{} are", keys.unknown), keys.unknown == 1 ? "it" : "those");
+  return fmt::format("{}: {} of {} valid, {} undecided. Nothing is proved about {}.", stop_text(input), keys.valid,
+                     keys.total == 1 ? "1 key is" : fmt::format("{} keys are", keys.total),
+                     keys.unknown == 1 ? "1 is" : fmt::format("{} are", keys.unknown),
+                     keys.unknown == 1 ? "it" : "those");
 }
 
 std::string invalid_sentence(const ReportInput& input) {
@@ -75,10 +72,7 @@ std::string invalid_sentence(const ReportInput& input) {
 std::string judged_sentence(const ReportInput& input) {
   if (is_invalid(input)) return invalid_sentence(input);
   if (is_empty(input)) return "Nothing to judge: the history holds no client operations.";
-  if (input.history->operation_count() == 0) {
-    return "The history holds no client operations: nothing in it is wrong, and nothing is proved.";
-  }
-  if (!input.vacuous.empty()) {
+  if (!input.vacuous.empty() && key_counts(input).unknown == 0) {
     return fmt::format("No requested fault had an effect ({}); {} prove nothing about it.",
                        without_full_stop(harmless(input.vacuous)),
                        counted(input.history->operation_count(), "valid operation"));
@@ -129,15 +123,6 @@ std::string_view glyph(Tone tone) {
     case Tone::broken: return "!";
   }
   FL_ASSERT(false && "unknown tone");
-}
-
-std::string_view verdict_word(VerdictKind kind) {
-  switch (kind) {
-    case VerdictKind::valid: return "valid";
-    case VerdictKind::unknown: return "unknown";
-    case VerdictKind::invalid: return "invalid";
-  }
-  FL_ASSERT(false && "unknown verdict");
 }
 
 std::string property(const ReportInput& input) {

@@ -83,7 +83,7 @@ footer{margin-top:24px;color:var(--soft);font-size:12px}
 
 constexpr const char* picture_rules = R"css(
 svg.timeline{display:block;width:100%;height:auto;overflow:visible}
-svg.narrow{display:none}
+.narrow{display:none}
 .timeline text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","Liberation Mono",monospace;fill:var(--text);unicode-bidi:isolate}
 .timeline .lane{fill:var(--text)}
 .timeline .rule{stroke:var(--line)}
@@ -126,9 +126,8 @@ h1{font-size:22px}
 .sentence{font-size:17px}
 .facts{display:grid;grid-template-columns:1fr 1fr;gap:6px 16px}
 .facts div{max-width:none}
-svg.wide{display:none}
-svg.narrow{display:block}
-.optional{display:none}
+.wide{display:none}
+.narrow{display:block}
 }
 @media (forced-colors:active){.timeline text,.timeline rect,.timeline path,.timeline line,.timeline circle{forced-color-adjust:none}}
 @media print{
@@ -138,8 +137,8 @@ body{font-size:9pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .sentence{font-size:13pt}
 .facts{gap:4px 20px}
 .evidence{grid-template-columns:minmax(0,1fr);gap:10px}
-svg.wide{display:block}
-svg.narrow{display:none}
+.wide{display:block}
+.narrow{display:none}
 th,td{padding-top:2px;padding-bottom:2px}
 section{margin-top:12px;break-inside:avoid}
 details,.on-screen,.long tr:nth-child(n+9){display:none}

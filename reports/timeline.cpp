@@ -54,6 +54,9 @@ class Layout {
     } else {
       t_.axis_title = "order of events (the source has no times)";
     }
+    if (t_.left_out > 0)
+      t_.remarks.push_back(counted(t_.left_out, "operation") + " farther from the contradiction not drawn");
+    if (t_.stripes_left_out > 0) t_.remarks.push_back(counted(t_.stripes_left_out, "further fault") + " not drawn");
     return std::move(t_);
   }
 
@@ -65,6 +68,8 @@ class Layout {
     for (const OperationIndex o : anomaly_.context) {
       if (exists(o) && context_.insert(o).second) operations_.push_back(o);
     }
+    // A contradicted operation that failed is no part of the core: it had no effect. It is shown all the same.
+    if (anomaly_.contradicted != none && exists(anomaly_.contradicted)) operations_.push_back(anomaly_.contradicted);
     std::sort(operations_.begin(), operations_.end());
     operations_.erase(std::unique(operations_.begin(), operations_.end()), operations_.end());
     if (operations_.size() <= max_operations) return;

@@ -73,6 +73,7 @@ struct Timeline {
   std::optional<Bracket> bracket;
   std::size_t left_out = 0;  // operations that are not drawn
   std::size_t stripes_left_out = 0;
+  std::vector<std::string> remarks;  // what is left out, for people
 };
 
 inline constexpr double timeline_box_height = 22;

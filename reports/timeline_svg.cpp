@@ -232,6 +232,8 @@ void draw_timeline(HtmlWriter& html, const History& history, const Anomaly& anom
   hatch(html, id);
   TimelineDrawing(html, t, drawing).draw();
   html.close("svg").line_break();
+  for (const std::string& remark : t.remarks)
+    html.element("p", {{"class", "legend " + std::string(drawing.class_name)}}, remark);
 }
 
 }  // namespace faultline::reports

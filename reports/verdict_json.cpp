@@ -20,7 +20,7 @@ constexpr std::size_t max_operations = 10000;  // per list of an anomaly
 
 // A key of ordinary size as the value it is, a huge one as text that says so.
 JsonWriter& write_key_value(JsonWriter& json, const Value& key) {
-  return json_text(key).size() <= value_limit ? json.value(key) : json.string(show(key));
+  return json_text(key).size() <= value_limit ? json.value(key) : json.string(show_key(key));
 }
 
 double in_seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
@@ -82,7 +82,7 @@ void write_anomaly(JsonWriter& json, const History& history, const Anomaly& anom
 void write_key(JsonWriter& json, const KeyVerdict& key) {
   write_key_value(json.open_object(true).key("key"), key.key)
       .key("verdict")
-      .string(verdict_word(key.kind))
+      .string(to_string(key.kind))
       .key("engine")
       .string(key.engine);
   json.key("operations").number(key.operations).key("longest_prefix").number(key.longest_prefix);
@@ -194,7 +194,7 @@ std::string render_verdict_json(const ReportInput& input) {
       .key("schema")
       .number(1)
       .key("verdict")
-      .string(verdict_word(kind))
+      .string(to_string(kind))
       .key("exit_code")
       .integer(exit_code(input));
   json.key("ending")

@@ -22,10 +22,11 @@ std::string harmless(std::string_view text);
 std::string cut(std::string_view text, std::size_t limit = value_limit);
 // Text from outside that is no Value: node names, errors, file names.
 std::string outside(std::string_view text, std::size_t limit = value_limit);
-// A value as people write it: words bare, everything else quoted.
+// A value as the checker's sentences write it: text quoted. A key: text bare.
 std::string show(const Value& value, std::size_t limit = value_limit);
+std::string show_key(const Value& key, std::size_t limit = value_limit);
 
-// "write 5", "read → 3", "cas 1 → 2", "read → ?".
+// "write 5", "read → 3", "cas 1→2", "read → ?".
 std::string operation_text(const History& history, OperationIndex operation, bool with_key = false,
                            std::size_t limit = value_limit);
 // "p4".

@@ -269,8 +269,9 @@ Sample never_written() {
   Verdict v = base_verdict(*sample.history, "register", VerdictKind::invalid);
   fail_key(v, {}, 1);
   Anomaly a{.name = "never-written", .culprit = 1, .core = {1}, .one_minimal = true};
-  a.sentence = "Process 1 read the register = omega, but no operation ever wrote omega.";
-  a.candidates = {{1, false, "omega", "nil", "read by process 1 (line 3) returned omega, but the register holds nil"}};
+  a.sentence = "Process 1 read \"omega\", but no operation ever wrote \"omega\".";
+  a.candidates = {
+      {1, false, "\"omega\"", "nil", "read by process 1 (line 3) returned \"omega\", but the register holds nil"}};
   v.anomalies = {a};
   v.reason = a.sentence;
   sample.input = base_input(*sample.history);
