@@ -30,7 +30,9 @@ TEST(Golden, TerminalLinesOfEveryOutcome) {
   for (const samples::Sample& s : samples::all()) compare(s.name + ".txt", render_terminal(s.input, {}));
 }
 
-TEST(Golden, TerminalWithColour) { compare("stale-read.colour.txt", render_terminal(samples::named("stale-read").input, {.colour = true})); }
+TEST(Golden, TerminalWithColour) {
+  compare("stale-read.colour.txt", render_terminal(samples::named("stale-read").input, {.colour = true}));
+}
 
 TEST(Golden, TerminalWithoutUtf8) {
   const std::string text = render_terminal(samples::named("lost-update").input, {.utf8 = false});

@@ -30,7 +30,8 @@ class Parser {
 
  private:
   void fail(const std::string& what) {
-    if (document_.error.empty()) document_.error = what + " at byte " + std::to_string(at_) + ": " + std::string(text_.substr(at_, 60));
+    if (document_.error.empty())
+      document_.error = what + " at byte " + std::to_string(at_) + ": " + std::string(text_.substr(at_, 60));
   }
 
   static bool name_character(char c) {
@@ -68,7 +69,8 @@ class Parser {
       if (end == std::string_view::npos) return fail("an unfinished attribute");
       const std::string_view raw = text_.substr(at_, end - at_);
       if (raw.find('<') != std::string_view::npos) return fail("< in an attribute");
-      if (!element.attributes.emplace(attribute, resolve(raw)).second) return fail("an attribute given twice: " + attribute);
+      if (!element.attributes.emplace(attribute, resolve(raw)).second)
+        return fail("an attribute given twice: " + attribute);
       at_ = end + 1;
     }
     const bool empty = take("/>");
@@ -85,8 +87,8 @@ class Parser {
     std::string out;
     while (!raw.empty()) {
       if (raw.front() == '&') {
-        const auto* const found =
-            std::find_if(entities.begin(), entities.end(), [&](const auto& entity) { return raw.starts_with(entity.first); });
+        const auto* const found = std::find_if(entities.begin(), entities.end(),
+                                               [&](const auto& entity) { return raw.starts_with(entity.first); });
         if (found == entities.end()) {
           fail("an unknown entity");
           return out;
