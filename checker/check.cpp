@@ -173,9 +173,9 @@ class Check {
   }
 
   void conclude() {
-    if (history_.operation_count() == 0) {
+    if (history_.empty()) {
       verdict_.kind = VerdictKind::unknown;
-      verdict_.reason = "There is nothing to judge: the history holds no operation of a client.";
+      verdict_.reason = "Nothing to judge: the history is empty.";
       return;
     }
     verdict_.kind = VerdictKind::valid;

@@ -17,6 +17,7 @@ namespace {
 
 // Read back as exactly this value? The reader is the judge, so that writer and reader cannot disagree.
 bool reads_as(std::string_view text, const Value& value) {
+  if (!is_utf8(text)) return false;
   EdnParser parser(text);
   const auto read = parser.value();
   return read && *read == value && parser.rest().empty();

@@ -15,7 +15,10 @@ namespace reports {
 namespace {
 
 bool is_invalid(const ReportInput& input) { return input.verdict && input.verdict->kind == VerdictKind::invalid; }
-bool is_empty(const ReportInput& input) { return input.history->operation_count() == 0; }
+// A file of fault notes alone holds nothing that could be wrong; a run without operations, or a file without events, failed to record.
+bool is_empty(const ReportInput& input) {
+  return input.history->operation_count() == 0 && (input.history->empty() || input.run.has_value());
+}
 
 std::string without_full_stop(std::string text) {
   while (!text.empty() && (text.back() == '.' || text.back() == ' ')) text.pop_back();

@@ -69,6 +69,9 @@ struct Certificate {
 // Fills in everything but the proofs from the history. Keys are taken as they are; nothing is checked.
 Certificate make_certificate(const History& history, std::string_view model, const CheckOptions& options,
                              VerdictKind kind, std::vector<KeyProof> keys);
+// Of a verdict on this history, reached with CheckOptions::certify and, for what is invalid, CheckOptions::explain: the
+// order of each valid key, the core of each explained one.
+Certificate make_certificate(const History& history, const Verdict& verdict, const CheckOptions& options);
 // The proof of an invalid key, from its explanation.
 KeyProof proof_of(const Anomaly& anomaly);
 

@@ -47,7 +47,8 @@ struct CheckOptions {
 std::span<const std::string_view> model_names();
 
 // Judges with a model of the catalogue. The error is bad_input: unknown model or engine, an f the model does not know, a cas that is
-// no pair, …; it names the line and says what is known. An empty history is unknown ("nothing to judge"), never valid.
+// no pair, …; it names the line and says what is known. An empty history is unknown ("nothing to judge"), never valid;
+// one of fault notes alone has nothing that could be wrong, and is valid.
 Result<Verdict> check(const History& history, std::string_view model, const CheckOptions& options = {});
 Result<Verdict> check(const History& history, const AnyModel& model, const CheckOptions& options = {});
 

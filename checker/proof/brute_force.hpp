@@ -5,17 +5,28 @@
 // are tried in the order of their indices, so the first order found is the smallest. There is no pruning to be wrong
 // about; the cost is exponential.
 //
-// `brute_force_with_memo` differs in one point: it does not enter the same configuration (set of placed operations,
-// state) twice. What follows a configuration depends on nothing else, so the answer is the same. It serves the verifier
-// for cores of some tens of operations, and the report for the longest legal prefix.
+// `brute_force_with_memo` serves the verifier for cores of some tens of operations, and the report for the longest legal prefix. It
+// gives the same verdict and the same length of the longest prefix, with four savings, each by an exchange in a given legal order:
+//   memo     After a completed operation, a configuration (set of placed operations, state) is not entered twice: what may follow
+//            depends on nothing else. (After an open one the rules below depend on more, so nothing is remembered there.)
+//   twins    Of open operations that ask the same thing the one invoked first is used: none has a deadline, so they may swap.
+//   idle     After an open operation comes one to which it makes a difference; otherwise it could be taken out.
+//   lazy     An open operation that commutes with the one after it comes second (two open ones: by index). Moving it back breaks no
+//            deadline, for it has none.
+//   unseen   kv only: the text that an open put or append leaves behind is the beginning of the result of a get still to come. If
+//            no get sees it before the next put, it could be taken out; and until then texts only grow.
+// Of the legal orders with fewest open operations the one with these as late as possible, ties by index, is never cut off.
 //
 // Wing, Gong: "Testing and verifying concurrent objects", 1993.
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <map>
 #include <vector>
+
+#include <faultline/models.hpp>
 
 #include "../problem.hpp"
 
@@ -42,7 +53,7 @@ class BruteForce {
     if (items_.size() > max_brute_force_items) return {};
     if (memo_) find_twins();
     for (const Item& item : items_) completed_left_ += item.completed != none;
-    const bool found = extend(model_.init());
+    const bool found = extend(model_.init(), {});
     result_.kind = found ? VerdictKind::valid : out_of_steps_ ? VerdictKind::unknown : VerdictKind::invalid;
     result_.order = found ? order_ : longest_;
     return result_;
@@ -51,20 +62,27 @@ class BruteForce {
  private:
   using State = typename M::State;
 
+  // The open operation just placed, if it was one, and the state it met.
+  struct Last {
+    std::uint32_t item = none;
+    const State* before = nullptr;
+  };
+
   // True if the operations not yet placed can follow `state` legally.
-  bool extend(const State& state) {
+  bool extend(const State& state, const Last& last) {
     if (completed_left_ == 0) return true;
-    if (memo_ && !first_visit(state)) return false;
+    if (memo_ && last.item == none && !first_visit(state)) return false;
     const EventIndex deadline = earliest_return();
     for (std::uint32_t i = 0; i < items_.size(); ++i) {
-      if (placed_[i] || items_[i].invoked > deadline || (memo_ && earlier_twin_waits(i))) continue;
+      if (placed_[i] || items_[i].invoked > deadline) continue;
       if (result_.steps == max_steps_) out_of_steps_ = true;
       if (out_of_steps_) return false;
       ++result_.steps;
       const std::optional<State> next = model_.step(state, items_[i].call);
-      if (!next) continue;
+      if (!next || (memo_ && needless(last, i, *next))) continue;
       place(i);
-      if (extend(*next)) return true;
+      const bool open = items_[i].completed == none;
+      if (extend(*next, open ? Last{i, &state} : Last{})) return true;
       take_back(i);
     }
     return false;
@@ -111,7 +129,34 @@ class BruteForce {
     }
   }
 
-  bool earlier_twin_waits(std::uint32_t i) const { return twins_[i] != none && !placed_[twins_[i]]; }
+  // Whether the next operation, which leads to `after`, may be left to another branch.
+  bool needless(const Last& last, std::uint32_t next, const State& after) const {
+    const bool open = items_[next].completed == none;
+    if (open && twins_[next] != none && !placed_[twins_[next]]) return true;
+    if (open && !may_be_seen(after, next)) return true;
+    if (last.item == none) return false;
+    const std::optional<State> without = model_.step(*last.before, items_[next].call);
+    if (!without) return false;
+    if (model_.equal(*without, after)) return true;  // idle
+    if (open && next > last.item) return false;
+    const std::optional<State> swapped = model_.step(*without, items_[last.item].call);
+    return swapped && model_.equal(*swapped, after);  // lazy
+  }
+
+  bool may_be_seen(const State& state, std::uint32_t next) const {
+    if constexpr (std::same_as<M, Kv>) {
+      if (items_[next].call.f == "get") return true;
+      const std::string text = state.to_string();
+      for (std::uint32_t i = 0; i < items_.size(); ++i) {
+        const Call& call = items_[i].call;
+        if (placed_[i] || items_[i].completed == none || call.f != "get" || !call.result_known) continue;
+        if ((call.output.is_null() ? std::string_view() : call.output.as_text()).starts_with(text)) return true;
+      }
+      return false;
+    } else {
+      return true;
+    }
+  }
 
   bool first_visit(const State& state) {
     std::vector<State>& seen = visited_[placed_];

@@ -73,6 +73,16 @@ KeyProof proof_of(const Anomaly& anomaly) {
   return proof;
 }
 
+Certificate make_certificate(const History& history, const Verdict& verdict, const CheckOptions& options) {
+  std::vector<KeyProof> proofs;
+  for (const KeyVerdict& key : verdict.by_key) {
+    if (key.kind != VerdictKind::valid || key.order.empty()) continue;
+    proofs.push_back({.key = key.key, .kind = VerdictKind::valid, .order = key.order, .core = {}, .context = {}});
+  }
+  for (const Anomaly& anomaly : verdict.anomalies) proofs.push_back(proof_of(anomaly));
+  return make_certificate(history, verdict.model, options, verdict.kind, std::move(proofs));
+}
+
 // --- writing
 // -----------------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,8 @@ std::string capital(std::string text) {
 
 class Registers {
  public:
-  Registers(const Facts& facts, const Value& initial) : facts_(facts), core_(facts.core()), initial_(initial) {
+  Registers(const Facts& facts, const Value& initial)
+      : facts_(facts), core_(facts.core()), since_(facts.since()), initial_(initial) {
     // A missing key of a kv store reads "": nil and "" are the same there.
     for (const Fact& fact : facts.all()) kv_ = kv_ || fact.call.f == "get" || fact.call.f == "put";
     initial_ = plain(initial_);
@@ -62,13 +63,22 @@ class Registers {
     return std::nullopt;
   }
 
-  Producers producers(const Value& value, bool failed = false) const {
+  // Everything ever invoked that would put the value in place.
+  Producers ever(const Value& value, bool failed) const {
     Producers found;
     for (const Fact& fact : facts_.all()) {
       if (fact.failed() == failed && product(fact) == value) found.push_back(&fact);
     }
     return found;
   }
+
+  Producers producers(const Value& value) const {
+    Producers found = ever(value, false);
+    if (since_ != nullptr) std::erase_if(found, [&](const Fact* fact) { return before(*fact, *since_); });
+    return found;
+  }
+
+  bool is_initial(const Value& value) const { return since_ == nullptr && value == initial_; }
 
   bool seals_off(const Fact& w, const Value& value, const Fact& r) const {
     if (!before(w, r) || !product(w) || *product(w) == value) return false;
@@ -87,7 +97,7 @@ class Registers {
   }
 
   // The value is in place during one unbroken stretch at most.
-  bool once(const Value& value) const { return producers(value).size() + (value == initial_ ? 1 : 0) == 1; }
+  bool once(const Value& value) const { return producers(value).size() + (is_initial(value) ? 1 : 0) == 1; }
 
   Naming make(std::string name, const Fact& culprit, const Fact* contradicted, std::string sentence) const {
     Naming naming{.name = std::move(name), .sentence = std::move(sentence), .culprit = culprit.operation};
@@ -105,7 +115,7 @@ class Registers {
     const Value value = *sight(read);
     if (value == initial_) return std::nullopt;
     const std::string saw = fmt::format("Process {} read {}", read.process, facts_.key_is(value));
-    const Producers made = producers(value), failed = producers(value, true);
+    const Producers made = ever(value, false), failed = ever(value, true);
     const std::string text = shown(value);
     if (!made.empty()) {
       if (!std::all_of(made.begin(), made.end(), [&](const Fact* y) { return before(read, *y); })) return std::nullopt;
@@ -163,7 +173,7 @@ class Registers {
     against = seal(value, cas);
     if (against != nullptr) return true;
     const Producers all = producers(value);
-    return value != initial_ &&
+    return !is_initial(value) &&
            std::all_of(all.begin(), all.end(), [&](const Fact* y) { return y == &cas || before(cas, *y); });
   }
 
@@ -181,7 +191,7 @@ class Registers {
         return true;
       }
     }
-    return value == initial_ && undisturbed_since(nullptr);
+    return is_initial(value) && undisturbed_since(nullptr);
   }
 
   // As stale-read, and more: nobody ever saw the write; nothing that could have overwritten it began before its effect
@@ -192,6 +202,7 @@ class Registers {
       const Fact* write = seal(*sight(*read), *read);
       if (write == nullptr || is_cas(*write) || is_seen(*product(*write))) continue;
       for (const Fact& other : facts_.all()) {
+        if (since_ != nullptr && !before(*since_, other)) continue;
         if (!other.certain() || !is_read(other) || other.process == read->process ||
             !seals_off(*write, *sight(other), other))
           continue;
@@ -254,18 +265,19 @@ class Registers {
   bool cannot_come_back(const Value& old, const Value& fresh, const Fact& newer) const {
     const Producers olds = producers(old), news = producers(fresh);
     const bool all_before =
-        fresh != initial_ && !news.empty() && std::all_of(olds.begin(), olds.end(), [&](const Fact* y) {
+        !is_initial(fresh) && !news.empty() && std::all_of(olds.begin(), olds.end(), [&](const Fact* y) {
           return std::all_of(news.begin(), news.end(), [&](const Fact* z) { return before(*y, *z); });
         });
     if (all_before) return true;
     const bool began =
-        old == initial_ || (olds.size() == 1 && before(*olds[0], newer)) ||
+        is_initial(old) || (olds.size() == 1 && before(*olds[0], newer)) ||
         std::any_of(core_.begin(), core_.end(), [&](const Fact* r) { return sight(*r) == old && before(*r, newer); });
     return once(old) && began;
   }
 
   const Facts& facts_;
   const std::vector<const Fact*> core_;
+  const Fact* const since_;
   Value initial_;
   bool kv_ = false;
 };

@@ -120,7 +120,7 @@ class Explainer {
   }
 
   void find_class() {
-    const Facts facts(history_, all_, anomaly_.core);
+    const Facts facts(history_, all_, anomaly_.core, anomaly_.since);
     if (const auto naming = classify(facts, model_.name, model_.initial)) {
       anomaly_.name = naming->name;
       anomaly_.sentence = naming->sentence;

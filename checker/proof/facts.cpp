@@ -32,7 +32,8 @@ std::string place(const History& history, EventIndex event) {
   return line != 0 ? fmt::format("line {}", line) : fmt::format("event {}", event);
 }
 
-Facts::Facts(const History& history, const Items& items, const std::vector<OperationIndex>& core) : history_(history) {
+Facts::Facts(const History& history, const Items& items, const std::vector<OperationIndex>& core, OperationIndex since)
+    : history_(history), since_(since) {
   FL_ASSERT(!items.empty());
   const std::uint32_t key = history.key_id(history.invoked(items.front().operation));
   key_ = history.keys()[key];
@@ -64,6 +65,13 @@ Facts::Facts(const History& history, const Items& items, const std::vector<Opera
                                .result_known = false}});
   }
   std::sort(facts_.begin(), facts_.end(), [](const Fact& a, const Fact& b) { return a.invoked < b.invoked; });
+}
+
+const Fact* Facts::since() const {
+  if (since_ == none) return nullptr;
+  const auto it =
+      std::find_if(facts_.begin(), facts_.end(), [&](const Fact& fact) { return fact.operation == since_; });
+  return &*it;
 }
 
 std::vector<const Fact*> Facts::core() const {

@@ -31,12 +31,15 @@ struct Fact {
 
 class Facts {
  public:
-  // `items`: everything prepared for the key; `core`: operations kept.
-  Facts(const History& history, const Items& items, const std::vector<OperationIndex>& core);
+  // `items`: everything prepared for the key; `core`: operations kept; `since`: where the core begins, see certificate.hpp.
+  Facts(const History& history, const Items& items, const std::vector<OperationIndex>& core, OperationIndex since);
 
   [[nodiscard]] const std::vector<Fact>& all() const { return facts_; }
   // The core's, in order of their return.
   [[nodiscard]] std::vector<const Fact*> core() const;
+
+  // Where the core begins, or null.
+  [[nodiscard]] const Fact* since() const;
 
   // "x = 3", or "3" for a history about one object
   [[nodiscard]] std::string key_is(const Value& value) const;
@@ -53,6 +56,7 @@ class Facts {
  private:
   const History& history_;
   Value key_;
+  OperationIndex since_;
   std::vector<Fact> facts_;  // by invocation
 };
 

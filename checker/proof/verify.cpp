@@ -145,7 +145,9 @@ class Verifier {
               : fmt::format("{} cores were searched exhaustively: none has a legal order", confirmed_cores_);
     } else if (exhausted_cores_ > 0) {
       result_.outcome = Verification::Outcome::not_confirmed;
-      result_.reason = fmt::format("the core was not confirmed within {} steps", options_.max_steps);
+      result_.reason =
+          too_large_ ? fmt::format("the core has more than {} operations: too many to search", max_brute_force_items)
+                     : fmt::format("the core was not confirmed within {} steps", options_.max_steps);
     } else {
       return refused("the verdict is invalid, but no key is");
     }
@@ -223,7 +225,7 @@ class Verifier {
     const std::set<OperationIndex> context(proof.context.begin(), proof.context.end());
     std::map<std::pair<std::string_view, Value>, std::size_t> used;
     for (std::size_t i = 0; i < relaxed.size(); ++i) {
-      if (used[{calls[i].f, calls[i].input}]++ >= bystanders.uses(calls[i])) continue;
+      if (used[bystanders.kind(calls[i])]++ >= bystanders.uses(calls[i])) continue;
       if (context.contains(relaxed[i])) continue;
       return fmt::format("{} may have happened and could make a difference, but is not in the context",
                          numbered(duties_, relaxed[i]));
@@ -247,6 +249,7 @@ class Verifier {
     const BruteForceResult found = brute_force_with_memo(model_, items, options_.max_steps);
     result_.steps += found.steps;
     if (found.kind == VerdictKind::unknown) ++exhausted_cores_;
+    too_large_ = too_large_ || items.size() > max_brute_force_items;
     if (found.kind == VerdictKind::valid) {
       std::string order;
       for (const std::uint32_t i : found.order)
@@ -295,6 +298,7 @@ class Verifier {
   std::vector<bool> seen_;
   std::size_t confirmed_cores_ = 0;
   std::size_t exhausted_cores_ = 0;
+  bool too_large_ = false;
   Verification result_;
 };
 

@@ -362,7 +362,7 @@ TEST_F(TamperedProof, CoreTooLargeToSearchIsNotConfirmed) {
   }
   certificate = make_certificate(history, "register", {}, VerdictKind::invalid, {proof});
   EXPECT_EQ(reason_of(history, certificate, Verification::Outcome::not_confirmed),
-            "the core was not confirmed within 1000000 steps");
+            "the core has more than 2000 operations: too many to search");
 }
 
 TEST_F(TamperedProof, UnknownVerdictHasNothingToVerify) {
