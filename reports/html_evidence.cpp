@@ -137,7 +137,7 @@ void write_candidates(HtmlWriter& html, const History& history, const Anomaly& a
         .value_element("td", {{"class", "mono"}}, outside(candidate.has));
     html.close("tr");
     html.open("tr", {{"class", stuck.empty() ? "" : "stuck"}})
-        .value_element("td", {{"class", "why"}, {"colspan", "3"}}, harmless(candidate.why));
+        .value_element("td", {{"class", "why"}, {"colspan", "3"}}, spoken(candidate.why));
     html.close("tr");
   }
   html.close("tbody").close("table").close("div");
