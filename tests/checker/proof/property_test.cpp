@@ -171,7 +171,8 @@ TEST_P(EveryModel, NoClassIsNamedInAValidHistory) {
         if (choice.kept[i]) core.push_back(key.items[i].operation);
       }
       const OperationIndex since = choice.since == none ? none : key.items[choice.since].operation;
-      const auto naming = classify(Facts(s.history, key.items, core, since), s.model, s.options.initial);
+      const auto naming =
+          classify(Facts(s.history, key.items, {.operations = core, .since = since}), s.model, s.options.initial);
       ASSERT_FALSE(naming.has_value()) << s.text() << naming->sentence;
     }
   }
