@@ -63,7 +63,6 @@ const char* natural(const char* at, std::int64_t& out) {
 const char* integer(const char* at, std::int64_t& out) {
   if (*at != '-') return natural(at, out);
   const char* past = natural(at + 1, out);
-  if (past == nullptr || out == 0) return nullptr;
   out = -out;
   return past;
 }
@@ -184,7 +183,7 @@ const char* FastJsonl::value(const char* at, Value& value) {
   if (is_digit(*at) || *at == '-') {
     std::int64_t number = 0;
     const char* past = integer(at, number);
-    if (past == nullptr || (*past != ',' && *past != '}')) return nullptr;
+    if (past == nullptr) return nullptr;
     value = Value(number);
     return past;
   }
