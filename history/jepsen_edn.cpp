@@ -221,7 +221,8 @@ class EventFile {
     std::size_t tags = 0;
     while (parser.tag()) {
       if (++tags > max_depth) {
-        parser.complain(parser.at(), fmt::format("expected at most {} tags before an event, found one more", max_depth));
+        parser.complain(parser.at(),
+                        fmt::format("expected at most {} tags before an event, found one more", max_depth));
         return Step::refused;
       }
       if (!parser.skip_blanks()) return Step::refused;

@@ -138,7 +138,8 @@ TEST(Hostile, AMillionDeepNestingIsAnErrorInEveryFormat) {
         {Format::jepsen_tsv, "0\t:invoke\t:w\t" + deep + "\n"},
         {Format::jepsen_log, "INFO  jepsen.util - 0\t:invoke\t:w\t" + deep + "\n"}};
     for (const auto& [format, text] : files) {
-      EXPECT_TRUE(std::regex_search(read_error(text, {.format = format}), std::regex("^h:1:[0-9]+: error: expected .+, found ")));
+      EXPECT_TRUE(std::regex_search(read_error(text, {.format = format}),
+                                    std::regex("^h:1:[0-9]+: error: expected .+, found ")));
     }
     EXPECT_FALSE(parse_json(deep).ok());
     EXPECT_FALSE(parse_edn(deep).ok());
@@ -188,9 +189,12 @@ TEST(Hostile, EventsAcrossTheBoundariesOfChunksAreReadOnceEach) {
   for (Process p = 0; p < 8000; ++p) {
     const std::string value(rng.below(400), 'v');
     ASSERT_TRUE(history.append({.process = p, .f = "put", .key = Value("k"), .value = Value(value)}).ok());
-    ASSERT_TRUE(history.append({.type = EventType::ok, .process = p, .f = "put", .key = Value("k"), .value = Value(value)}).ok());
+    ASSERT_TRUE(
+        history.append({.type = EventType::ok, .process = p, .f = "put", .key = Value("k"), .value = Value(value)})
+            .ok());
   }
-  for (const Format format : {Format::jsonl, Format::jepsen_edn, Format::jepsen_log, Format::jepsen_tsv, Format::kv_log}) {
+  for (const Format format :
+       {Format::jsonl, Format::jepsen_edn, Format::jepsen_log, Format::jepsen_tsv, Format::kv_log}) {
     const bool in_values = format == Format::jepsen_log || format == Format::jepsen_tsv;
     const std::string text = write_history(history, format).value().text;
     const ReadResult read = read_ok(text, {.independent = in_values});
