@@ -63,7 +63,6 @@ const char* natural(const char* at, std::int64_t& out) {
 const char* integer(const char* at, std::int64_t& out) {
   if (*at != '-') return natural(at, out);
   const char* past = natural(at + 1, out);
-  if (past == nullptr || out == 0) return nullptr;
   out = -out;
   return past;
 }
@@ -122,7 +121,7 @@ const char* FastJsonl::line(const char* at, const char* end, std::uint32_t numbe
   } else {
     at = *at == '}' && at[1] == '\n' ? at + 2 : nullptr;
   }
-  return at != nullptr && recorder_.add_row(parsed.row, parsed.index) ? at : nullptr;
+  return at != nullptr && intern(parsed) && recorder_.add_row(parsed.row, parsed.index) ? at : nullptr;
 }
 
 const char* FastJsonl::head(const char* at, Parsed& parsed) {
@@ -145,46 +144,60 @@ const char* FastJsonl::head(const char* at, Parsed& parsed) {
     return nullptr;
   }
   if (!eat(at, ",\"process\":") || (at = natural(at, parsed.row.process)) == nullptr) return nullptr;
-  if (!eat(at, ",\"f\":") || (at = function(at, parsed.row)) == nullptr) return nullptr;
-  if (eat(at, ",\"key\":") && (at = key(at, parsed.row)) == nullptr) return nullptr;
+  if (!eat(at, ",\"f\":") || (at = function(at, parsed)) == nullptr) return nullptr;
+  if (eat(at, ",\"key\":") && (at = key(at, parsed)) == nullptr) return nullptr;
   return eat(at, ",\"value\":") ? at : nullptr;
 }
 
-const char* FastJsonl::function(const char* at, History::Row& row) {
+const char* FastJsonl::function(const char* at, Parsed& parsed) const {
   const char* past = plain_text(at);
   if (past == nullptr) return nullptr;
   const std::string_view text = between(at, past);
   if (const FunctionId* known = functions_.find(text)) {
-    row.function = *known;
-    return past;
+    parsed.row.function = *known;
+  } else {
+    parsed.new_function = text;
   }
-  const auto id = recorder_.history().intern_function(text.substr(1, text.size() - 2));
-  if (!id) return nullptr;
-  functions_.insert(text, *id);
-  row.function = *id;
   return past;
 }
 
-const char* FastJsonl::key(const char* at, History::Row& row) {
+const char* FastJsonl::key(const char* at, Parsed& parsed) const {
   std::int64_t number = 0;
   const char* past = *at == '"' ? plain_text(at) : integer(at, number);
-  if (past == nullptr || *past != ',') return nullptr;
+  if (past == nullptr) return nullptr;
   const std::string_view text = between(at, past);
   if (const std::uint32_t* known = keys_.find(text)) {
-    row.key_id = *known;
-    return past;
+    parsed.row.key_id = *known;
+  } else {
+    parsed.new_key = text;
   }
-  const Value key = *at == '"' ? Value::string(text.substr(1, text.size() - 2)) : Value(number);
-  row.key_id = recorder_.history().intern_key(key);
-  keys_.insert(text, row.key_id);
   return past;
+}
+
+// Only once the whole line is known to be good, so that nothing of a torn line gets into the history.
+bool FastJsonl::intern(Parsed& parsed) {
+  History& history = recorder_.history();
+  if (const std::string_view text = parsed.new_function; !text.empty()) {
+    const auto id = history.intern_function(text.substr(1, text.size() - 2));
+    if (!id) return false;
+    functions_.insert(text, *id);
+    parsed.row.function = *id;
+  }
+  if (const std::string_view text = parsed.new_key; !text.empty()) {
+    std::int64_t number = 0;
+    const bool quoted = text.front() == '"';
+    if (!quoted) integer(text.data(), number);
+    parsed.row.key_id = history.intern_key(quoted ? Value::string(text.substr(1, text.size() - 2)) : Value(number));
+    keys_.insert(text, parsed.row.key_id);
+  }
+  return true;
 }
 
 const char* FastJsonl::value(const char* at, Value& value) {
   if (is_digit(*at) || *at == '-') {
     std::int64_t number = 0;
     const char* past = integer(at, number);
-    if (past == nullptr || (*past != ',' && *past != '}')) return nullptr;
+    if (past == nullptr) return nullptr;
     value = Value(number);
     return past;
   }

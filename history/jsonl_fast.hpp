@@ -78,12 +78,15 @@ class FastJsonl {
   struct Parsed {
     History::Row row;
     std::int64_t index = -1;
+    std::string_view new_function;  // as spelled, if it is not among the remembered ones
+    std::string_view new_key;
   };
 
   const char* line(const char* at, const char* end, std::uint32_t number);
   const char* head(const char* at, Parsed& parsed);
-  const char* function(const char* at, History::Row& row);
-  const char* key(const char* at, History::Row& row);
+  const char* function(const char* at, Parsed& parsed) const;
+  const char* key(const char* at, Parsed& parsed) const;
+  bool intern(Parsed& parsed);
   const char* value(const char* at, Value& value);
   const char* remembered(const char* at, const char* past, Value& value);
   const char* extras(const char* at, const char* end, History::Row& row);
