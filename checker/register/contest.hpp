@@ -1,0 +1,215 @@
+// Contest: the engines that can decide one timeline, taking turns on one budget. The first decided answer wins.
+//
+//   frontier   all configurations. Open operations that joined a class never run dry at first; when it survives with
+//   more of a
+//              class than there was, that class is counted and it starts again. Death is `invalid` at every stage (what
+//              it explores is a superset); survival within capacities is `valid`
+//   depth      a few configurations at a time, everything counted (depth_first.hpp). It finishes valid histories
+//   quickly where
+//              the frontier is wide
+//   relaxed    what is in flight is never used up (relaxed.hpp): a superset with a tiny frontier. Death is `invalid`
+//
+// The frontier goes first and, if it stays small, alone. Turns are measured in steps, so the result is the same on
+// every machine.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "depth_first.hpp"
+#include "order.hpp"
+#include "relaxed.hpp"
+#include "search.hpp"
+
+namespace faultline {
+
+// One frontier on its way along the timeline.
+template <class M>
+class FrontierRun {
+ public:
+  enum class State : std::uint8_t { running, survived, died, stopped };
+
+  FrontierRun(const Timeline& timeline, typename Frontier<M>::Options options)
+      : timeline_(timeline),
+        frontier_(timeline.problem().initial, timeline.problem().values, std::move(options)),
+        demand_(timeline.problem()) {}
+
+  // Goes on for `steps`, or until more than `wide` configurations are possible.
+  State run(Meter& meter, std::uint64_t steps, std::size_t wide) {
+    const std::uint64_t until = meter.steps() + steps;
+    while (state_ == State::running && meter.steps() < until && frontier_.configurations().size() <= wide) {
+      if (position_ == timeline_.size()) {
+        state_ = State::survived;
+      } else if (forward(meter)) {
+        ++position_;
+      } else {
+        state_ = meter.spent() ? State::stopped : State::died;
+      }
+    }
+    return state_;
+  }
+
+  // The next event; when it died, the completion nobody survived.
+  [[nodiscard]] std::size_t position() const { return position_; }
+  [[nodiscard]] std::vector<Move> moves() const {
+    return state_ == State::died || state_ == State::stopped ? frontier_.last_moves()
+                                                             : frontier_.moves_of(frontier_.configurations()[0]);
+  }
+  [[nodiscard]] std::uint64_t bytes() const { return frontier_.bytes(); }
+
+ private:
+  bool forward(Meter& meter) {
+    const auto [o, step] = timeline_[position_];
+    const RegisterOperation& op = timeline_.operation(o);
+    const Slot slot = timeline_.slot(o);
+    switch (step) {
+      case Timeline::Step::invoke: frontier_.invoke(slot, o, op); return true;
+      case Timeline::Step::join: {
+        const ClassId id = timeline_.class_of(o);
+        frontier_.join(slot, id, timeline_.classes()[id]);
+        return true;
+      }
+      case Timeline::Step::complete: break;
+    }
+    const Time now = timeline_.completed(o);
+    demand_.complete(op);
+    return frontier_.complete(
+        slot, now, {.noticed = timeline_.noticed_after(op.to, now), .timeline = &timeline_, .demand = &demand_}, meter);
+  }
+
+  const Timeline& timeline_;
+  Frontier<M> frontier_;
+  Demand demand_;
+  std::size_t position_ = 0;
+  State state_ = State::running;
+};
+
+template <class M>
+class Contest {
+ public:
+  Contest(const Timeline& timeline, const Budget& budget, const SearchOptions& options)
+      : timeline_(timeline), options_(options), meter_(budget, [this] { return bytes(); }) {
+    restart_frontier();
+  }
+
+  SearchResult run() {
+    while (!result_) turn();
+    meter_.poll();
+    result_->cost = {.configurations = meter_.steps(), .peak_bytes = meter_.peak_bytes()};
+    return std::move(*result_);
+  }
+
+ private:
+  static constexpr std::uint64_t endless = std::numeric_limits<std::uint64_t>::max() / 2;
+
+  void turn() {
+    const bool all = options_.engine == RegisterEngine::automatic;
+    if (slice_ == 0) {
+      slice_ = 100'000 + 64 * timeline_.size();
+      // Where classes never run dry the frontier would first prove what `relaxed` proves with less.
+      if (all && timeline_.classes().empty()) return run_frontier(endless, options_.patience);
+      if (all) return run_relaxed();
+    }
+    if (!result_ && options_.engine != RegisterEngine::frontier) run_depth(all);
+    if (!result_ && all) run_relaxed();
+    if (!result_ && options_.engine != RegisterEngine::depth_first) run_frontier(all ? slice_ : endless, endless);
+    slice_ *= 2;
+  }
+
+  void run_frontier(std::uint64_t steps, std::size_t wide) {
+    using State = typename FrontierRun<M>::State;
+    switch (frontier_->run(meter_, steps, wide)) {
+      case State::running: return;
+      case State::died: return decide_invalid("frontier", frontier_->position());
+      case State::stopped: return give_up();
+      case State::survived: break;
+    }
+    const std::vector<Move> moves = frontier_->moves();
+    const std::vector<ClassId> short_of = overdrawn(timeline_, moves);
+    if (short_of.empty()) return decide_valid("frontier", moves);
+    for (const ClassId id : short_of) {
+      FL_ASSERT(!counted_[id]);
+      counted_[id] = true;
+    }
+    restart_frontier();
+  }
+
+  void run_depth(bool shared) {
+    using State = typename DepthFirst<M>::State;
+    if (!depth_) {
+      const std::size_t stack = shared ? 100'000 : std::numeric_limits<std::size_t>::max();
+      depth_ = std::make_unique<DepthFirst<M>>(timeline_, options_.prunings, options_.width, stack);
+    }
+    switch (depth_->run(meter_, shared ? slice_ : endless, shared ? slice_ / 256 : endless)) {
+      case State::running:
+      case State::stuck: return;
+      case State::valid: return decide_valid("depth-first", depth_->moves());
+      case State::invalid: return decide_invalid("depth-first", depth_->deepest());
+      case State::stopped: return give_up();
+    }
+  }
+
+  void run_relaxed() {
+    using State = typename Relaxation<M>::State;
+    if (!relaxed_) relaxed_ = std::make_unique<Relaxation<M>>(timeline_);
+    switch (relaxed_->run(meter_, slice_)) {
+      case State::running:
+      case State::survived: return;
+      case State::died: return decide_invalid("frontier", relaxed_->position());
+      case State::stopped: return give_up();
+    }
+  }
+
+  void restart_frontier() {
+    counted_.resize(timeline_.classes().size());
+    frontier_ = std::make_unique<FrontierRun<M>>(
+        timeline_, typename Frontier<M>::Options{.prunings = options_.prunings, .counted = counted_});
+  }
+
+  void decide_valid(const char* engine, const std::vector<Move>& moves) {
+    result_ =
+        SearchResult{.kind = VerdictKind::valid, .order = replay(timeline_, moves, timeline_.size()), .engine = engine};
+  }
+  void decide_invalid(const char* engine, std::size_t died_at) {
+    FL_ASSERT(died_at < timeline_.size());
+    result_ = SearchResult{.kind = VerdictKind::invalid, .order = deepest_order(), .engine = engine};
+    result_->died_at = timeline_.operation(timeline_[died_at].operation).completed;
+  }
+  void give_up() {
+    result_ = SearchResult{.kind = VerdictKind::unknown, .order = deepest_order(), .reason = meter_.reason()};
+  }
+
+  // A legal beginning, as long as one is known.
+  std::vector<std::uint32_t> deepest_order() const {
+    std::vector<Move> moves;
+    std::size_t position = 0;
+    if (depth_) {
+      moves = depth_->deepest_moves();
+      position = depth_->deepest();
+    }
+    if (!depth_ || frontier_->position() > position) {
+      const std::vector<Move> others = frontier_->moves();
+      if (overdrawn(timeline_, others).empty()) {
+        moves = others;
+        position = frontier_->position();
+      }
+    }
+    return replay(timeline_, moves, position);
+  }
+
+  [[nodiscard]] std::uint64_t bytes() const {
+    return timeline_.bytes() + frontier_->bytes() + (depth_ ? depth_->bytes() : 0) + (relaxed_ ? relaxed_->bytes() : 0);
+  }
+
+  const Timeline& timeline_;
+  const SearchOptions& options_;
+  Meter meter_;
+  std::unique_ptr<FrontierRun<M>> frontier_;
+  std::unique_ptr<DepthFirst<M>> depth_;
+  std::unique_ptr<Relaxation<M>> relaxed_;
+  std::vector<bool> counted_;  // by class, by the frontier
+  std::uint64_t slice_ = 0;
+  std::optional<SearchResult> result_;
+};
+
+}  // namespace faultline
