@@ -1,6 +1,5 @@
 #include "jsonl_fast.hpp"
 
-#include <algorithm>
 #include <bit>
 
 #include "words.hpp"
@@ -94,7 +93,6 @@ std::string_view between(const char* at, const char* past) { return {at, static_
 }  // namespace
 
 FastJsonl::Taken FastJsonl::take(std::string_view window, std::uint64_t first_line) {
-  unknown_extras_ = {};
   const char* const start = window.data();
   const char* const end = start + window.size();
   const char* at = start;
@@ -117,7 +115,7 @@ const char* FastJsonl::line(const char* at, const char* end, std::uint32_t numbe
   at = head(at, parsed);
   if (at == nullptr || (at = value(at, parsed.row.value)) == nullptr) return nullptr;
   if (*at == ',') {
-    at = extras(at, end, parsed.row);
+    at = extras(at, end, parsed);
   } else {
     at = *at == '}' && at[1] == '\n' ? at + 2 : nullptr;
   }
@@ -190,6 +188,10 @@ bool FastJsonl::intern(Parsed& parsed) {
     parsed.row.key_id = history.intern_key(quoted ? Value::string(text.substr(1, text.size() - 2)) : Value(number));
     keys_.insert(text, parsed.row.key_id);
   }
+  if (!parsed.new_extras.empty()) {
+    parsed.row.extra_id = history.intern_extra(parsed.extra);
+    extras_.insert(parsed.new_extras, parsed.row.extra_id);
+  }
   return true;
 }
 
@@ -239,32 +241,41 @@ const char* FastJsonl::remembered(const char* at, const char* past, Value& value
   return past;
 }
 
-const char* FastJsonl::extras(const char* at, const char* end, History::Row& row) {
+const char* FastJsonl::extras(const char* at, const char* end, Parsed& parsed) {
   const auto* newline = static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
   if (newline == nullptr) return nullptr;
   const std::string_view text = between(at, newline);
-  const std::uint32_t* known = extras_.find(text);
-  if (known == nullptr) {
-    unknown_extras_ = text;
-    return nullptr;
+  if (const std::uint32_t* known = extras_.find(text)) {
+    parsed.row.extra_id = *known;
+    return newline + 1;
   }
-  row.extra_id = *known;
+  std::vector<Value::Entry> entries;
+  while (*at == ',') {
+    Value::Entry& entry = entries.emplace_back();
+    at = extra_name(at + 1, entry.first);
+    if (at == nullptr || *at != ':' || (at = value(at + 1, entry.second)) == nullptr) return nullptr;
+  }
+  if (*at != '}' || at + 1 != newline) return nullptr;
+  const std::size_t written = entries.size();
+  parsed.extra = Value::map(std::move(entries));
+  if (parsed.extra.as_map().size() != written) return nullptr;
+  parsed.new_extras = text;
   return newline + 1;
 }
 
-void FastJsonl::learn() {
-  if (unknown_extras_.empty()) return;
-  // Only what can be nothing but extras: a text that may name a field of the event means something else on another
-  // line.
-  const bool may_name_field = unknown_extras_.find('\\') != std::string_view::npos ||
-                              std::any_of(field_names.begin(), field_names.end(), [&](std::string_view name) {
-                                return unknown_extras_.find('"' + std::string(name) + '"') != std::string_view::npos;
-                              });
-  History& history = recorder_.history();
-  if (!may_name_field && !history.empty()) {
-    extras_.insert(unknown_extras_, history.intern_extra(history.extra(static_cast<EventIndex>(history.size() - 1))));
+const char* FastJsonl::extra_name(const char* at, Value& name) {
+  const char* past = plain_text(at);
+  if (past == nullptr) return nullptr;
+  const std::string_view text = between(at, past);
+  if (const Value* known = names_.find(text)) {
+    name = *known;
+    return past;
   }
-  unknown_extras_ = {};
+  const std::string_view bare = text.substr(1, text.size() - 2);
+  if (is_field_name(bare)) return nullptr;
+  name = Value::string(bare);
+  names_.insert(text, name);
+  return past;
 }
 
 }  // namespace faultline
