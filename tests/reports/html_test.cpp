@@ -155,7 +155,7 @@ TEST(Html, TimelineNumbersAreThePrefixNumbers) {
       if (e.tag == "svg" && has_class(e, "wide") && attribute(e, "aria-labelledby").starts_with("main-")) drawn.clear();
       if (e.tag == "svg" && has_class(e, "narrow")) continue;
       if (e.tag == "text" && has_class(e, "number") && e.text != "✗") drawn.insert(e.text);
-      if (e.tag == "span" && attribute(e, "class") == "disc") listed.insert(e.text);
+      if (e.tag == "span" && has_class(e, "step")) listed.insert(e.text);
     }
     // Every number is drawn in both widths of the picture.
     std::multiset<std::string> twice = listed;
