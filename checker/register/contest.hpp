@@ -155,9 +155,12 @@ class Contest {
     switch (relaxed_->run(meter_, slice_)) {
       case State::running:
       case State::survived: return;
-      case State::died: return decide_invalid("frontier", relaxed_->position());
+      case State::died: break;
       case State::stopped: return give_up();
     }
+    // It leaves no record; the depth-first search has one, and comes as far as there is an order.
+    if (!depth_) run_depth(true);
+    if (!result_) decide_invalid("frontier", relaxed_->position());
   }
 
   void restart_frontier() {

@@ -1,6 +1,7 @@
 #include "search.hpp"
 
 #include "contest.hpp"
+#include "zones.hpp"
 
 namespace faultline {
 
@@ -12,6 +13,14 @@ SearchResult search(const Timeline& timeline, const Budget& budget, const Search
 }
 
 SearchResult search_register(const RegisterProblem& problem, const Budget& budget, RegisterEngine which) {
+  if (which == RegisterEngine::zones || (which == RegisterEngine::automatic && zones_apply(problem))) {
+    SearchResult result = search_zones(problem, budget);
+    if (result.kind != VerdictKind::unknown || !result.reason.empty()) return result;
+    if (which == RegisterEngine::zones) {
+      result.reason = "failed cas that no order found by zones explains";
+      return result;
+    }
+  }
   const Timeline timeline(problem);
   return search(timeline, budget, {.engine = which});
 }
