@@ -159,7 +159,10 @@ class Contest {
       case State::stopped: return give_up();
     }
     // It leaves no record; the depth-first search has one, and comes as far as there is an order.
-    if (!depth_) run_depth(true);
+    if (!depth_) {
+      slice_ *= 8;
+      run_depth(true);
+    }
     if (!result_) decide_invalid("frontier", relaxed_->position());
   }
 

@@ -255,10 +255,14 @@ std::vector<std::uint32_t> Zones::order() const {
   return result;
 }
 
+struct Fitted {
+  std::vector<std::uint32_t> order;
+  bool all = true;  // else some failed cas are missing
+};
+
 // Puts the failed cas that completed before `limit` into an order of the others, whose operations take place at the
-// latest invocation up to them. Nothing if one does not fit.
-std::optional<std::vector<std::uint32_t>> with_failed_cas(const RegisterProblem& problem, Position limit,
-                                                          const std::vector<std::uint32_t>& order) {
+// latest invocation up to them.
+Fitted with_failed_cas(const RegisterProblem& problem, Position limit, const std::vector<std::uint32_t>& order) {
   std::vector<Position> instants(order.size() + 1);  // of the i-th operation, after the beginning
   std::vector<ValueId> values(order.size() + 1, problem.initial);
   for (std::size_t i = 0; i < order.size(); ++i) {
