@@ -134,12 +134,14 @@ class Contest {
     restart_frontier();
   }
 
+  void start_depth(bool shared) {
+    const std::size_t stack = shared ? 100'000 : std::numeric_limits<std::size_t>::max();
+    depth_ = std::make_unique<DepthFirst<M>>(timeline_, options_.prunings, options_.width, stack);
+  }
+
   void run_depth(bool shared) {
     using State = typename DepthFirst<M>::State;
-    if (!depth_) {
-      const std::size_t stack = shared ? 100'000 : std::numeric_limits<std::size_t>::max();
-      depth_ = std::make_unique<DepthFirst<M>>(timeline_, options_.prunings, options_.width, stack);
-    }
+    if (!depth_) start_depth(shared);
     switch (depth_->run(meter_, shared ? slice_ : endless, shared ? slice_ / 256 : endless)) {
       case State::running:
       case State::stuck: return;
@@ -158,12 +160,12 @@ class Contest {
       case State::died: break;
       case State::stopped: return give_up();
     }
-    // It leaves no record; the depth-first search has one, and comes as far as there is an order.
+    // It leaves no record; the depth-first search has one. Whatever it does not reach in a while stays untold.
     if (!depth_) {
-      slice_ *= 8;
-      run_depth(true);
+      start_depth(true);
+      depth_->run(meter_, 8 * slice_, 4096);
     }
-    if (!result_) decide_invalid("frontier", relaxed_->position());
+    decide_invalid("frontier", relaxed_->position());
   }
 
   void restart_frontier() {
