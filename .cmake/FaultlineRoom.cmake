@@ -2,7 +2,7 @@
 #
 #   faultline_room(checker DEPENDS history)             library faultline::checker from ./*.cpp, public face ./faultline/
 #   faultline_room(base DIR base SOURCES_FROM . extra)   sources from the named folders, relative to DIR
-#   faultline_program(faultline DEPENDS cli)             an executable from the *.cpp of the current folder
+#   faultline_program(faultline main.cpp DEPENDS cli)    an executable from one file; its room is a library, so that tests reach it
 #   faultline_tests(history DEPENDS history)             one GoogleTest binary from tests/<folder>/*_test.cpp
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -29,7 +29,7 @@ endif()
 set_property(GLOBAL PROPERTY FAULTLINE_EXPORTED "")
 
 function(faultline_room name)
-  cmake_parse_arguments(ROOM "EXPORTED" "DIR" "SOURCES_FROM;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ROOM "EXPORTED" "DIR;EXCEPT" "SOURCES_FROM;DEPENDS;PRIVATE" ${ARGN})
   set(dir "${CMAKE_CURRENT_SOURCE_DIR}")
   if(ROOM_DIR)
     set(dir "${dir}/${ROOM_DIR}")
@@ -42,6 +42,9 @@ function(faultline_room name)
     list(APPEND globs "${dir}/${folder}/*.cpp")
   endforeach()
   file(GLOB sources CONFIGURE_DEPENDS ${globs})
+  if(ROOM_EXCEPT)
+    list(FILTER sources EXCLUDE REGEX "/${ROOM_EXCEPT}$")
+  endif()
   set(target "faultline_${name}")
   set(public PUBLIC)
   if(sources)
@@ -64,10 +67,9 @@ function(faultline_room name)
   endif()
 endfunction()
 
-function(faultline_program name)
+function(faultline_program name main)
   cmake_parse_arguments(PROGRAM "" "" "DEPENDS;PRIVATE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
-  add_executable(${name} ${sources})
+  add_executable(${name} ${main})
   foreach(dependency IN LISTS PROGRAM_DEPENDS)
     target_link_libraries(${name} PRIVATE faultline::${dependency})
   endforeach()

@@ -31,11 +31,15 @@ struct Budget {
 
 struct SearchResult {
   VerdictKind kind = VerdictKind::unknown;
-  std::vector<std::uint32_t> order;   // indices into items. valid: a complete legal order (open items that never happened left out);
-                                      // otherwise the deepest legal prefix found
-  EventIndex died_at = none;          // invalid: the completion no configuration survives; the history up to it is already invalid
+  std::vector<std::uint32_t>
+      order;  // indices into items. valid: a complete legal order (open items that never happened left out);
+              // otherwise the deepest legal prefix found
+  EventIndex died_at =
+      none;  // invalid: the completion no configuration survives; the history up to it is already invalid
+  std::vector<std::uint32_t>
+      core;  // invalid: items that contradict each other by themselves, if the engine knows; else empty
   std::string engine;
-  std::string reason;                 // unknown: "time limit" | "memory limit" | "interrupted"
+  std::string reason;  // unknown: "time limit" | "memory limit" | "interrupted"
   SearchCost cost;
 };
 

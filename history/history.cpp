@@ -1,8 +1,10 @@
 #include <faultline/assert.hpp>
 #include <faultline/history.hpp>
+#include <faultline/text.hpp>
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace faultline {
@@ -10,6 +12,9 @@ namespace faultline {
 namespace {
 constexpr Process small_process_limit = 1 << 20;
 constexpr std::size_t max_warnings = 100;
+constexpr std::size_t max_events = none;  // indices are 32 bits, the last one means none
+constexpr std::size_t functions_by_scan =
+    16;  // histories have a handful of functions; comparing them all beats hashing
 }  // namespace
 
 std::string_view to_string(EventType type) {
@@ -42,6 +47,7 @@ Event Event::with(std::string_view name, Value field) const {
 }
 
 void History::warn(std::string text) {
+  ++warning_count_;
   if (warnings_.size() < max_warnings) warnings_.push_back(std::move(text));
 }
 
@@ -59,13 +65,20 @@ void History::reserve(std::size_t events) {
   completed_.reserve(events / 2);
 }
 
-FunctionId History::intern_function(std::string_view f) {
-  for (std::size_t i = 0; i < functions_.size(); ++i) {
+std::optional<FunctionId> History::intern_function(std::string_view f) {
+  for (std::size_t i = 0; i < std::min(functions_.size(), functions_by_scan); ++i) {
     if (functions_[i] == f) return static_cast<FunctionId>(i);
   }
-  FL_ASSERT(functions_.size() < std::numeric_limits<FunctionId>::max());
+  if (functions_.size() < functions_by_scan) {
+    functions_.emplace_back(f);
+    return static_cast<FunctionId>(functions_.size() - 1);
+  }
+  if (const auto found = function_index_.find(std::string(f)); found != function_index_.end()) return found->second;
+  if (functions_.size() >= std::numeric_limits<FunctionId>::max()) return std::nullopt;
+  const auto id = static_cast<FunctionId>(functions_.size());
+  function_index_.emplace(f, id);
   functions_.emplace_back(f);
-  return static_cast<FunctionId>(functions_.size() - 1);
+  return id;
 }
 
 std::uint32_t History::intern_key(const Value& key) {
@@ -75,103 +88,154 @@ std::uint32_t History::intern_key(const Value& key) {
   return found->second;
 }
 
-OperationIndex History::open_operation(Process process) const {
-  if (process >= 0 && process < small_process_limit) {
-    return static_cast<std::size_t>(process) < open_by_process_.size() ? open_by_process_[static_cast<std::size_t>(process)] : none;
-  }
-  const auto found = open_by_large_process_.find(process);
-  return found == open_by_large_process_.end() ? none : found->second;
+std::uint32_t History::intern_extra(const Value& extra) {
+  if (extra.is_null()) return 0;
+  if (extras_.back() != extra) extras_.push_back(extra);  // the same error or node many times in a row costs nothing
+  return static_cast<std::uint32_t>(extras_.size() - 1);
 }
 
-void History::set_open(Process process, OperationIndex operation) {
+OperationIndex History::open_operation(Process process) const {
   if (process >= 0 && process < small_process_limit) {
-    const auto slot = static_cast<std::size_t>(process);
-    if (slot >= open_by_process_.size()) open_by_process_.resize(slot + 1, none);
-    open_by_process_[slot] = operation;
-  } else {
-    open_by_large_process_[process] = operation;
+    return static_cast<std::size_t>(process) < clients_.size() ? clients_[static_cast<std::size_t>(process)].open
+                                                               : none;
   }
+  const auto found = large_clients_.find(process);
+  return found == large_clients_.end() ? none : found->second.open;
+}
+
+History::Client& History::client(Process process) {
+  if (process >= small_process_limit) return large_clients_[process];
+  const auto slot = static_cast<std::size_t>(process);
+  if (slot >= clients_.size()) clients_.resize(std::max(slot + 1, clients_.size() * 2));
+  return clients_[slot];
 }
 
 std::string History::place(EventIndex i) const {
   return lines_[i] != 0 ? fmt::format("line {}", lines_[i]) : fmt::format("event {}", i);
 }
 
-EventIndex History::push(const Event& event, FunctionId function, std::uint32_t key_id, OperationIndex operation) {
-  FL_ASSERT(types_.size() < none);
-  types_.push_back(event.type);
-  processes_.push_back(event.process);
-  functions_of_.push_back(function);
-  key_ids_.push_back(key_id);
-  values_.push_back(event.value);
-  times_.push_back(event.time);
-  lines_.push_back(event.line);
+EventIndex History::push(Row& row, OperationIndex operation) {
+  types_.push_back(row.type);
+  processes_.push_back(row.process);
+  functions_of_.push_back(row.function);
+  key_ids_.push_back(row.key_id);
+  values_.push_back(std::move(row.value));
+  times_.push_back(row.time);
+  lines_.push_back(row.line);
+  extra_ids_.push_back(row.extra_id);
   operations_of_.push_back(operation);
-  if (event.extra.is_null()) {
-    extra_ids_.push_back(0);
-  } else if (extras_.back() == event.extra) {  // the same error or node many times in a row costs nothing
-    extra_ids_.push_back(static_cast<std::uint32_t>(extras_.size() - 1));
-  } else {
-    extra_ids_.push_back(static_cast<std::uint32_t>(extras_.size()));
-    extras_.push_back(event.extra);
-  }
-  has_times_ = has_times_ || event.time != no_time;
+  has_times_ = has_times_ || row.time != no_time;
   return static_cast<EventIndex>(types_.size() - 1);
 }
 
-Result<EventIndex> History::append(Event event) {
-  if (event.process < 0) {
-    const EventIndex i = push(event, intern_function(event.f), intern_key(event.key), none);
-    notes_.push_back(i);
+void History::begin(Client& client, EventIndex invocation) {
+  client = {.open = static_cast<OperationIndex>(invoked_.size()), .retired = none};
+  invoked_.push_back(invocation);
+  completed_.push_back(none);
+}
+
+void History::end(Client& client, EventIndex completion) {
+  completed_[client.open] = completion;
+  client = {.open = none, .retired = types_[completion] == EventType::info ? completion : none};
+}
+
+EventIndex History::append_row(Row& row) {
+  if (size() >= max_events) return none;
+  Client& who = client(row.process);
+  if (row.type == EventType::invoke) {
+    if (who.open != none || who.retired != none) return none;
+    const EventIndex i = push(row, static_cast<OperationIndex>(invoked_.size()));
+    begin(who, i);
     return i;
   }
+  if (who.open == none) return none;
+  const EventIndex invocation = invoked_[who.open];
+  if (functions_of_[invocation] != row.function || key_ids_[invocation] != row.key_id) return none;
+  const EventIndex i = push(row, who.open);
+  end(who, i);
+  return i;
+}
+
+Result<EventIndex> History::refuse_completion(const Event& event) const {
   const OperationIndex open = open_operation(event.process);
-  if (event.type == EventType::invoke) {
-    if (open != none) {
-      return Error::bad_input(fmt::format("process {} invokes {} while its {} from {} is still open", event.process,
-                                          event.f, functions_[functions_of_[invoked_[open]]], place(invoked_[open])),
-                              "a process is single-threaded: give each concurrent client its own process id");
-    }
-    if (const auto retired = retired_.find(event.process); retired != retired_.end()) {
-      warn(fmt::format("process {} invokes again after its info at {}: the old operation stays open", event.process,
-                       place(retired->second)));
-      retired_.erase(retired);
-    }
-    const auto operation = static_cast<OperationIndex>(invoked_.size());
-    const EventIndex i = push(event, intern_function(event.f), intern_key(event.key), operation);
-    invoked_.push_back(i);
-    completed_.push_back(none);
-    set_open(event.process, operation);
-    return i;
-  }
   if (open == none) {
     std::string last = "it never invoked anything";
     for (std::size_t i = types_.size(); i-- > 0;) {
       if (processes_[i] != event.process) continue;
-      last = fmt::format("its last event is {} {} at {}", to_string(types_[i]), functions_[functions_of_[i]],
-                         place(static_cast<EventIndex>(i)));
+      last = fmt::format("its last event is {} {} at {}", to_string(types_[i]),
+                         escape_controls(functions_[functions_of_[i]]), place(static_cast<EventIndex>(i)));
       break;
     }
-    return Error::bad_input(
-        fmt::format("process {} completes {} ({}) without an invocation; {}", event.process, event.f, to_string(event.type), last),
-        "each ok, fail or info needs an invoke of the same process before it");
+    return Error::bad_input(fmt::format("expected an invocation of process {} first, found its completion {} {}; {}",
+                                        event.process, to_string(event.type), escape_controls(event.f), last),
+                            "each ok, fail or info needs an invoke of the same process before it");
   }
   const EventIndex invocation = invoked_[open];
-  const std::string& f = functions_[functions_of_[invocation]];
-  if (event.f != f) {
-    return Error::bad_input(fmt::format("process {} completes {}, but its invocation at {} is {}", event.process, event.f,
-                                        place(invocation), f),
+  const std::string f = escape_controls(functions_[functions_of_[invocation]]);
+  if (event.f != functions_[functions_of_[invocation]]) {
+    return Error::bad_input(fmt::format("expected process {} to complete its {} from {}, found {} {}", event.process, f,
+                                        place(invocation), to_string(event.type), escape_controls(event.f)),
                             "a completion repeats the f of its invocation");
   }
-  if (event.key != keys_[key_ids_[invocation]]) {
-    return Error::bad_input(fmt::format("process {} completes {} on key {}, but its invocation at {} has key {}", event.process,
-                                        event.f, event.key.to_string(), place(invocation), keys_[key_ids_[invocation]].to_string()),
-                            "a completion repeats the key of its invocation");
+  return Error::bad_input(
+      fmt::format("expected process {} to complete its {} on key {} from {}, found key {}", event.process, f,
+                  clip(key(invocation).to_string(), 80), place(invocation), clip(event.key.to_string(), 80)),
+      "a completion repeats the key of its invocation");
+}
+
+Result<EventIndex> History::append(Event event) {
+  if (size() >= max_events) {
+    return Error::bad_input(fmt::format("expected at most {} events, found more", max_events),
+                            "split the history by key");
   }
-  const EventIndex i = push(event, functions_of_[invocation], key_ids_[invocation], open);
-  completed_[open] = i;
-  set_open(event.process, none);
-  if (event.type == EventType::info) retired_[event.process] = i;
+  if (event.process < nemesis_process) {
+    return Error::bad_input(fmt::format("expected a process >= -1, found {}", event.process),
+                            "-1 is the nemesis, clients count from 0");
+  }
+  const bool client_event = event.process >= 0;
+  const OperationIndex open = client_event ? open_operation(event.process) : none;
+  const bool completes = client_event && event.type != EventType::invoke;
+  if (client_event && !completes && open != none) {
+    return Error::bad_input(
+        fmt::format("expected process {} to complete its {} from {} first, found its invocation of {}", event.process,
+                    escape_controls(functions_[functions_of_[invoked_[open]]]), place(invoked_[open]),
+                    escape_controls(event.f)),
+        "a process is single-threaded: give each concurrent client its own process id");
+  }
+  if (completes &&
+      (open == none || event.f != functions_[functions_of_[invoked_[open]]] || event.key != key(invoked_[open]))) {
+    return refuse_completion(event);
+  }
+  const auto function = intern_function(event.f);
+  if (!function) {
+    return Error::bad_input(
+        fmt::format("expected at most {} different f, found one more: {}", functions_.size(), escape_controls(event.f)),
+        "f names a kind of operation; arguments belong into value");
+  }
+  Row row{.type = event.type,
+          .function = *function,
+          .process = event.process,
+          .key_id = intern_key(event.key),
+          .extra_id = intern_extra(event.extra),
+          .line = event.line,
+          .value = std::move(event.value),
+          .time = event.time};
+  if (!client_event) {
+    notes_.push_back(push(row, none));
+    return notes_.back();
+  }
+  Client& who = client(event.process);
+  if (completes) {
+    const EventIndex i = push(row, open);
+    end(who, i);
+    return i;
+  }
+  if (who.retired != none) {
+    warn(fmt::format("process {} invokes again after its info at {}: the old operation stays open", event.process,
+                     place(who.retired)));
+  }
+  const EventIndex i = push(row, static_cast<OperationIndex>(invoked_.size()));
+  begin(who, i);
   return i;
 }
 

@@ -8,15 +8,37 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <span>
 
 namespace faultline {
 
-// One layout for all heap kinds: text for string, keyword and tag; items for lists and the value under a tag; entries for maps.
-struct Value::Node {
+// What lies behind a Value of a heap kind, in one allocation: this head, then by kind
+//   string, keyword   `size` bytes of text
+//   list              `size` Values
+//   map               `size` Entries, sorted
+//   tagged            the Value under the tag, then `size` bytes of tag
+struct alignas(Value) Value::Node {
   std::atomic<std::uint32_t> references{1};
-  std::string text;
-  std::vector<Value> items;
-  std::vector<Entry> entries;
+  std::uint32_t size = 0;
+
+  static Node* make(std::size_t size, std::size_t bytes) {
+    FL_ASSERT(size <= std::numeric_limits<std::uint32_t>::max());
+    Node* node = new (::operator new(sizeof(Node) + bytes)) Node;
+    node->size = static_cast<std::uint32_t>(size);
+    return node;
+  }
+  template <class T>
+  T* payload() {
+    return reinterpret_cast<T*>(this + 1);
+  }
+  std::string_view text() { return {payload<char>(), size}; }
+  std::string_view tag() { return {payload<char>() + sizeof(Value), size}; }
+  std::span<const Value> items() { return {payload<Value>(), size}; }
+  std::span<const Entry> entries() { return {payload<Entry>(), size}; }
 };
 
 namespace {
@@ -24,6 +46,19 @@ namespace {
 const Value& null_value() {
   static const Value null;
   return null;
+}
+
+// Not std::hash, which differs between libraries: hashes of values end up in traces that must be the same everywhere.
+std::uint64_t hash_text(std::string_view text) {
+  std::uint64_t h = text.size();
+  while (!text.empty()) {
+    const std::size_t n = std::min<std::size_t>(8, text.size());
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < n; ++i) word |= std::uint64_t{static_cast<unsigned char>(text[i])} << (8 * i);
+    h = mix64(h * 0x9e3779b97f4a7c15ULL + word);
+    text.remove_prefix(n);
+  }
+  return h;
 }
 
 std::strong_ordering compare_reals(double a, double b) {
@@ -42,12 +77,19 @@ void Value::retain() const noexcept {
 }
 
 void Value::release() noexcept {
-  if (bits_.node->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete bits_.node;
+  Node* node = bits_.node;
+  if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (kind_ == Kind::list) std::destroy_n(node->payload<Value>(), node->size);
+  if (kind_ == Kind::map) std::destroy_n(node->payload<Entry>(), node->size);
+  if (kind_ == Kind::tagged) std::destroy_at(node->payload<Value>());
+  node->~Node();
+  ::operator delete(node);
 }
 
 Value Value::string(std::string_view text) {
   Value v;
-  v.bits_.node = new Node{.text = std::string(text)};
+  v.bits_.node = Node::make(text.size(), text.size());
+  if (!text.empty()) std::memcpy(v.bits_.node->payload<char>(), text.data(), text.size());
   v.kind_ = Kind::string;
   return v;
 }
@@ -60,38 +102,38 @@ Value Value::keyword(std::string_view name) {
 
 Value Value::list(std::vector<Value> items) {
   Value v;
-  v.bits_.node = new Node{.items = std::move(items)};
+  v.bits_.node = Node::make(items.size(), items.size() * sizeof(Value));
+  std::uninitialized_move(items.begin(), items.end(), v.bits_.node->payload<Value>());
   v.kind_ = Kind::list;
   return v;
 }
 
 Value Value::map(std::vector<Entry> entries) {
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.first < b.first; });
-  std::vector<Entry> unique;
-  unique.reserve(entries.size());
-  for (Entry& entry : entries) {
-    if (!unique.empty() && unique.back().first == entry.first) {
-      unique.back().second = std::move(entry.second);
-    } else {
-      unique.push_back(std::move(entry));
-    }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (kept > 0 && entries[kept - 1].first == entries[i].first) --kept;
+    if (kept != i) entries[kept] = std::move(entries[i]);
+    ++kept;
   }
+  entries.resize(kept);
   Value v;
-  v.bits_.node = new Node{.entries = std::move(unique)};
+  v.bits_.node = Node::make(kept, kept * sizeof(Entry));
+  std::uninitialized_move(entries.begin(), entries.end(), v.bits_.node->payload<Entry>());
   v.kind_ = Kind::map;
   return v;
 }
 
 Value Value::tagged(std::string_view tag, Value value) {
   Value v;
-  std::vector<Value> items;
-  items.push_back(std::move(value));
-  v.bits_.node = new Node{.text = std::string(tag), .items = std::move(items)};
+  v.bits_.node = Node::make(tag.size(), sizeof(Value) + tag.size());
+  new (v.bits_.node->payload<Value>()) Value(std::move(value));
+  if (!tag.empty()) std::memcpy(v.bits_.node->payload<char>() + sizeof(Value), tag.data(), tag.size());
   v.kind_ = Kind::tagged;
   return v;
 }
 
-bool Value::is_pair() const noexcept { return kind_ == Kind::list && bits_.node->items.size() == 2; }
+bool Value::is_pair() const noexcept { return kind_ == Kind::list && bits_.node->size == 2; }
 
 bool Value::as_boolean() const {
   FL_ASSERT(is_boolean());
@@ -110,33 +152,32 @@ double Value::as_real() const {
 
 std::string_view Value::as_text() const {
   FL_ASSERT(is_string() || is_keyword());
-  return bits_.node->text;
+  return bits_.node->text();
 }
 
 std::span<const Value> Value::as_list() const {
   FL_ASSERT(is_list());
-  return bits_.node->items;
+  return bits_.node->items();
 }
 
 std::span<const Value::Entry> Value::as_map() const {
   FL_ASSERT(is_map());
-  return bits_.node->entries;
+  return bits_.node->entries();
 }
 
 std::string_view Value::tag() const {
   FL_ASSERT(is_tagged());
-  return bits_.node->text;
+  return bits_.node->tag();
 }
 
 const Value& Value::tagged_value() const {
   FL_ASSERT(is_tagged());
-  return bits_.node->items.front();
+  return *bits_.node->payload<Value>();
 }
 
 const Value& Value::get(std::string_view key) const {
   if (!is_map()) return null_value();
-  const auto& entries = bits_.node->entries;
-  for (const Entry& entry : entries) {
+  for (const Entry& entry : as_map()) {
     if (entry.first.is_string() && entry.first.as_text() == key) return entry.second;
   }
   return null_value();
@@ -151,20 +192,28 @@ std::strong_ordering operator<=>(const Value& a, const Value& b) {
     case Value::Kind::real: return compare_reals(a.bits_.real, b.bits_.real);
     default: break;
   }
-  const Value::Node& x = *a.bits_.node;
-  const Value::Node& y = *b.bits_.node;
-  if (&x == &y) return std::strong_ordering::equal;
-  if (const int order = x.text.compare(y.text); order != 0) return order <=> 0;
-  if (const auto order = std::lexicographical_compare_three_way(x.items.begin(), x.items.end(), y.items.begin(), y.items.end());
-      order != 0) {
-    return order;
+  if (a.bits_.node == b.bits_.node) return std::strong_ordering::equal;
+  switch (a.kind_) {
+    case Value::Kind::list: {
+      const auto x = a.as_list();
+      const auto y = b.as_list();
+      return std::lexicographical_compare_three_way(x.begin(), x.end(), y.begin(), y.end());
+    }
+    case Value::Kind::map: {
+      const auto x = a.as_map();
+      const auto y = b.as_map();
+      return std::lexicographical_compare_three_way(x.begin(), x.end(), y.begin(), y.end(),
+                                                    [](const Value::Entry& p, const Value::Entry& q) {
+                                                      const auto order = p.first <=> q.first;
+                                                      return order != 0 ? order : p.second <=> q.second;
+                                                    });
+    }
+    case Value::Kind::tagged: {
+      const auto order = a.tag() <=> b.tag();
+      return order != 0 ? order : a.tagged_value() <=> b.tagged_value();
+    }
+    default: return a.as_text() <=> b.as_text();
   }
-  return std::lexicographical_compare_three_way(
-      x.entries.begin(), x.entries.end(), y.entries.begin(), y.entries.end(),
-      [](const Value::Entry& p, const Value::Entry& q) {
-        const auto order = p.first <=> q.first;
-        return order != 0 ? order : p.second <=> q.second;
-      });
 }
 
 bool operator==(const Value& a, const Value& b) {
@@ -183,11 +232,18 @@ std::uint64_t Value::hash() const {
     case Kind::real: add(std::bit_cast<std::uint64_t>(bits_.real)); return h;
     default: break;
   }
-  add(std::hash<std::string>{}(bits_.node->text));
-  for (const Value& item : bits_.node->items) add(item.hash());
-  for (const Entry& entry : bits_.node->entries) {
-    add(entry.first.hash());
-    add(entry.second.hash());
+  if (kind_ == Kind::list) {
+    for (const Value& item : as_list()) add(item.hash());
+  } else if (kind_ == Kind::map) {
+    for (const Entry& entry : as_map()) {
+      add(entry.first.hash());
+      add(entry.second.hash());
+    }
+  } else if (kind_ == Kind::tagged) {
+    add(hash_text(tag()));
+    add(tagged_value().hash());
+  } else {
+    add(hash_text(as_text()));
   }
   return h;
 }
@@ -211,23 +267,24 @@ std::string Value::to_string() const {
     case Kind::boolean: return bits_.boolean ? "true" : "false";
     case Kind::integer: return fmt::format("{}", bits_.integer);
     case Kind::real: return real_text(bits_.real);
-    case Kind::string: return "\"" + escape_controls(bits_.node->text, '"') + "\"";
-    case Kind::keyword: return ":" + escape_controls(bits_.node->text);
+    case Kind::string: return "\"" + escape_controls(as_text(), '"') + "\"";
+    case Kind::keyword: return ":" + escape_controls(as_text());
     case Kind::list: {
       std::string text = "[";
-      for (const Value& item : bits_.node->items) text += (text.size() > 1 ? " " : "") + item.to_string();
+      for (const Value& item : as_list()) text += (text.size() > 1 ? " " : "") + item.to_string();
       return text + "]";
     }
     case Kind::map: {
       std::string text = "{";
-      for (const Entry& entry : bits_.node->entries) {
+      for (const Entry& entry : as_map()) {
         text += (text.size() > 1 ? ", " : "") + entry.first.to_string() + " " + entry.second.to_string();
       }
       return text + "}";
     }
     case Kind::tagged: {
       const Value& inner = tagged_value();
-      const bool bare = inner.is_string() && (tag() == "bigint" || tag() == "ratio" || tag() == "decimal" || tag() == "symbol");
+      const bool bare =
+          inner.is_string() && (tag() == "bigint" || tag() == "ratio" || tag() == "decimal" || tag() == "symbol");
       return bare ? escape_controls(inner.as_text()) : "#" + escape_controls(tag()) + " " + inner.to_string();
     }
   }

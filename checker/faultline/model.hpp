@@ -9,7 +9,10 @@
 //   describe(state)           for people; default: "?"
 //   explain(state, call)      the refusal as a sentence fragment: "returned 1, but the register holds 4"
 //   observer(call)            the call never changes the state; it is then placed as early as it fits
+//   commute(call, call)       in every state both orders are possible or neither is, and both lead to the same state
 //   accepts(f)                whether the model knows an operation of that name
+//   weight(state)             bytes the state adds to those it shares structure with, for the memory limit
+//   name                      a static string
 //
 // Herlihy, Wing: "Linearizability: a correctness condition for concurrent objects", 1990, section 2 (sequential specifications).
 #pragma once

@@ -27,11 +27,12 @@ struct SearchCost {
 struct KeyVerdict {
   Value key;  // null for an unkeyed history; a list of keys when multi-key operations joined them
   VerdictKind kind = VerdictKind::valid;
-  std::string engine;              // the one that decided: "frontier", "zones", …; "none" if there was nothing to search
+  std::string engine;  // the one that decided: "frontier", "zones", …; "none" if there was nothing to search
   std::size_t operations = 0;
   std::size_t longest_prefix = 0;  // completed operations in the deepest legal prefix
   SearchCost cost;
-  std::string reason;              // for unknown: which budget ran out; empty otherwise
+  std::vector<OperationIndex> order;  // valid and CheckOptions::certify: a complete legal order
+  std::string reason;                 // for unknown: which budget ran out; empty otherwise
 };
 
 // One row of the longest legal prefix.
@@ -43,32 +44,34 @@ struct PrefixStep {
 // Why an operation that may come next cannot.
 struct Candidate {
   OperationIndex operation = none;
-  bool legal = false;        // an open operation may be legal and still not help; `why` then says what stays stuck
-  std::string needs;         // "3"
-  std::string has;           // "5"
-  std::string why;           // the model's own sentence: "read by process 3 (line 40) returned 1, but the register holds 4 (line 17)"
+  bool legal = false;  // an open operation may be legal and still not help; `why` then says what stays stuck
+  std::string needs;   // "3"
+  std::string has;     // "5"
+  std::string
+      why;  // the model's own sentence: "read by process 3 (line 40) returned 1, but the register holds 4 (line 17)"
 };
 
 // Why one key is not linearizable.
 struct Anomaly {
   Value key;
-  std::string name;      // the class: "stale-read", "lost-update", …; "no-legal-order" when none is proved
-  std::string sentence;  // the contradiction, complete: who saw what, what it contradicts, the real-time gap
-  OperationIndex culprit = none;           // the operation that cannot be placed
-  OperationIndex contradicted = none;      // what it contradicts, if one operation can be named
-  std::optional<Duration> gap;             // between the end of the earlier and the start of the later of these two
-  std::vector<OperationIndex> core;        // kept with result and deadline: together they admit no legal order; by invocation
-  std::vector<OperationIndex> context;     // relaxed to "may have happened": needed so that the core is judged fairly
-  bool one_minimal = false;                // every single further relaxation was tried and made it legal
-  std::vector<PrefixStep> prefix;          // of core + context, linearized as far as it goes
-  std::vector<Candidate> candidates;       // up to 8, none of which lets the core go on
+  std::string name;               // the class: "stale-read", "lost-update", …; "no-legal-order" when none is proved
+  std::string sentence;           // the contradiction, complete: who saw what, what it contradicts, the real-time gap
+  OperationIndex culprit = none;  // the operation that cannot be placed
+  OperationIndex contradicted = none;  // what it contradicts, if one operation can be named
+  std::optional<Duration> gap;         // between the end of the earlier and the start of the later of these two
+  std::vector<OperationIndex> core;  // kept with result and deadline: together they admit no legal order; by invocation
+  std::vector<OperationIndex> context;  // relaxed to "may have happened": needed so that the core is judged fairly
+  OperationIndex since = none;        // of the core, or none: a write before which nothing matters; see certificate.hpp
+  bool one_minimal = false;           // every single further relaxation was tried and made it legal
+  std::vector<PrefixStep> prefix;     // of core + context, linearized as far as it goes
+  std::vector<Candidate> candidates;  // up to 8, none of which lets the core go on
 };
 
 struct Verdict {
   VerdictKind kind = VerdictKind::unknown;
   std::string model;
-  std::string engine;       // of the worst key; "mixed" if all keys are valid under different engines
-  std::string reason;       // one sentence; empty when valid
+  std::string engine;  // of the worst key; "mixed" if all keys are valid under different engines
+  std::string reason;  // one sentence; empty when valid
   std::size_t operations = 0;
   std::size_t keys = 0;
   std::size_t failed_operations = 0;  // dropped: certainly no effect

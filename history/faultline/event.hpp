@@ -28,12 +28,13 @@ std::string_view to_string(EventType type);
 struct Event {
   EventType type = EventType::invoke;
   Process process = 0;
-  std::string f;       // what is done: "read", "write", "cas", …; for the nemesis the fault's kind
-  Value key;           // null when the history is about one object
+  std::string f;  // what is done: "read", "write", "cas", …; for the nemesis the fault's kind
+  Value key;      // null when the history is about one object
   Value value;
   Instant time = no_time;
   std::uint32_t line = 0;  // in the file it was read from, from 1; 0 if it was not read from a file
-  // Everything else, a map with string keys, or null: "error", "node", "version", "member_id", "raft_term", … and unknown fields.
+  // Everything else, a map with string keys, or null: "error", "node", "version", "member_id", "raft_term", … and
+  // unknown fields.
   Value extra;
 
   [[nodiscard]] const Value& error() const { return extra.get("error"); }
@@ -44,8 +45,8 @@ struct Event {
   friend bool operator==(const Event&, const Event&) = default;
 };
 
-// How an operation ended. `info` and `open` mean the same to the checker: it may have happened at any time after its invocation,
-// or never.
+// How an operation ended. `info` and `open` mean the same to the checker: it may have happened at any time after its
+// invocation, or never.
 enum class Outcome : std::uint8_t { ok, fail, info, open };
 std::string_view to_string(Outcome outcome);
 

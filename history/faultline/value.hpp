@@ -1,16 +1,19 @@
 // Value: what an operation carries: immutable, 16 bytes, cheap to copy, safe to share between threads.
 //
-// Kinds and equality are those of the history formats: values compare structurally and typed, so 1 != 1.0 and :a != "a".
-// A map is kept sorted by key and has each key once; a list keeps its order. `tagged` carries everything the formats know
-// beyond that, unchanged: tag and value, e.g. {"bigint","123456789012345678901"}, {"set",[...]}, {"symbol","foo"},
+// Kinds and equality are those of the history formats: values compare structurally and typed, so 1 != 1.0 and :a !=
+// "a". A map is kept sorted by key and has each key once; a list keeps its order. `tagged` carries everything the
+// formats know beyond that, unchanged: tag and value, e.g. {"bigint","123456789012345678901"}, {"set",[...]},
+// {"symbol","foo"},
 // {"char","a"}, {"ratio","1/3"}, {"decimal","1.5"}, {"inst","..."}; the elements of a set are sorted.
-// Reals compare by bits (NaN equals itself), so a Value can be a key; 0.0 and -0.0 differ.
+// Reals compare by bits, so a Value can be a key; 0.0 and -0.0 differ, and there is one NaN, which equals itself.
 // Numbers, null and booleans live inside the Value; the rest is a shared, reference-counted, immutable node.
+// Comparing, hashing and destroying recurse: readers limit nesting to 512, and so should whoever builds values by hand.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,14 +28,16 @@ class Value {
   using Entry = std::pair<Value, Value>;
 
   Value() noexcept = default;
-  Value(std::nullptr_t) noexcept {}                                                                // NOLINT: implicit
-  Value(bool b) noexcept : kind_(Kind::boolean) { bits_.boolean = b; }                             // NOLINT: implicit
-  Value(int i) noexcept : Value(static_cast<std::int64_t>(i)) {}                                   // NOLINT: implicit
-  Value(std::int64_t i) noexcept : kind_(Kind::integer) { bits_.integer = i; }                     // NOLINT: implicit
-  Value(double d) noexcept : kind_(Kind::real) { bits_.real = d; }                                 // NOLINT: implicit
-  Value(const char* s) : Value(string(s)) {}                                                       // NOLINT: implicit
-  Value(const std::string& s) : Value(string(s)) {}                                                // NOLINT: implicit
-  Value(std::string_view s) : Value(string(s)) {}                                                  // NOLINT: implicit
+  Value(std::nullptr_t) noexcept {}                                             // NOLINT: implicit
+  Value(bool b) noexcept : kind_(Kind::boolean) { bits_.boolean = b; }          // NOLINT: implicit
+  Value(int i) noexcept : Value(static_cast<std::int64_t>(i)) {}                // NOLINT: implicit
+  Value(std::int64_t i) noexcept : kind_(Kind::integer) { bits_.integer = i; }  // NOLINT: implicit
+  Value(double d) noexcept : kind_(Kind::real) {                                // NOLINT: implicit
+    bits_.real = d == d ? d : std::numeric_limits<double>::quiet_NaN();
+  }
+  Value(const char* s) : Value(string(s)) {}         // NOLINT: implicit
+  Value(const std::string& s) : Value(string(s)) {}  // NOLINT: implicit
+  Value(std::string_view s) : Value(string(s)) {}    // NOLINT: implicit
 
   static Value string(std::string_view text);
   static Value keyword(std::string_view name);  // without the colon; a namespace stays: "ns/name"
@@ -90,6 +95,7 @@ class Value {
   // A total order over all values: by kind, then by content. It decides output order, nothing else.
   friend std::strong_ordering operator<=>(const Value& a, const Value& b);
   friend bool operator==(const Value& a, const Value& b);
+  // Equal values have equal hashes; the same on every platform.
   [[nodiscard]] std::uint64_t hash() const;
 
   // For people: nil, true, 7, 1.5, "text", :keyword, [1 2], {"a" 1}, #tag value. Strings are quoted and escaped.

@@ -1,7 +1,7 @@
 // Fault, Grudge and the FaultPort: faults are data; the nemesis asks for them, a world's port performs them.
 //
-// In a history a fault is a pair of notes of process -1: `start-KIND` when it is applied and `stop-KIND` when it is healed, both with
-// the fault as value; the completion carries what was really done. `heal-all` ends everything.
+// In a history a fault is a pair of notes of process -1: `start-KIND` when it is applied and `stop-KIND` when it is
+// healed, both with the fault as value; the completion carries what was really done. `heal-all` ends everything.
 #pragma once
 
 #include <map>
@@ -35,7 +35,8 @@ Value to_value(const Fault& fault);
 // Refuses unknown fields and wrong types, naming them.
 Result<Fault> fault_from_value(const Value& value);
 
-// What a world can do to its nodes. One owner at a time; every call may block (a live world calls it from a thread of its own).
+// What a world can do to its nodes. One owner at a time; every call may block (a live world calls it from a thread of
+// its own).
 struct FaultPort {
   virtual ~FaultPort() = default;
 
@@ -43,14 +44,16 @@ struct FaultPort {
   // The nodes that believe themselves leader now; empty if none answers.
   virtual std::vector<NodeName> primaries() = 0;
 
-  // Whether this world can do it at all; the error says why not and what would make it possible. Never applies anything.
+  // Whether this world can do it at all; the error says why not and what would make it possible. Never applies
+  // anything.
   [[nodiscard]] virtual Result<void> supports(const Fault& fault) const = 0;
   // Applies the fault; the value says what was done, e.g. {"killed":{"n1":4711}} or {"dropped_pairs":4}.
   virtual Result<Value> apply(const Fault& fault) = 0;
   // Ends this fault. Idempotent. The value holds the effect counters, e.g. {"dropped_packets":812}.
   virtual Result<Value> heal(const Fault& fault) = 0;
-  // Ends every fault and brings every node back, then probes until nothing of the faults is left or a bound is reached: the value
-  // says what was probed ({"reachable_pairs":6,"running":["n1","n2","n3"]}), an error names what is still broken. Idempotent.
+  // Ends every fault and brings every node back, then probes until nothing of the faults is left or a bound is reached:
+  // the value says what was probed ({"reachable_pairs":6,"running":["n1","n2","n3"]}), an error names what is still
+  // broken. Idempotent.
   virtual Result<Value> heal_all() = 0;
 };
 

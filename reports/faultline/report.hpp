@@ -4,9 +4,12 @@
 // line comes from a system that may be broken or hostile; each format escapes it in its own way (see the .cpp of the format).
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <faultline/history.hpp>
@@ -30,40 +33,50 @@ struct FaultEffect {
   bool bit = true;        // false: it changed nothing
 };
 
-struct RunInfo {            // absent for `check`
-  std::string directory;    // as given to the user: "runs/register/20261120T021406Z"
-  std::string target;       // "etcd"
-  std::string workload;     // "register"
+struct RunInfo {          // absent for `check`
+  std::string directory;  // as given to the user: "runs/register/20261120T021406Z"
+  std::string target;     // "etcd"
+  std::string workload;   // "register"
   std::vector<std::string> nemesis;
   std::uint64_t seed = 0;
   std::size_t nodes = 0;
   std::size_t concurrency = 0;
   std::vector<FaultEffect> faults;
   std::size_t leader_changes = 0;
-  std::map<std::string, std::string> versions;  // what the target says of itself
+  std::map<std::string, std::string> versions;                 // what the target says of itself
   std::vector<std::pair<std::string, std::string>> artefacts;  // file name, sha256
+  std::string repeat;         // the command that repeats the run; empty: "faultline replay DIRECTORY"
+  bool exact_repeat = false;  // the simulator repeats every step; a live run only its schedule
 };
 
 struct ReportInput {
-  const History* history = nullptr;      // never null
-  std::optional<Verdict> verdict;        // absent when nothing was judged
+  const History* history = nullptr;  // never null
+  std::optional<Verdict> verdict;    // absent when nothing was judged
   Ending ending = Ending::judged;
-  std::string failure;                   // for harness_failure: one sentence naming node, log and remedy
-  std::string vacuous;                   // not empty: no requested fault had an effect, for this reason; the verdict is then unknown
+  std::string failure;  // for harness_failure: one sentence naming node, log and remedy
+  std::string vacuous;  // not empty: no requested fault had an effect, for this reason; the verdict is then unknown
   std::optional<RunInfo> run;
-  std::string source;                    // the history's file as the user named it
-  std::string model_options;             // extra flags of the check command to repeat: "--failed-cas observe"
+  std::string source;         // the history's file as the user named it
+  std::string model_options;  // extra flags of the check command to repeat: "--failed-cas observe"
   bool certificate_verified = false;
-  std::string utc;                       // "2026-11-20 02:14:06 UTC", when the run or check began
+  std::string utc;                          // "2026-11-20 02:14:06 UTC", when the run or check began
   std::map<std::string, std::string> tool;  // "version", "commit", "compiler"
   Duration seconds_parse{};
   std::uint64_t peak_rss_bytes = 0;
+  // Limits the search was given, so that an unknown verdict can name them; absent: none.
+  std::optional<Duration> time_limit;
+  std::optional<std::uint64_t> memory_limit;
+  // Files as the user would name them. Of a run all are in its directory and may be left empty here; of a check an empty one was
+  // not written.
+  std::string report_path;
+  std::string minimal_path;
+  std::string certificate_path;
 };
 
 // 0 valid, 1 violation, 2 unknown, 3 harness failure, 130 interrupted.
 int exit_code(const ReportInput& input);
 // The first sentence of every format.
-std::string headline(const ReportInput& input);   // "✗ Not linearizable"
+std::string headline(const ReportInput& input);  // "✗ Not linearizable"
 std::string contradiction(const ReportInput& input);
 
 struct TerminalStyle {
@@ -75,6 +88,8 @@ std::string render_verdict_json(const ReportInput& input);  // also what --json 
 std::string render_html(const ReportInput& input);
 std::string render_markdown(const ReportInput& input);
 std::string render_junit(const ReportInput& input);
+// Workflow commands of GitHub Actions: at most 10 `::error` lines, worst first, the tenth "and N more". Empty if the verdict is valid.
+std::string render_annotations(const ReportInput& input);
 // The core and its context of one anomaly as a native history: core operations as they were, context operations as `info`.
 std::string render_minimal_jsonl(const History& history, const Anomaly& anomaly);
 

@@ -22,7 +22,9 @@ TEST(History, RefusesASecondInvocationWhileOneIsOpen) {
   h.invoke(3, "write", 1);
   const auto result = h.append({.type = EventType::invoke, .process = 3, .f = "read"});
   ASSERT_FALSE(result.ok());
-  EXPECT_NE(result.error().message.find("process 3 invokes read while its write from event 0 is still open"), std::string::npos);
+  EXPECT_NE(result.error().message.find(
+                "expected process 3 to complete its write from event 0 first, found its invocation of read"),
+            std::string::npos);
   EXPECT_EQ(h.size(), 1U);
 }
 

@@ -26,7 +26,8 @@ struct Target {
   [[nodiscard]] virtual std::vector<NodeName> nodes() const = 0;
   [[nodiscard]] virtual FaultPort& faults() = 0;
   // A client for a process on the node it is pinned to.
-  virtual std::unique_ptr<Client> open_client(boost::asio::any_io_executor executor, Process process, const NodeName& node) = 0;
+  virtual std::unique_ptr<Client> open_client(boost::asio::any_io_executor executor, Process process,
+                                              const NodeName& node) = 0;
   // Version strings and whatever a report should show: {"etcd":"3.4.23","network":"namespaces (nft)"}.
   [[nodiscard]] virtual std::map<std::string, std::string> describe() const = 0;
   // Faults this target cannot take in this place, each with the reason; shown before the run starts.

@@ -1,0 +1,19 @@
+// The verbs. Each takes its validated settings and returns the exit code; words go through the Console.
+#pragma once
+
+#include "console.hpp"
+#include "settings.hpp"
+
+namespace faultline::cli {
+
+int run_command(Settings settings, Console& console);
+int check_command(const Settings& settings, Console& console);
+int verify_command(const Settings& settings, Console& console);
+int report_command(const Settings& settings, Console& console);
+int doctor_command(const Settings& settings, Console& console);
+
+// Prints an error as text on stderr, or under --json as {"schema":1,"error":…} on stdout; returns its exit code.
+int fail(const Error& error, Console& console);
+std::string error_json(const Error& error, const std::string& source);
+
+}  // namespace faultline::cli

@@ -1,0 +1,260 @@
+// faultline run: sets the system up, runs workload and faults, heals, judges, writes everything, tears down.
+//
+// Order of safety: the run directory and seed are printed before anything starts; the history is on disk as it happens; a report that
+// says "not checked yet" is written before the checker starts. Whatever goes wrong afterwards, those stay.
+#include <faultline/effects.hpp>
+#include <faultline/etcd/target.hpp>
+#include <faultline/formats.hpp>
+#include <faultline/journal.hpp>
+#include <faultline/live/leftovers.hpp>
+#include <faultline/live/live_world.hpp>
+#include <faultline/nemesis.hpp>
+#include <faultline/run.hpp>
+#include <faultline/schedule.hpp>
+#include <faultline/workload.hpp>
+
+#include <fmt/format.h>
+
+#include "commands.hpp"
+#include "judge.hpp"
+#include "run_directory.hpp"
+#include "run_info.hpp"
+#include "units.hpp"
+
+namespace faultline::cli {
+
+namespace {
+
+struct Setup {
+  std::string utc, utc_in_path;
+  std::uint64_t seed = 0;
+  std::vector<std::string> nemesis;
+  Workload workload;
+  Nemesis faults;
+};
+
+// Without faults a cluster that is already running can still be tested; asked for by name they are an error.
+Result<std::vector<std::string>> requested_faults(const Settings& settings, Console& console) {
+  std::vector<std::string> names = settings.list("nemesis");
+  std::erase(names, "none");
+  if (!settings.given("endpoints") || names.empty()) return names;
+  if (!settings.given("nemesis")) {
+    console.note("no faults: the cluster behind --endpoints is not ours to break");
+    return std::vector<std::string>{};
+  }
+  return Error::bad_input(
+      fmt::format("--nemesis {} cannot be used with --endpoints: faultline neither started these nodes "
+                  "nor controls their network",
+                  join(names, ",")),
+      "leave --nemesis out, or let faultline start the cluster");
+}
+
+Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::string>& names, std::uint64_t seed) {
+  NemesisOptions options{.seed = seed};
+  for (const auto& [dotted, text] : settings.nemesis_parameters()) {
+    const auto parts = split(dotted, '.');
+    options.intervals[parts[0]] = parse_duration(text).value();
+  }
+  return make_nemesis(names, options);
+}
+
+Result<Setup> prepare(Settings& settings, Console& console) {
+  Setup setup{.utc = utc_text(), .utc_in_path = utc_compact()};
+  setup.seed = settings.given("seed") ? settings.number("seed") : random_seed();
+  settings.set("seed", std::to_string(setup.seed));
+  auto names = requested_faults(settings, console);
+  if (!names) return names.error();
+  setup.nemesis = names.value();
+  settings.set("nemesis", setup.nemesis.empty() ? "none" : join(setup.nemesis, ","));
+  auto workload = make_workload(settings.text("workload"),
+                                {.seed = setup.seed, .keys = settings.number("keys"), .rate = settings.rate("rate")});
+  if (!workload) return workload.error();
+  setup.workload = std::move(workload).value();
+  auto nemesis = nemesis_of(settings, setup.nemesis, setup.seed);
+  if (!nemesis) return nemesis.error();
+  setup.faults = std::move(nemesis).value();
+  return setup;
+}
+
+Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory) {
+  const auto reads = settings.text("reads") == "serializable" ? etcd::Reads::serializable : etcd::Reads::linearizable;
+  const Duration timeout = settings.duration("operation-timeout");
+  if (settings.given("endpoints")) {
+    return etcd::make_endpoints_target(
+        {.urls = settings.list("endpoints"), .reads = reads, .operation_timeout = timeout});
+  }
+  const std::string network = settings.text("network");
+  return etcd::make_etcd_target({.nodes = settings.number("nodes"),
+                                 .run_directory = directory,
+                                 .network = network == "namespaces" ? live::NetworkKind::namespaces
+                                            : network == "proxy"    ? live::NetworkKind::proxy
+                                                                    : live::NetworkKind::automatic,
+                                 .reads = reads,
+                                 .operation_timeout = timeout});
+}
+
+void heal_dead_runs(Console& console) {
+  const auto healed = live::heal_leftovers();
+  if (!healed) return console.note(healed.error().to_string());
+  for (const std::string& line : healed.value().done) console.note("left behind by a dead run: " + line);
+  for (const std::string& line : healed.value().remaining) console.error("left behind by a dead run: " + line);
+}
+
+// Refuses before the run what the target cannot take; never skips a fault silently.
+Result<void> refuse_impossible(live::Target& target, const std::vector<std::string>& nemesis) {
+  const auto unavailable = target.unavailable_faults();
+  for (const std::string& name : nemesis) {
+    if (const auto found = unavailable.find(name); found != unavailable.end()) {
+      return Error::environment(fmt::format("the fault '{}' cannot be used here: {}", name, found->second),
+                                "choose others with --nemesis; `faultline doctor` says what works");
+    }
+  }
+  return {};
+}
+
+class LiveRun {
+ public:
+  LiveRun(const Settings& settings, Setup& setup, live::Target& target, const RunDirectory& directory, Console& console)
+      : settings_(settings), setup_(setup), target_(target), directory_(directory), console_(console) {}
+
+  // The history as far as it goes; the failure says what cut it short.
+  Result<RunResult> go() {
+    console_.phase("setup");
+    if (auto ready = target_.set_up(); !ready) return ready.error();
+    if (auto possible = refuse_impossible(target_, setup_.nemesis); !possible) return possible.error();
+    auto world = live::LiveWorld::open(target_, {.concurrency = settings_.number("concurrency"),
+                                                 .operation_limit = settings_.duration("operation-timeout") * 3});
+    if (!world) return world.error();
+    auto journal = Journal::open(directory_.file("history.jsonl").string());
+    if (!journal) return journal.error();
+    live::LiveWorld& live = *world.value();
+    RunResult result = run(plan(), live, options(live, journal.value()));
+    if (auto flushed = journal.value().flush(live.now()); !flushed && !result.failure) result.failure = flushed.error();
+    return result;
+  }
+
+ private:
+  Plan plan() {
+    Plan plan{.main = setup_.nemesis.empty() ? on_clients(setup_.workload.clients)
+                                             : by_role(setup_.workload.clients, setup_.faults.faults)};
+    if (!setup_.nemesis.empty()) plan.heal = setup_.faults.heal;
+    plan.final = setup_.workload.final_reads;
+    return plan;
+  }
+
+  RunOptions options(live::LiveWorld& world, Journal& journal) {
+    RunOptions options{.concurrency = static_cast<Worker>(settings_.number("concurrency")),
+                       .seed = setup_.seed,
+                       .time_limit = settings_.duration("time-limit"),
+                       .operation_timeout = settings_.duration("operation-timeout")};
+    options.drain_limit = options.operation_timeout * 3 + std::chrono::seconds(1);
+    options.on_phase = [this](Phase phase) { console_.phase(to_string(phase)); };
+    options.on_event = [this, &world, &journal](const Event& event) {
+      completed_ += event.process >= 0 && event.type != EventType::invoke;
+      if (event.process < 0) console_.log(fmt::format("{} {}", event.f, event.value.to_string()));
+      console_.progress(fmt::format("{} / {}  {} operations", to_text(world.now().time_since_epoch()),
+                                    settings_.text("time-limit"), completed_));
+      return journal.append(event, world.now());
+    };
+    options.stop = [before = interrupts()] {
+      const int now = interrupts() - before;
+      return now == 0 ? Stop::no : now == 1 ? Stop::finish : Stop::abandon;
+    };
+    return options;
+  }
+
+  const Settings& settings_;
+  Setup& setup_;
+  live::Target& target_;
+  const RunDirectory& directory_;
+  Console& console_;
+  std::uint64_t completed_ = 0;
+};
+
+int finish(const RunDirectory& directory, ReportInput& input, const std::optional<Certificate>& certificate,
+           const Settings& settings, Console& console) {
+  describe_tool(input);
+  if (auto written = write_run_files(directory.path(), input, certificate); !written) {
+    console.error(written.error().to_string());
+    print_result(input, console);
+    return 3;
+  }
+  print_result(input, console);
+  if (settings.flag("open")) open_in_browser(directory.file("report.html"), console);
+  return exit_code(input);
+}
+
+}  // namespace
+
+int run_command(Settings settings, Console& console) {
+  auto prepared = prepare(settings, console);
+  if (!prepared) return fail(prepared.error(), console);
+  Setup& setup = prepared.value();
+  heal_dead_runs(console);
+  const std::string name =
+      fmt::format("{}{}{}", settings.text("workload"), setup.nemesis.empty() ? "" : "-", join(setup.nemesis, "-"));
+  auto created = RunDirectory::create(settings.text("out"), name, setup.utc_in_path);
+  if (!created) return fail(created.error(), console);
+  const RunDirectory& directory = created.value();
+  console.note(fmt::format("seed {}  {}", setup.seed, directory.path().string()));
+  if (auto written = write_file(directory.file("run.toml"), settings.to_toml()); !written)
+    return fail(written.error(), console);
+
+  auto target = make_target(settings, directory.path());
+  if (!target) return fail(target.error(), console);
+  set_leftovers_notice(
+      "faultline: left at once; daemons and namespaces of this run may remain: `faultline doctor --heal` removes "
+      "them\n");
+  const Stopwatch begun;
+  auto ran = LiveRun(settings, setup, *target.value(), directory, console).go();
+  const auto versions = target.value()->describe();
+  console.phase("tear down");
+  if (auto down = target.value()->tear_down(); !down) console.error(down.error().to_string());
+  set_leftovers_notice("");
+
+  const History nothing;
+  const History& history = ran ? ran.value().history : nothing;
+  ReportInput input{.history = &history, .source = directory.file("history.jsonl").string(), .utc = setup.utc};
+  input.run = run_info(directory.path(), settings, history, versions);
+  if (!ran || ran.value().failure) {
+    const Error& error = ran ? *ran.value().failure : ran.error();
+    input.ending = Ending::harness_failure;
+    input.failure = error.to_string();
+  }
+  return judge_run(directory, input, settings, console);
+}
+
+int judge_run(const RunDirectory& directory, ReportInput& input, const Settings& settings, Console& console) {
+  const bool broke = input.ending == Ending::harness_failure;
+  const bool abandoned = interrupts() > 1;
+  const bool was_interrupted = interrupts() > 0;
+  const auto schedule = to_json(to_value(schedule_from_history(*input.history, settings.number("seed")))) + "\n";
+  if (auto written = write_file(directory.file("schedule.json"), schedule); !written)
+    console.error(written.error().to_string());
+  if (!broke) {
+    input.vacuous = vacuous(*input.history, input.run->nemesis);
+    input.ending = Ending::not_checked_yet;
+    describe_tool(input);
+    if (auto written = write_run_files(directory.path(), input, std::nullopt); !written)
+      return fail(written.error(), console);
+    if (abandoned) {
+      input.ending = Ending::interrupted;
+      return finish(directory, input, std::nullopt, settings, console);
+    }
+  }
+  const Limits limits = limits_of(settings, "check-time-limit", Stopwatch());
+  auto judged = judge(*input.history, model_of(settings.text("workload")), {}, limits, true, console);
+  if (!judged) {
+    if (!broke) input.failure = judged.error().to_string();
+    input.ending = Ending::harness_failure;
+    return finish(directory, input, std::nullopt, settings, console);
+  }
+  input.verdict = std::move(judged.value().verdict);
+  input.certificate_verified = judged.value().certificate_verified;
+  input.time_limit = limits.time;
+  input.memory_limit = limits.memory;
+  if (!broke) input.ending = was_interrupted || interrupts() > 0 ? Ending::interrupted : Ending::judged;
+  return finish(directory, input, judged.value().certificate, settings, console);
+}
+
+}  // namespace faultline::cli

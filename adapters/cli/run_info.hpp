@@ -1,0 +1,26 @@
+// What a run's reports say of the run, and the second half of `run`, which `report` repeats from a run directory.
+#pragma once
+
+#include <faultline/report.hpp>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "console.hpp"
+#include "run_directory.hpp"
+#include "settings.hpp"
+
+namespace faultline::cli {
+
+RunInfo run_info(const std::filesystem::path& directory, const Settings& settings, const History& history,
+                 const std::map<std::string, std::string>& versions);
+
+// The model that judges a workload.
+std::string model_of(std::string_view workload);
+
+// Judges the recorded history, writes schedule.json and all pages, prints the result; returns the exit code.
+// REQUIRES: input.run is filled in.
+int judge_run(const RunDirectory& directory, ReportInput& input, const Settings& settings, Console& console);
+
+}  // namespace faultline::cli

@@ -1,0 +1,290 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include <faultline/etcd/codec.hpp>
+#include <faultline/text.hpp>
+
+#include "reply.hpp"
+#include "text.hpp"
+
+namespace faultline::etcd {
+namespace {
+
+constexpr std::string_view lost_race = "lost-race: the key changed between the read and the write of the append";
+
+struct Header {
+  std::optional<std::uint64_t> member_id;
+  std::optional<std::int64_t> raft_term;
+  std::optional<std::int64_t> revision;
+};
+
+// A success reply without a header comes from something else than etcd.
+std::optional<Header> parse_header(const Json& object) {
+  const Json* json = field(object, "header");
+  if (json == nullptr || !json->is_object()) return std::nullopt;
+  const auto member_id = id_field(*json, "member_id");
+  const auto raft_term = integer_field(*json, "raft_term");
+  const auto revision = integer_field(*json, "revision");
+  if (!member_id || !raft_term || !revision) return std::nullopt;
+  Header header;
+  if (*member_id != 0) header.member_id = member_id;
+  if (*raft_term != 0) header.raft_term = raft_term;
+  if (*revision != 0) header.revision = revision;
+  return header;
+}
+
+struct Found {
+  bool present = false;
+  Value value;
+  std::int64_t mod_revision = 0;
+};
+
+// The result of a range over one key.
+Result<Found> parse_range(const Json& object, std::string_view key) {
+  const Json* kvs = field(object, "kvs");
+  const auto count = integer_field(object, "count");
+  if (!count || (kvs != nullptr && !kvs->is_array())) return Error::environment("kvs or count is malformed");
+  const std::size_t found = kvs == nullptr ? 0 : kvs->size();
+  if (found > 1 || std::cmp_not_equal(*count, found)) {
+    return Error::environment(fmt::format("{} key-values and count {} for one key", found, *count));
+  }
+  if (found == 0) return Found{};
+  const Json& kv = kvs->front();
+  if (!kv.is_object()) return Error::environment("a key-value is no object");
+  const auto its_key = bytes_field(kv, "key");
+  const auto value = bytes_field(kv, "value");
+  const auto mod_revision = integer_field(kv, "mod_revision");
+  if (!its_key || !value || !mod_revision || *mod_revision <= 0) return Error::environment("a key-value is malformed");
+  if (to_base64(*its_key) != key) return Error::environment("the answer is about another key");
+  return Found{true, from_stored(*value), *mod_revision};
+}
+
+// responses[0].response_range of a transaction whose taken branch is one range.
+Result<Found> parse_txn_range(const Json& object, std::string_view key) {
+  const Json* responses = field(object, "responses");
+  if (responses == nullptr || !responses->is_array() || responses->size() != 1 || !responses->front().is_object()) {
+    return Error::environment("a refused transaction without the range it was to do");
+  }
+  const Json* range = field(responses->front(), "response_range");
+  if (range == nullptr || !range->is_object()) return Error::environment("a refused transaction answered no range");
+  return parse_range(*range, key);
+}
+
+std::string range_body(std::string_view key, bool serializable) {
+  return fmt::format(R"({{"key":"{}"{}}})", key, serializable ? R"(,"serializable":true)" : "");
+}
+
+// A transaction: if `compare`, do `success`; else read the key.
+Request txn(std::string_view key, std::string_view compare, std::string_view success) {
+  return {"/v3/kv/txn",
+          fmt::format(
+              R"({{"compare":[{{"key":"{0}",{1}}}],"success":[{2}],"failure":[{{"request_range":{{"key":"{0}"}}}}]}})",
+              key, compare, success),
+          true};
+}
+
+std::string put_operation(std::string_view key, std::string_view stored) {
+  return fmt::format(R"({{"request_put":{{"key":"{}","value":"{}"}}}})", key, to_base64(stored));
+}
+
+Result<Request> cas_request(std::string_view key, const Value& input) {
+  if (!input.is_pair()) {
+    return Error::bad_input(fmt::format("cas takes a pair [from to], not {}", input.to_string()));
+  }
+  const Value& from = input.as_list()[0];
+  const Value& to = input.as_list()[1];
+  const auto from_text = to_stored(from);
+  if (!from_text) return from_text.error();
+  const auto to_text = to_stored(to);
+  if (!to_text) return to_text.error();
+  const std::string compare =
+      from.is_null() ? R"("target":"CREATE","result":"EQUAL","create_revision":"0")"
+                     : fmt::format(R"("target":"VALUE","result":"EQUAL","value":"{}")", to_base64(from_text.value()));
+  const std::string success = to.is_null() ? fmt::format(R"({{"request_delete_range":{{"key":"{}"}}}})", key)
+                                           : put_operation(key, to_text.value());
+  return txn(key, compare, success);
+}
+
+}  // namespace
+
+std::string_view to_string(Reads reads) { return reads == Reads::linearizable ? "linearizable" : "serializable"; }
+
+Result<Conversation> Conversation::start(const Event& invocation, const CodecOptions& options) {
+  const auto key_text = to_stored(invocation.key);
+  if (!key_text) return key_text.error();
+  const std::string key = to_base64(options.key_prefix + key_text.value());
+  const std::string& f = invocation.f;
+
+  if (f == "read" || f == "get") {
+    Conversation talk(Step::read, {});
+    if (f == "get") talk.absent_ = Value("");
+    talk.key_ = key;
+    talk.request_ = {"/v3/kv/range", range_body(key, options.reads == Reads::serializable), false};
+    return talk;
+  }
+  if (f == "write" || f == "put") {
+    Conversation talk(invocation.value.is_null() ? Step::remove : Step::put, invocation.value);
+    talk.key_ = key;
+    const auto stored = to_stored(invocation.value);
+    if (!stored) return stored.error();
+    talk.request_ = talk.step_ == Step::remove
+                        ? Request{"/v3/kv/deleterange", range_body(key, false), true}
+                        : Request{"/v3/kv/put",
+                                  fmt::format(R"({{"key":"{}","value":"{}"}})", key, to_base64(stored.value())), true};
+    return talk;
+  }
+  if (f == "cas") {
+    Conversation talk(Step::cas, invocation.value);
+    talk.key_ = key;
+    auto request = cas_request(key, invocation.value);
+    if (!request) return request.error();
+    talk.request_ = std::move(request).value();
+    return talk;
+  }
+  if (f == "append") {
+    if (!invocation.value.is_string()) {
+      return Error::bad_input(fmt::format("append takes a string, not {}", invocation.value.to_string()));
+    }
+    if (const auto text = to_stored(invocation.value); !text) return text.error();
+    Conversation talk(Step::append_read, invocation.value);
+    talk.key_ = key;
+    // Linearizable whatever --reads says: a stale read would only lose the race against the compare.
+    talk.request_ = {"/v3/kv/range", range_body(key, false), false};
+    return talk;
+  }
+  return Error::bad_input(fmt::format("the etcd client knows no operation '{}'", f),
+                          "It knows read, write, cas, get, put and append.");
+}
+
+Completion Conversation::definite(std::string error) const {
+  return {.type = EventType::fail, .value = input_, .error = std::move(error)};
+}
+
+Completion Conversation::indefinite(std::string error) const {
+  Completion completion = definite(std::move(error));
+  if (request_.writes) completion.type = EventType::info;
+  return completion;
+}
+
+Completion Conversation::broken(bool sent, std::string why) const {
+  return sent ? indefinite(std::move(why)) : definite(std::move(why));
+}
+
+// The error table: any reply that is no success.
+Completion Conversation::refused(const Reply& reply) const {
+  const auto not_this_api = [&](std::string error) {
+    Completion completion = definite(std::move(error));
+    completion.harness_error = fmt::format("{} is not served there: {}; point the endpoint at etcd 3.4 or later",
+                                           request_.path, describe(reply));
+    return completion;
+  };
+  const auto object = parse_object(reply.body);
+  const auto error = object ? parse_error(*object) : std::nullopt;
+  if (!error) {
+    return is_foreign(reply) ? not_this_api(describe(reply)) : indefinite("unparsable reply: " + describe(reply));
+  }
+  switch (fate_of(*error)) {
+    case Fate::not_done: return definite(error->to_string());
+    case Fate::not_this_api: return not_this_api(error->to_string());
+    case Fate::unknown: break;
+  }
+  return indefinite(error->to_string());
+}
+
+struct Conversation::Success {
+  const Json& object;
+  Header header;
+};
+
+std::optional<Completion> Conversation::receive(const Reply& reply) {
+  const auto object = reply.status == 200 ? parse_object(reply.body) : std::nullopt;
+  if (!object || parse_error(*object)) return refused(reply);
+  const auto header = parse_header(*object);
+  if (!header) return refused(reply);
+
+  Result<std::optional<Completion>> understood = understand({*object, *header});
+  if (!understood)
+    return indefinite(fmt::format("unparsable reply: {}: {}", understood.error().message, describe(reply)));
+  std::optional<Completion> completion = std::move(understood).value();
+  if (completion) {
+    completion->member_id = header->member_id;
+    completion->raft_term = header->raft_term;
+    completion->revision = header->revision;
+  }
+  return completion;
+}
+
+Result<std::optional<Completion>> Conversation::understand(const Success& reply) {
+  switch (step_) {
+    case Step::read:
+    case Step::append_read: return understand_range(reply);
+    case Step::cas:
+    case Step::append_write: return understand_txn(reply);
+    // A put makes one revision, which its header and the key's mod_revision share.
+    case Step::put:
+      return std::optional(Completion{.type = EventType::ok, .value = input_, .version = reply.header.revision});
+    case Step::remove: return std::optional(Completion{.type = EventType::ok, .value = input_});
+  }
+  FL_ASSERT(false && "unknown step");
+}
+
+Result<std::optional<Completion>> Conversation::understand_range(const Success& reply) {
+  auto range = parse_range(reply.object, key_);
+  if (!range) return range.error();
+  const Found& found = range.value();
+  if (step_ == Step::read) {
+    Completion completion{.type = EventType::ok, .value = found.present ? found.value : absent_};
+    if (found.present) completion.version = found.mod_revision;
+    return std::optional(std::move(completion));
+  }
+  if (found.present && !found.value.is_string()) {
+    return std::optional(definite(fmt::format("cannot append to {}", clip(found.value.to_string(), 100))));
+  }
+  const std::string before(found.present ? found.value.as_text() : "");
+  const auto after = to_stored(Value::string(before + std::string(input_.as_text())));
+  if (!after) return std::optional(definite(after.error().message));
+  step_ = Step::append_write;
+  request_ = txn(key_, fmt::format(R"("target":"MOD","result":"EQUAL","mod_revision":"{}")", found.mod_revision),
+                 put_operation(key_, after.value()));
+  return std::optional<Completion>();
+}
+
+Result<std::optional<Completion>> Conversation::understand_txn(const Success& reply) const {
+  const auto succeeded = bool_field(reply.object, "succeeded");
+  if (!succeeded) return Error::environment("succeeded is no boolean");
+  if (*succeeded) {
+    Completion completion{.type = EventType::ok, .value = input_};
+    const bool removed = step_ == Step::cas && input_.as_list()[1].is_null();
+    if (!removed) completion.version = reply.header.revision;
+    return std::optional(std::move(completion));
+  }
+  // Only a transaction that names what it read instead proves that its compare was false.
+  const auto range = parse_txn_range(reply.object, key_);
+  if (!range) return range.error();
+  if (step_ == Step::append_write) return std::optional(definite(std::string(lost_race)));
+  Completion completion = definite("precondition-failed");
+  completion.found = range.value().value;
+  return std::optional(std::move(completion));
+}
+
+Event to_event(const Event& invocation, std::string_view node, const Completion& completion) {
+  Event event{.type = completion.type,
+              .process = invocation.process,
+              .f = invocation.f,
+              .key = invocation.key,
+              .value = completion.value};
+  std::vector<Value::Entry> extra{{Value("node"), Value(node)}};
+  const auto add = [&extra](std::string_view name, Value value) { extra.emplace_back(Value(name), std::move(value)); };
+  if (completion.member_id) add("member_id", Value(fmt::format("{:x}", *completion.member_id)));
+  if (completion.raft_term) add("raft_term", Value(*completion.raft_term));
+  if (completion.revision) add("revision", Value(*completion.revision));
+  if (completion.version) add("version", Value(*completion.version));
+  if (!completion.error.empty()) add("error", Value(completion.error));
+  if (completion.found) add("found", *completion.found);
+  if (!completion.harness_error.empty()) add("harness_error", Value(completion.harness_error));
+  event.extra = Value::map(std::move(extra));
+  return event;
+}
+
+}  // namespace faultline::etcd

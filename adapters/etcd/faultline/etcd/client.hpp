@@ -1,0 +1,33 @@
+// A client of one node's v3 JSON gateway, for one process.
+//
+// HTTP/1.1 over one keep-alive connection, opened on first use and again after it broke, always to the same node.
+// Nothing is ever retried: an operation sends each of its requests once. One deadline covers the whole operation,
+// connecting included. A connection is thrown away after any error, when the server asks for it, and whenever bytes are
+// left that no request is waiting for, so that no operation can read another one's reply.
+//
+// Thread rules: everything on the executor's one thread. The client may be destroyed while an operation is under way:
+// the operation then ends by itself, sends nothing more and completes as broken (see Conversation::broken).
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <memory>
+
+#include <faultline/etcd/codec.hpp>
+#include <faultline/live/client.hpp>
+#include <faultline/live/network.hpp>
+#include <faultline/time.hpp>
+
+namespace faultline::etcd {
+
+struct ClientOptions {
+  NodeName node;
+  live::Endpoint endpoint;  // a numeric address
+  CodecOptions codec;
+  Duration operation_timeout = std::chrono::seconds(5);  // below the server's own 7 s
+  std::size_t reply_bytes_max = 8U << 20U;
+};
+
+std::unique_ptr<live::Client> make_client(boost::asio::any_io_executor executor, ClientOptions options);
+
+}  // namespace faultline::etcd

@@ -1,0 +1,51 @@
+// Reading a gateway reply leniently: either spelling of a field, numbers as strings or numbers, zero as absent, both
+// error shapes. Pure. Everything here answers nullopt for what the gateway would never say; nothing throws.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <faultline/etcd/codec.hpp>
+
+namespace faultline::etcd {
+
+using Json = nlohmann::json;
+
+// The body as a JSON object.
+std::optional<Json> parse_object(std::string_view body);
+// The field under its snake_case name or that name in lowerCamel; null pointer if it is absent or null.
+const Json* field(const Json& object, std::string_view snake_case);
+
+// Absent means zero (false, empty); nullopt: present, but no such thing.
+std::optional<std::int64_t> integer_field(const Json& object, std::string_view name);
+std::optional<std::uint64_t> id_field(const Json& object, std::string_view name);
+std::optional<bool> bool_field(const Json& object, std::string_view name);
+std::optional<std::string> bytes_field(const Json& object, std::string_view name);  // base64 decoded
+
+// An error as the gateway reports one: {"error","message","code"} (3.4, 3.5), {"code","message","details"} (3.6), or
+// either inside "error" (streams).
+struct ServerError {
+  std::int64_t code = 0;
+  std::string message;
+
+  [[nodiscard]] std::string to_string() const;  // "<code> <message>"
+};
+std::optional<ServerError> parse_error(const Json& object);
+
+// What an error proves about the request that it answers.
+enum class Fate : std::uint8_t {
+  unknown,      // it may have happened or may still happen
+  not_done,     // it never will
+  not_this_api  // nor would any other request: the endpoint serves something else
+};
+Fate fate_of(const ServerError& error);
+// The text-only replies of a server without the gateway: 404, 405.
+bool is_foreign(const Reply& reply);
+
+// For messages: "HTTP 502 text/html '<html>…'", clipped and escaped.
+std::string describe(const Reply& reply);
+
+}  // namespace faultline::etcd

@@ -1,0 +1,142 @@
+// LocalCluster: N daemons of any system on this machine, with the faults a local machine offers: partition, kill, pause.
+//
+// A Target builds on it: it says by callbacks how a node is started, when it is ready and whether it leads; the cluster does the rest:
+// network, daemons, logs under `<run directory>/nodes/<name>/`, scratch folders, faults, healing, leftovers journal.
+//
+// Thread rules: every public call may come from any thread and is serialised by one lock, so that faults on a daemon cannot interleave
+// (a paused node may be killed; a node that is down cannot be paused). Every call is bounded by the limits of the options; stop_waiting()
+// ends waits early. The callbacks run in threads of the cluster's own that have entered the client network, several at once for
+// different nodes, and must keep to the limit they are given.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <faultline/fault.hpp>
+#include <faultline/live/daemon.hpp>
+#include <faultline/live/leftovers.hpp>
+#include <faultline/live/network.hpp>
+#include <faultline/time.hpp>
+
+namespace faultline::live {
+
+// Where one node lives. Known for all nodes before the first is started.
+struct NodePlace {
+  NodeName name;
+  std::size_t index = 0;
+  NodeAddresses addresses;
+  std::filesystem::path data_directory;  // made empty by set_up(), removed by tear_down()
+  std::filesystem::path log_file;        // receives stdout and stderr; stays
+};
+
+// How to start a node's daemon. It must bind with SO_REUSEADDR, as servers do: its ports are reserved for it.
+struct NodeSpec {
+  std::vector<std::string> command;                // argv; the first is a path or found in PATH
+  std::map<std::string, std::string> environment;  // in addition to the harness's own
+};
+
+struct LocalClusterOptions {
+  std::vector<NodeName> nodes;
+  std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
+  std::filesystem::path run_directory;  // logs go to run_directory/nodes/<name>/daemon.log
+  NetworkKind network = NetworkKind::automatic;
+  Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
+  Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
+  Duration stop_grace = std::chrono::seconds(2);     // between SIGTERM and SIGKILL in tear_down
+
+  // REQUIRED. How to start `self`, one of `all`; called again for each restart (the data directory then holds what it left).
+  std::function<NodeSpec(const NodePlace& self, std::span<const NodePlace> all)> node_spec;
+  // REQUIRED. One attempt, within the limit, to see whether the node serves; the error says why not yet.
+  std::function<Result<void>(const NodePlace& node, Duration limit)> ready;
+  // One attempt, within the limit, to learn whether the node believes itself leader; no answer is false. Empty: no node ever leads.
+  std::function<bool(const NodePlace& node, Duration limit)> leads;
+};
+
+class LocalCluster final : public FaultPort {
+ public:
+  explicit LocalCluster(LocalClusterOptions options);
+  ~LocalCluster() override;  // tears down
+  LocalCluster(const LocalCluster&) = delete;
+  LocalCluster& operator=(const LocalCluster&) = delete;
+
+  // Opens the leftovers journal, builds the network, starts every daemon and waits until each is ready. The error names the node, its
+  // log file and the last lines of it. What was built is removed by tear_down().
+  Result<void> set_up();
+  // Stops daemons, removes namespaces and scratch folders; logs stay. Idempotent; also after a half-done set_up().
+  Result<void> tear_down();
+  // Ends every wait for readiness in this cluster early, with an error; safe from any thread. For an impatient Ctrl-C.
+  void stop_waiting() { stopping_ = true; }
+
+  // See Network::enter(). For threads that will open connections to nodes.
+  Result<void> enter_client_network() const;
+  // REQUIRES: set_up() came as far as building the network.
+  [[nodiscard]] std::span<const NodePlace> places() const { return places_; }
+  [[nodiscard]] const NodePlace& place(const NodeName& node) const;
+  // How the nodes are connected: a sentence for Target::describe().
+  [[nodiscard]] std::string network_description() const;
+  // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
+  [[nodiscard]] std::vector<std::string> unexpected_exits();
+
+  // --- FaultPort: kinds partition, kill, pause ---------------------------------------------------------------------------
+  [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
+  // Asks every running node at once; paused and killed ones do not answer.
+  std::vector<NodeName> primaries() override;
+  [[nodiscard]] Result<void> supports(const Fault& fault) const override;
+  // partition: {"dropped_pairs":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}. Nodes that could not take the fault
+  // are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
+  Result<Value> apply(const Fault& fault) override;
+  // partition: the network counters since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}}.
+  Result<Value> heal(const Fault& fault) override;
+  // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
+  // ended by themselves; they are started again.
+  Result<Value> heal_all() override;
+
+ private:
+  // A fault that was applied and not healed yet.
+  struct Active {
+    Fault fault;
+    std::vector<std::size_t> nodes;  // kill, pause: those that took it
+    NetworkCounters before;          // partition
+  };
+  using Indices = std::vector<std::size_t>;
+
+  Result<void> build();
+  Result<void> make_places();
+  Result<void> start_daemon(std::size_t node);
+  void visit(const Indices& nodes, const std::function<void(std::size_t)>& work) const;
+  Result<void> wait_until_ready(const Indices& nodes);
+  Result<void> wait_for_node(std::size_t node, std::chrono::steady_clock::time_point until) const;
+  [[nodiscard]] Error node_error(std::size_t node, const std::string& what) const;
+  [[nodiscard]] std::size_t index_of(const NodeName& node) const;
+  [[nodiscard]] Indices all() const;
+  void note_exits();
+
+  Result<Value> apply_partition(const Fault& fault);
+  Result<Value> apply_to_daemons(const Fault& fault);
+  Result<Value> heal_daemons(const Active& healed);
+  Result<void> load_grudges();
+  [[nodiscard]] bool is_under(std::string_view kind, std::size_t node) const;
+
+  LocalClusterOptions options_;
+  std::vector<NodePlace> places_;
+  std::atomic<bool> stopping_{false};
+  mutable std::mutex mutex_;  // guards everything below
+  std::unique_ptr<Leftovers> leftovers_;
+  Leftovers::Id scratch_ = 0;
+  std::filesystem::path scratch_folder_;
+  std::unique_ptr<Network> network_;
+  std::vector<std::unique_ptr<Daemon>> daemons_;  // by node
+  std::vector<Active> active_;
+  std::vector<std::string> unexpected_exits_;
+  std::map<std::size_t, pid_t> noted_exits_;  // by node: the last process whose end was noted
+};
+
+}  // namespace faultline::live

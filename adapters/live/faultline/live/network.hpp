@@ -1,0 +1,95 @@
+// Network: where the nodes of a local cluster live, and what may pass between them.
+//
+// Two back-ends. *Namespaces* (root): one network namespace per node on a bridge that lives in a namespace of its own, so nothing
+// touches the host and parallel runs may use the same addresses; a grudge is one nft table of ours per node (iptables where nft is
+// missing), loaded as one atomic batch: the destination drops every packet of the source. It also eats acknowledgements, so a one-way
+// cut stalls the open direction of a TCP connection after a window. *Proxy* (any user): nodes on loopback, each advertised to its peers
+// as a listener of an in-process TCP proxy. The source of a connection is the node whose process owns the other end of it, so that a
+// system with one advertised address per member can be cut per directed pair. Bytes of a cut direction are held, in order, and
+// delivered when it heals, as retransmission would; a connection opened during a cut connects, but hears nothing until then.
+//
+// Thread rules: calls come from one thread at a time (LocalCluster serialises them), except enter(), which any thread may call
+// between set_up() and tear_down(). Every call is bounded.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <faultline/fault.hpp>
+#include <faultline/time.hpp>
+
+namespace faultline::live {
+
+class Leftovers;
+
+struct Endpoint {
+  std::string host;
+  std::uint16_t port = 0;
+
+  [[nodiscard]] std::string to_string() const { return host + ":" + std::to_string(port); }
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+struct NodeAddresses {
+  Endpoint peer_listen;     // where the daemon binds for its peers
+  Endpoint peer_advertise;  // what its peers are told; differs from peer_listen behind the proxy
+  Endpoint client;          // where the daemon binds for clients, and where they connect
+
+  friend bool operator==(const NodeAddresses&, const NodeAddresses&) = default;
+};
+
+// How much the cuts bit since set_up: {"dropped_packets":812} or {"held_bytes":70312,"held_chunks":41,"cut_connections":7}.
+using NetworkCounters = std::map<std::string, std::int64_t>;
+
+struct Network {
+  virtual ~Network() = default;
+
+  // Builds everything. On failure what was built is removed by tear_down(), as always.
+  virtual Result<void> set_up() = 0;
+  [[nodiscard]] virtual const std::vector<NodeName>& nodes() const = 0;
+  // REQUIRES: set_up() succeeded; node is one of nodes().
+  [[nodiscard]] virtual NodeAddresses addresses(const NodeName& node) const = 0;
+  // The namespace a node's daemon must be started in: a path under /run/netns; empty if it needs none.
+  [[nodiscard]] virtual std::filesystem::path name_space(const NodeName& node) const = 0;
+  // Says which process is the node's daemon now; its process group counts as the node. 0: none. The proxy needs it to tell who connects.
+  virtual void daemon_started(const NodeName& node, pid_t pid) = 0;
+
+  // Makes `grudge` the whole truth about who drops whom; an empty one heals. In force for every packet or byte when it returns.
+  virtual Result<void> apply(const Grudge& grudge) = 0;
+  // Sends a nonce over every directed pair until each arrived, and checks that no rule or held byte is left, within the limit.
+  // {"reachable_pairs":6}; the error names the pairs that stay silent. REQUIRES: no grudge is in force.
+  virtual Result<Value> probe(Duration limit) = 0;
+  [[nodiscard]] virtual NetworkCounters counters() = 0;
+
+  // Moves the calling thread to where clients live: sockets it opens from now on reach the nodes.
+  virtual Result<void> enter() const = 0;
+
+  // Removes everything. Idempotent; also after a half-done set_up().
+  virtual Result<void> tear_down() = 0;
+  // One sentence for the report: what was chosen, and why.
+  [[nodiscard]] virtual std::string describe() const = 0;
+};
+
+enum class NetworkKind { automatic, namespaces, proxy };
+
+struct NetworkOptions {
+  std::vector<NodeName> nodes;
+  std::string run_id;  // short, [a-z0-9-]: part of namespace names
+  NetworkKind kind = NetworkKind::automatic;
+  Leftovers* leftovers = nullptr;  // what is created is journaled there first; must outlive the network
+};
+
+// Whether namespaces work here, by trying: builds a pair of interfaces and loads a rule in a namespace that vanishes again.
+// The error says what is missing and how to get it.
+Result<void> namespaces_work();
+
+// The network of that kind; automatic: namespaces where they work, else the proxy.
+Result<std::unique_ptr<Network>> make_network(NetworkOptions options);
+
+}  // namespace faultline::live

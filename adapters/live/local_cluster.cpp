@@ -1,0 +1,228 @@
+#include <faultline/live/local_cluster.hpp>
+
+#include <algorithm>
+#include <thread>
+
+#include <faultline/text.hpp>
+
+namespace faultline::live {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+Result<void> make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error) return {};
+  return Error::environment("cannot create " + folder.string() + ": " + error.message(),
+                            "choose another --out directory");
+}
+
+}  // namespace
+
+LocalCluster::LocalCluster(LocalClusterOptions options) : options_(std::move(options)) {
+  FL_ASSERT(options_.node_spec);
+  FL_ASSERT(options_.ready);
+  if (options_.run_id.empty()) options_.run_id = fresh_run_id();
+}
+
+LocalCluster::~LocalCluster() { (void)tear_down().ok(); }
+
+Result<void> LocalCluster::make_places() {
+  std::error_code error;
+  const fs::path scratch = fs::temp_directory_path(error) / ("faultline-" + options_.run_id);
+  if (error)
+    return Error::environment("no folder for temporary files: " + error.message(),
+                              "set TMPDIR to a directory of yours");
+  auto made = make_scratch_folder(*leftovers_, scratch);
+  if (!made) return made.error();
+  scratch_ = made.value();
+  scratch_folder_ = scratch;
+  for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
+    const NodeName& name = options_.nodes[i];
+    NodePlace place{.name = name,
+                    .index = i,
+                    .addresses = network_->addresses(name),
+                    .data_directory = scratch / name,
+                    .log_file = fs::absolute(options_.run_directory / "nodes" / name / "daemon.log", error)};
+    if (auto data = make_folder(place.data_directory); !data) return data;
+    if (auto logs = make_folder(place.log_file.parent_path()); !logs) return logs;
+    places_.push_back(std::move(place));
+  }
+  return {};
+}
+
+Result<void> LocalCluster::build() {
+  FL_ASSERT(!leftovers_);
+  auto journal = Leftovers::open(options_.run_id);
+  if (!journal) return journal.error();
+  leftovers_ = std::move(journal).value();
+  auto network = make_network(
+      {.nodes = options_.nodes, .run_id = options_.run_id, .kind = options_.network, .leftovers = leftovers_.get()});
+  if (!network) return network.error();
+  network_ = std::move(network).value();
+  if (auto built = network_->set_up(); !built) return built;
+  return make_places();
+}
+
+Result<void> LocalCluster::set_up() {
+  const std::lock_guard lock(mutex_);
+  if (auto built = build(); !built) return built;
+  for (const auto& place : places_) {
+    const NodeSpec node = options_.node_spec(place, places_);
+    DaemonSpec spec{.name = place.name,
+                    .command = node.command,
+                    .environment = node.environment,
+                    .working_directory = place.data_directory,
+                    .log_file = place.log_file,
+                    .name_space = network_->name_space(place.name),
+                    .ports = {place.addresses.peer_listen, place.addresses.client}};
+    daemons_.push_back(std::make_unique<Daemon>(std::move(spec), leftovers_.get()));
+    if (auto started = start_daemon(place.index); !started) return started;
+  }
+  return wait_until_ready(all());
+}
+
+Result<void> LocalCluster::start_daemon(std::size_t node) {
+  DaemonSpec spec = daemons_[node]->spec();
+  NodeSpec again = options_.node_spec(places_[node], places_);
+  spec.command = std::move(again.command);
+  spec.environment = std::move(again.environment);
+  daemons_[node]->set_spec(std::move(spec));
+  auto started = daemons_[node]->start();
+  if (!started) return node_error(node, started.error().to_string());
+  network_->daemon_started(places_[node].name, daemons_[node]->identity().pid);
+  return {};
+}
+
+Result<void> LocalCluster::tear_down() {
+  stopping_ = true;
+  const std::lock_guard lock(mutex_);
+  note_exits();
+  Result<void> outcome;
+  const auto fail_with = [&](const Result<void>& step) {
+    if (!step && outcome.ok()) outcome = step;
+  };
+  std::vector<Result<void>> stopped(daemons_.size());
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < daemons_.size(); ++i) {
+      threads.emplace_back([&, i] { stopped[i] = daemons_[i]->stop(options_.stop_grace); });
+    }
+  }
+  for (const auto& step : stopped) fail_with(step);
+  daemons_.clear();
+  active_.clear();
+  if (network_) fail_with(network_->tear_down());
+  if (!scratch_folder_.empty()) {
+    std::error_code error;
+    fs::remove_all(scratch_folder_, error);
+    if (error) {
+      fail_with(Error::environment("cannot remove " + scratch_folder_.string() + ": " + error.message(),
+                                   "remove it by hand"));
+    } else {
+      leftovers_->healed(scratch_);
+      scratch_folder_.clear();
+    }
+  }
+  if (outcome.ok()) {
+    network_.reset();
+    leftovers_.reset();
+  }
+  return outcome;
+}
+
+Result<void> LocalCluster::enter_client_network() const {
+  const std::lock_guard lock(mutex_);
+  if (!network_) return Error::environment("the cluster's network is not set up");
+  return network_->enter();
+}
+
+const NodePlace& LocalCluster::place(const NodeName& node) const { return places_[index_of(node)]; }
+
+std::string LocalCluster::network_description() const {
+  const std::lock_guard lock(mutex_);
+  return network_ ? network_->describe() : "none";
+}
+
+std::size_t LocalCluster::index_of(const NodeName& node) const {
+  const auto found = std::find(options_.nodes.begin(), options_.nodes.end(), node);
+  FL_ASSERT(found != options_.nodes.end());
+  return static_cast<std::size_t>(found - options_.nodes.begin());
+}
+
+LocalCluster::Indices LocalCluster::all() const {
+  Indices nodes;
+  for (std::size_t i = 0; i < daemons_.size(); ++i) nodes.push_back(i);
+  return nodes;
+}
+
+void LocalCluster::note_exits() {
+  for (std::size_t i = 0; i < daemons_.size(); ++i) {
+    const pid_t pid = daemons_[i]->identity().pid;
+    if (!daemons_[i]->ended_unasked() || noted_exits_[i] == pid) continue;
+    noted_exits_[i] = pid;
+    unexpected_exits_.push_back(places_[i].name + ": " + daemons_[i]->end() + ", log " + places_[i].log_file.string());
+  }
+}
+
+std::vector<std::string> LocalCluster::unexpected_exits() {
+  const std::lock_guard lock(mutex_);
+  note_exits();
+  return unexpected_exits_;
+}
+
+Error LocalCluster::node_error(std::size_t node, const std::string& what) const {
+  std::string message = "node " + places_[node].name + ": " + what + "\n  log: " + places_[node].log_file.string();
+  const std::string tail = daemons_[node]->log_tail();
+  std::size_t begin = 0;
+  while (begin < tail.size()) {
+    const auto end = tail.find('\n', begin);
+    message += "\n  | " + tail.substr(begin, end - begin);
+    begin = end + 1;
+  }
+  return Error::environment(std::move(message), "read the log of the node");
+}
+
+// Runs the work for each of these nodes at once, in threads that are in the client network, and waits for all.
+void LocalCluster::visit(const Indices& nodes, const std::function<void(std::size_t)>& work) const {
+  std::vector<std::jthread> threads;
+  for (const std::size_t node : nodes) {
+    threads.emplace_back([this, &work, node] {
+      if (network_->enter().ok()) work(node);
+    });
+  }
+}
+
+Result<void> LocalCluster::wait_for_node(std::size_t node, Clock::time_point until) const {
+  constexpr auto pause = std::chrono::milliseconds(20);
+  std::string last = "it was not asked";
+  while (Clock::now() < until) {
+    if (stopping_) return node_error(node, "not ready when the run was ended; last: " + last);
+    if (daemons_[node]->state() == Daemon::State::down) return node_error(node, "its process " + daemons_[node]->end());
+    const Duration limit = std::min<Duration>(options_.attempt_limit, until - Clock::now());
+    const auto ready = options_.ready(places_[node], limit);
+    if (ready) return {};
+    last = ready.error().message;
+    std::this_thread::sleep_for(pause);
+  }
+  return node_error(node, "not ready within " + to_text(options_.ready_limit) + "; last: " + last);
+}
+
+Result<void> LocalCluster::wait_until_ready(const Indices& nodes) {
+  const auto until = Clock::now() + options_.ready_limit;
+  std::vector<Result<void>> outcomes(daemons_.size(), Error::environment("cannot enter the client network"));
+  visit(nodes, [&](std::size_t node) { outcomes[node] = wait_for_node(node, until); });
+  std::string message;
+  std::string remedy;
+  for (const std::size_t node : nodes) {
+    if (outcomes[node]) continue;
+    message += (message.empty() ? "" : "\n") + outcomes[node].error().message;
+    remedy = outcomes[node].error().remedy;
+  }
+  if (message.empty()) return {};
+  return Error::environment(std::move(message), std::move(remedy));
+}
+
+}  // namespace faultline::live

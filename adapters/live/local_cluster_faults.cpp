@@ -1,0 +1,203 @@
+// The FaultPort of a local cluster.
+#include <faultline/live/local_cluster.hpp>
+
+#include <algorithm>
+
+namespace faultline::live {
+namespace {
+
+constexpr auto probe_limit = std::chrono::seconds(10);
+
+Value to_value(const std::map<std::string, Value>& fields) {
+  std::vector<Value::Entry> entries;
+  for (const auto& [name, value] : fields) entries.emplace_back(name, value);
+  return Value::map(std::move(entries));
+}
+
+Value to_value(const NetworkCounters& now, const NetworkCounters& before) {
+  std::map<std::string, Value> fields;
+  for (const auto& [name, count] : now) {
+    const auto old = before.find(name);
+    fields[name] = count - (old == before.end() ? 0 : old->second);
+  }
+  return to_value(fields);
+}
+
+Value pid_value(const Daemon& daemon) { return static_cast<std::int64_t>(daemon.identity().pid); }
+
+}  // namespace
+
+std::vector<NodeName> LocalCluster::primaries() {
+  const std::lock_guard lock(mutex_);
+  if (!options_.leads || !network_) return {};
+  Indices running;
+  for (const std::size_t node : all()) {
+    if (daemons_[node]->state() == Daemon::State::running) running.push_back(node);
+  }
+  std::vector<char> leads(daemons_.size(), 0);
+  visit(running,
+        [&](std::size_t node) { leads[node] = options_.leads(places_[node], options_.attempt_limit) ? 1 : 0; });
+  std::vector<NodeName> names;
+  for (const std::size_t node : running) {
+    if (leads[node] != 0) names.push_back(places_[node].name);
+  }
+  return names;
+}
+
+Result<void> LocalCluster::supports(const Fault& fault) const {
+  if (fault.kind != "partition" && fault.kind != "kill" && fault.kind != "pause") {
+    return Error::bad_input("fault '" + fault.kind + "' is not available for daemons on this machine",
+                            "use partition, kill or pause");
+  }
+  const auto known = [&](const NodeName& node) {
+    return std::find(options_.nodes.begin(), options_.nodes.end(), node) != options_.nodes.end();
+  };
+  const auto unknown = [&](const NodeName& node) {
+    return Error::bad_input("fault '" + fault.kind + "' names the unknown node '" + node + "'");
+  };
+  for (const auto& node : fault.nodes) {
+    if (!known(node)) return unknown(node);
+  }
+  for (const auto& [node, sources] : fault.grudge) {
+    if (!known(node)) return unknown(node);
+    for (const auto& source : sources) {
+      if (!known(source)) return unknown(source);
+    }
+  }
+  return {};
+}
+
+Result<Value> LocalCluster::apply(const Fault& fault) {
+  const std::lock_guard lock(mutex_);
+  if (auto supported = supports(fault); !supported) return supported.error();
+  if (!network_ || daemons_.size() != options_.nodes.size()) return Error::environment("the cluster is not set up");
+  note_exits();
+  return fault.kind == "partition" ? apply_partition(fault) : apply_to_daemons(fault);
+}
+
+// The network carries the union of all partitions that are in force.
+Result<void> LocalCluster::load_grudges() {
+  Grudge total;
+  for (const auto& active : active_) {
+    for (const auto& [node, sources] : active.fault.grudge) total[node].insert(sources.begin(), sources.end());
+  }
+  for (auto& [node, sources] : total) sources.erase(node);  // nobody is cut from itself
+  return network_->apply(total);
+}
+
+Result<Value> LocalCluster::apply_partition(const Fault& fault) {
+  std::int64_t pairs = 0;
+  for (const auto& [node, sources] : fault.grudge)
+    pairs += static_cast<std::int64_t>(sources.size() - sources.count(node));
+  active_.push_back({.fault = fault, .nodes = {}, .before = network_->counters()});
+  if (auto loaded = load_grudges(); !loaded) {
+    active_.pop_back();
+    // Back to what was in force; if that fails too, heal_all() finds and says so.
+    (void)load_grudges().ok();
+    return loaded.error();
+  }
+  return Value::map({{"dropped_pairs", pairs}});
+}
+
+bool LocalCluster::is_under(std::string_view kind, std::size_t node) const {
+  return std::any_of(active_.begin(), active_.end(), [&](const Active& active) {
+    return active.fault.kind == kind && std::find(active.nodes.begin(), active.nodes.end(), node) != active.nodes.end();
+  });
+}
+
+Result<Value> LocalCluster::apply_to_daemons(const Fault& fault) {
+  const bool kill = fault.kind == "kill";
+  std::map<std::string, Value> hit;
+  std::map<std::string, Value> skipped;
+  Active active{.fault = fault, .nodes = {}, .before = {}};
+  for (const auto& name : fault.nodes) {
+    const std::size_t node = index_of(name);
+    Daemon& daemon = *daemons_[node];
+    if (daemon.state() == Daemon::State::down) {
+      // A second kill of a node that is down by the nemesis keeps it down until both are healed.
+      if (kill && is_under("kill", node)) active.nodes.push_back(node);
+      skipped[name] = "is down (" + daemon.end() + ")";
+      continue;
+    }
+    const auto done = kill ? daemon.kill() : daemon.pause();
+    if (!done) {
+      skipped[name] = done.error().message;
+      continue;
+    }
+    active.nodes.push_back(node);
+    hit[name] = pid_value(daemon);
+  }
+  if (!active.nodes.empty()) active_.push_back(active);
+  if (hit.empty()) {
+    return Error::environment("no node could take the fault '" + fault.kind + "': " + to_value(skipped).to_string());
+  }
+  std::map<std::string, Value> value{{kill ? "killed" : "paused", to_value(hit)}};
+  if (!skipped.empty()) value["skipped"] = to_value(skipped);
+  return to_value(value);
+}
+
+Result<Value> LocalCluster::heal(const Fault& fault) {
+  const std::lock_guard lock(mutex_);
+  note_exits();
+  const auto found =
+      std::find_if(active_.begin(), active_.end(), [&](const Active& active) { return active.fault == fault; });
+  if (found == active_.end()) return Value::map({});
+  const Active healed = *found;
+  active_.erase(found);
+  if (fault.kind != "partition") return heal_daemons(healed);
+  if (auto loaded = load_grudges(); !loaded) return loaded.error();
+  return to_value(network_->counters(), healed.before);
+}
+
+Result<Value> LocalCluster::heal_daemons(const Active& healed) {
+  const bool kill = healed.fault.kind == "kill";
+  std::map<std::string, Value> back;
+  std::string failures;
+  for (const std::size_t node : healed.nodes) {
+    if (is_under(healed.fault.kind, node)) continue;  // another fault still holds it
+    Daemon& daemon = *daemons_[node];
+    if (kill == (daemon.state() != Daemon::State::down)) continue;
+    if (!kill && daemon.state() != Daemon::State::paused) continue;  // killed and restarted since
+    const auto done = kill ? start_daemon(node) : daemon.resume();
+    if (!done) {
+      failures += (failures.empty() ? "" : "\n") + done.error().message;
+    } else {
+      back[places_[node].name] = pid_value(daemon);
+    }
+  }
+  if (!failures.empty()) return Error::environment(std::move(failures), "read the log of the node");
+  return Value::map({{kill ? "restarted" : "resumed", to_value(back)}});
+}
+
+Result<Value> LocalCluster::heal_all() {
+  const std::lock_guard lock(mutex_);
+  if (!network_ || daemons_.size() != options_.nodes.size()) return Error::environment("the cluster is not set up");
+  note_exits();
+  active_.clear();
+  std::string failures;
+  const auto collect = [&](const Error& error) { failures += (failures.empty() ? "" : "\n") + error.message; };
+  std::map<std::string, Value> value;
+  if (auto loaded = load_grudges(); !loaded) collect(loaded.error());
+  std::map<std::string, Value> died;
+  for (const std::size_t node : all()) {
+    if (auto resumed = daemons_[node]->resume(); !resumed) collect(resumed.error());
+    if (daemons_[node]->state() != Daemon::State::down) continue;
+    if (daemons_[node]->ended_unasked()) died[places_[node].name] = daemons_[node]->end();
+    if (auto started = start_daemon(node); !started) collect(started.error());
+  }
+  auto probed = network_->probe(probe_limit);
+  if (!probed) collect(probed.error());
+  if (failures.empty()) {
+    if (auto ready = wait_until_ready(all()); !ready) collect(ready.error());
+  }
+  if (!failures.empty()) return Error::environment(std::move(failures), "read the logs of the nodes");
+  std::vector<Value> running;
+  for (const auto& place : places_) running.emplace_back(place.name);
+  value["reachable_pairs"] = probed.value().get("reachable_pairs");
+  value["running"] = Value::list(std::move(running));
+  if (!died.empty()) value["died"] = to_value(died);
+  for (const auto& [name, count] : network_->counters()) value[name] = count;
+  return to_value(value);
+}
+
+}  // namespace faultline::live

@@ -1,0 +1,53 @@
+// NamespaceNetwork: the Network of root: see network.hpp.
+//
+// Namespaces are named fl-<run>-net (the bridge, and the harness's clients) and fl-<run>-<node>. Node i (from 0) has 10.99.0.(i+1), the
+// harness 10.99.0.254; every node uses the same two ports.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <faultline/live/leftovers.hpp>
+#include <faultline/live/network.hpp>
+
+#include "packet_filter.hpp"
+
+namespace faultline::live {
+
+class NamespaceNetwork final : public Network {
+ public:
+  NamespaceNetwork(NetworkOptions options, FilterTool tool);
+  ~NamespaceNetwork() override;
+
+  Result<void> set_up() override;
+  [[nodiscard]] const std::vector<NodeName>& nodes() const override { return options_.nodes; }
+  [[nodiscard]] NodeAddresses addresses(const NodeName& node) const override;
+  [[nodiscard]] std::filesystem::path name_space(const NodeName& node) const override;
+  void daemon_started(const NodeName&, pid_t) override {}
+  Result<void> apply(const Grudge& grudge) override;
+  Result<Value> probe(Duration limit) override;
+  [[nodiscard]] NetworkCounters counters() override;
+  Result<void> enter() const override;
+  Result<void> tear_down() override;
+  [[nodiscard]] std::string describe() const override;
+
+ private:
+  [[nodiscard]] std::string bridge_space() const;
+  [[nodiscard]] std::string node_space(std::size_t index) const;
+  [[nodiscard]] static std::string address(std::size_t index);
+  [[nodiscard]] std::size_t index_of(const NodeName& node) const;
+  Result<void> add_namespace(const std::string& name);
+  Result<void> connect_bridge();
+  Result<void> connect_node(std::size_t index);
+
+  NetworkOptions options_;
+  FilterTool tool_;
+  std::map<std::string, Leftovers::Id> created_;  // namespaces; the id is 0 without a journal
+  std::vector<PacketFilter> filters_;             // by node
+  // By node: what is loaded; nullopt after a failure, when nobody knows.
+  std::vector<std::optional<std::set<std::size_t>>> dropped_;
+};
+
+}  // namespace faultline::live

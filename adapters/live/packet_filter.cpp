@@ -1,0 +1,118 @@
+#include "packet_filter.hpp"
+
+#include <cctype>
+#include <sstream>
+
+#include "spawn.hpp"
+
+namespace faultline::live {
+namespace {
+
+std::string counter_name(std::size_t source) { return "from_" + std::to_string(source); }
+
+}  // namespace
+
+Result<FilterTool> choose_filter_tool() {
+  if (find_program("nft").ok()) return FilterTool::nft;
+  if (find_program("iptables-restore").ok() && find_program("iptables-save").ok()) return FilterTool::iptables;
+  return Error::environment("neither nft nor iptables is installed", "apt install nftables");
+}
+
+const char* to_string(FilterTool tool) { return tool == FilterTool::nft ? "nft" : "iptables"; }
+
+std::string nft_setup(const FilterPlan& plan) {
+  std::string text = "table ip " + plan.name + " {\n";
+  for (std::size_t i = 0; i < plan.sources.size(); ++i) text += "  counter " + counter_name(i) + " { }\n";
+  return text + "  chain input { type filter hook input priority -300; policy accept; }\n}\n";
+}
+
+std::string nft_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped) {
+  const std::string chain = "ip " + plan.name + " input";
+  std::string text = "flush chain " + chain + "\n";
+  if (dropped.empty()) return text;
+  text += "add rule " + chain + " ip saddr " + plan.harness + " accept\n";
+  for (const auto i : dropped) {
+    text += "add rule " + chain + " ip saddr " + plan.sources[i] + " counter name \"" + counter_name(i) + "\" drop\n";
+  }
+  return text;
+}
+
+std::string iptables_setup(const FilterPlan& plan) {
+  return "*filter\n:" + plan.name + " - [0:0]\n-I INPUT 1 -j " + plan.name + "\nCOMMIT\n";
+}
+
+std::string iptables_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped) {
+  std::string text = "*filter\n:" + plan.name + " - [0:0]\n";  // declaring a chain of one's own empties it
+  if (!dropped.empty()) text += "-A " + plan.name + " -s " + plan.harness + " -j ACCEPT\n";
+  for (const auto i : dropped) text += "-A " + plan.name + " -s " + plan.sources[i] + " -j DROP\n";
+  return text + "COMMIT\n";
+}
+
+std::int64_t nft_packets(const std::string& listing) {
+  std::istringstream words(listing);
+  std::int64_t sum = 0;
+  for (std::string word; words >> word;) {
+    std::int64_t n = 0;
+    if (word == "packets" && words >> n) sum += n;
+  }
+  return sum;
+}
+
+std::int64_t iptables_packets(const std::string& listing, const std::string& name) {
+  std::istringstream lines(listing);
+  std::int64_t sum = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(" -A " + name + " ") == std::string::npos || !line.ends_with("-j DROP")) continue;
+    std::istringstream counters(line);
+    char bracket = 0;
+    std::int64_t n = 0;
+    if (counters >> bracket >> n && bracket == '[') sum += n;
+  }
+  return sum;
+}
+
+PacketFilter::PacketFilter(FilterTool tool, FilterPlan plan, std::string name_space)
+    : tool_(tool), plan_(std::move(plan)), name_space_(std::move(name_space)) {}
+
+Result<void> PacketFilter::set_up() {
+  auto loaded = tool_ == FilterTool::nft
+                    ? run_checked({"nft", "-f", "-"}, nft_setup(plan_), name_space_)
+                    : run_checked({"iptables-restore", "--noflush", "-w", "5"}, iptables_setup(plan_), name_space_);
+  if (!loaded) return loaded.error();
+  return {};
+}
+
+Result<void> PacketFilter::drop(const std::set<std::size_t>& sources) {
+  if (tool_ == FilterTool::nft) {
+    auto loaded = run_checked({"nft", "-f", "-"}, nft_rules(plan_, sources), name_space_);
+    if (!loaded) return loaded.error();
+    return {};
+  }
+  auto before = dropped_packets();
+  if (!before) return before.error();
+  auto loaded = run_checked({"iptables-restore", "--noflush", "-w", "5"}, iptables_rules(plan_, sources), name_space_);
+  if (!loaded) return loaded.error();
+  dropped_before_ = before.value();
+  return {};
+}
+
+Result<std::int64_t> PacketFilter::dropped_packets() {
+  if (tool_ == FilterTool::nft) {
+    auto listing = run_checked({"nft", "list", "counters", "table", "ip", plan_.name}, "", name_space_);
+    if (!listing) return listing.error();
+    return nft_packets(listing.value());
+  }
+  auto listing = run_checked({"iptables-save", "-c", "-t", "filter"}, "", name_space_);
+  if (!listing) return listing.error();
+  return dropped_before_ + iptables_packets(listing.value(), plan_.name);
+}
+
+Result<bool> PacketFilter::has_rules() const {
+  const bool nft = tool_ == FilterTool::nft;
+  auto listing = nft ? run_checked({"nft", "list", "chain", "ip", plan_.name, "input"}, "", name_space_)
+                     : run_checked({"iptables-save", "-t", "filter"}, "", name_space_);
+  if (!listing) return listing.error();
+  return listing.value().find(nft ? "drop" : "-j DROP") != std::string::npos;
+}
+
+}  // namespace faultline::live

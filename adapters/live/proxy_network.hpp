@@ -1,0 +1,51 @@
+// ProxyNetwork: the Network of everybody: see network.hpp and proxy.hpp.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <faultline/live/network.hpp>
+
+#include "descriptor.hpp"
+#include "proxy.hpp"
+
+namespace faultline::live {
+
+class ProxyNetwork final : public Network {
+ public:
+  // `reason`: why not namespaces, for describe().
+  ProxyNetwork(NetworkOptions options, std::string reason);
+  ~ProxyNetwork() override;
+
+  Result<void> set_up() override;
+  [[nodiscard]] const std::vector<NodeName>& nodes() const override { return options_.nodes; }
+  [[nodiscard]] NodeAddresses addresses(const NodeName& node) const override;
+  [[nodiscard]] std::filesystem::path name_space(const NodeName&) const override { return {}; }
+  void daemon_started(const NodeName& node, pid_t pid) override;
+  Result<void> apply(const Grudge& grudge) override;
+  Result<Value> probe(Duration limit) override;
+  [[nodiscard]] NetworkCounters counters() override;
+  Result<void> enter() const override { return {}; }
+  Result<void> tear_down() override;
+  [[nodiscard]] std::string describe() const override;
+
+ private:
+  // A port that is ours: bound, but not listening, so that nobody is given it, while the daemon may bind it with SO_REUSEADDR.
+  struct Port {
+    Descriptor reservation;
+    std::uint16_t number = 0;
+  };
+  static Result<Port> reserve_port();
+  [[nodiscard]] std::size_t index_of(const NodeName& node) const;
+  Result<void> probe_pair(std::size_t from, std::size_t to, Duration limit);
+
+  NetworkOptions options_;
+  std::string reason_;
+  std::vector<Port> peer_ports_;
+  std::vector<Port> client_ports_;
+  std::vector<std::uint16_t> advertised_;
+  std::unique_ptr<Proxy> proxy_;
+};
+
+}  // namespace faultline::live

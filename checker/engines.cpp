@@ -1,0 +1,72 @@
+#include "engines.hpp"
+
+#include <faultline/text.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "monitors/monitor.hpp"
+#include "search/generic.hpp"
+
+namespace faultline {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> names{"auto", "generic", "frontier", "depth-first", "monitor"};
+
+std::optional<GenericEngine> generic_of(std::string_view name) {
+  if (name == "auto" || name == "generic") return GenericEngine::both;
+  if (name == "frontier") return GenericEngine::frontier;
+  if (name == "depth-first") return GenericEngine::depth_first;
+  return std::nullopt;
+}
+
+Error unknown_engine(std::string_view name) {
+  const std::string_view near = nearest(name, names);
+  return Error::bad_input(fmt::format("unknown engine {}{}", escape_controls(name),
+                                      near.empty() ? "" : fmt::format("; did you mean {}?", near)),
+                          fmt::format("engines: {}", fmt::join(names, ", ")));
+}
+
+// Near-linear deciders; nullopt where the model has none or the values repeat.
+template <class M>
+std::optional<SearchResult> monitor(const M& model, const Items& items, const Budget& budget) {
+  if (!model.equal(model.init(), M{}.init())) return std::nullopt;  // monitors begin with the empty object
+  if constexpr (std::is_same_v<M, FifoQueue>) return monitor_queue(items, QueueKind::fifo, budget);
+  if constexpr (std::is_same_v<M, UnorderedQueue>) return monitor_queue(items, QueueKind::unordered, budget);
+  if constexpr (std::is_same_v<M, Set>) return monitor_set(items, budget);
+  return std::nullopt;
+}
+
+template <class M>
+SearchResult decide(const M& model, std::string_view name, const Items& items, const Budget& budget) {
+  if (name == "auto" || name == "monitor") {
+    if (auto found = monitor(model, items, budget)) return *found;
+    if (name == "monitor") return {.engine = "monitor", .reason = "the monitor cannot decide this history"};
+  }
+  return search_generic(items, model, budget, *generic_of(name));
+}
+
+}  // namespace
+
+std::span<const std::string_view> engine_names() { return names; }
+
+Result<Engine> make_engine(const AnyModel& model, std::string_view name) {
+  if (std::find(names.begin(), names.end(), name) == names.end()) return unknown_engine(name);
+  return Engine([model, name = std::string(name)](const Items& items, const Budget& budget) {
+    return std::visit([&](const auto& concrete) { return decide(concrete, name, items, budget); }, model);
+  });
+}
+
+Result<Engine> make_engine(std::function<std::unique_ptr<Space>()> make_space, std::string_view name) {
+  const auto generic = generic_of(name);
+  if (!generic) return unknown_engine(name);
+  return Engine([make_space = std::move(make_space), generic](const Items& items, const Budget& budget) {
+    return search_generic(
+        items, [&](const Items&) { return make_space(); }, budget, *generic);
+  });
+}
+
+}  // namespace faultline

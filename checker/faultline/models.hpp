@@ -1,0 +1,246 @@
+// The models of the catalogue: what a correct object of each kind does. See model.hpp for what a model is.
+//
+//   register         read → v · write v
+//   cas-register     read → v · write v · cas [from to]: ok only if the value is `from`; failed and observed: only if
+//   it is not kv               get → s · put s · append s, one string per key; a missing key reads "" (a nil result
+//   means the same) mutex            acquire: only if free · release: only if held; any process may release, as one
+//   that crashed cannot set              add e · read → all elements, in any order, each once · contains e → boolean
+//   counter          add n · inc [n] · dec [n], 1 if n is nil · read → n; 64 bits, wrapping around
+//   fifo-queue       enqueue v · dequeue → the oldest, or nil if there is none
+//   unordered-queue  enqueue v · dequeue → any one that is there, or nil if there is none
+//
+// The result of an operation that only changes something (write, put, append, add, inc, dec, enqueue, acquire, release)
+// is not looked at. An open operation has whatever result the object would have given: step never refuses an open read,
+// dequeue or get; an open cas whose `from` is not the value changes nothing.
+//
+// All are immutable and may be used by many threads at once. States are described in states.hpp.
+#pragma once
+
+#include <span>
+#include <type_traits>
+#include <variant>
+
+#include <faultline/model.hpp>
+#include <faultline/result.hpp>
+#include <faultline/states.hpp>
+
+namespace faultline {
+
+// What a function's value must look like. `elements`: a list, or a tagged "set".
+enum class Shape : std::uint8_t {
+  anything,
+  pair,
+  integer,
+  optional_integer,
+  string,
+  optional_string,
+  boolean,
+  elements
+};
+
+// "a pair [from to]", "an integer", …
+std::string_view to_string(Shape shape);
+[[nodiscard]] bool fits(Shape shape, const Value& value);
+
+// What a function's argument is made of.
+enum class Argument : std::uint8_t {
+  nothing,   // it takes none; values on its invocation mean nothing
+  invoked,   // the invocation's value, or if that is nil an ok completion's
+  restated,  // an ok completion's value, or if that is nil the invocation's
+};
+
+// One function of a model. Call::input is its argument and must look like `input`; Call::output is what an ok
+// completion returned and must look like `output`, or null where `returns` is false: then the completion's value says
+// nothing new. `reads`: it returns the object's value; under NilRead::unknown a nil result matches anything.
+struct FunctionSpec {
+  std::string_view f;
+  Argument argument = Argument::nothing;
+  Shape input = Shape::anything;
+  bool returns = false;
+  Shape output = Shape::anything;
+  bool reads = false;
+};
+
+struct Register {
+  static constexpr std::string_view name = "register";
+  using State = Value;
+
+  Value initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] bool observer(const Call& call) const;
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+struct CasRegister {
+  static constexpr std::string_view name = "cas-register";
+  using State = Value;
+
+  Value initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] bool observer(const Call& call) const;  // also a failed cas, and one from a value to itself
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+struct Kv {
+  static constexpr std::string_view name = "kv";
+  using State = Text;
+
+  std::string initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return State(initial); }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;  // also an append of ""
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+struct Mutex {
+  static constexpr std::string_view name = "mutex";
+  using State = bool;  // held
+
+  bool initial = false;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(State held, const Call& call) const;
+  [[nodiscard]] bool equal(State a, State b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(State held) const { return held ? 1 : 0; }
+  [[nodiscard]] bool observer(const Call& /*call*/) const { return false; }
+  [[nodiscard]] std::string describe(State held) const;
+  [[nodiscard]] std::string explain(State held, const Call& call) const;
+};
+
+struct Set {
+  static constexpr std::string_view name = "set";
+  using State = Bag;
+
+  Bag initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+struct Counter {
+  static constexpr std::string_view name = "counter";
+  using State = std::int64_t;
+
+  std::int64_t initial = 0;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(State state, const Call& call) const;
+  [[nodiscard]] bool equal(State a, State b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(State state) const;
+  [[nodiscard]] bool observer(const Call& call) const;
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(State state) const;
+  [[nodiscard]] std::string explain(State state, const Call& call) const;
+};
+
+struct FifoQueue {
+  static constexpr std::string_view name = "fifo-queue";
+  using State = Line;
+
+  Line initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;  // a dequeue that found nothing
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+// An open dequeue took one element, nobody knows which. It is kept as a debt: some element, at this moment or later, is
+// gone. Later is no more than an open operation may do anyway, and only finding the queue empty calls debts in. So step
+// stays a function.
+struct UnorderedQueue {
+  static constexpr std::string_view name = "unordered-queue";
+  struct State {
+    Bag bag;
+    std::size_t debts = 0;
+    friend bool operator==(const State&, const State&) = default;
+  };
+
+  Bag initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return {.bag = initial}; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const;
+  [[nodiscard]] std::size_t weight(const State& state) const;
+  [[nodiscard]] bool observer(const Call& /*call*/) const { return false; }
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+using AnyModel = std::variant<Register, CasRegister, Kv, Mutex, Set, Counter, FifoQueue, UnorderedQueue>;
+
+struct ModelOptions {
+  // The state before the first operation: any value for a register, a string for kv, an integer for a counter, a
+  // boolean for a mutex (held), a list for sets and queues. Null is each model's own beginning: nil, "", 0, free,
+  // empty.
+  Value initial;
+};
+
+// The error is bad_input: an unknown name (it lists the known ones), or an initial value of the wrong shape.
+Result<AnyModel> make_model(std::string_view name, const ModelOptions& options = {});
+
+// Calls `callable` with the concrete model of that name.
+template <class Callable>
+auto with_model(std::string_view name, const ModelOptions& options, Callable&& callable)
+    -> Result<std::invoke_result_t<Callable, const Register&>> {
+  auto model = make_model(name, options);
+  if (!model) return model.error();
+  return std::visit([&](const auto& concrete) { return callable(concrete); }, model.value());
+}
+
+// The model's function of that name, or nullptr.
+const FunctionSpec* find_function(std::span<const FunctionSpec> functions, std::string_view f);
+
+// What to say when a model meets a function it does not know: what it knows, and which models know the function.
+// `place` says where, e.g. "line 12".
+Error unknown_function(std::string_view model, std::string_view f, std::string_view place);
+
+}  // namespace faultline

@@ -1,0 +1,103 @@
+// States of the larger models: persistent, so that the many states of one search share almost everything.
+//
+// Every change returns a new state and leaves the old one as it was; it costs O(log n) (Bag) or O(1) amortised (Line,
+// Text), in time and in memory. Each keeps a hash of its content that is updated along, so equal states hash alike
+// however they came about; equality is exact and stops at structure the two states share. Copies may be read by many
+// threads.
+//
+// Bag is a treap whose priorities are hashes of the values (Seidel, Aragon: "Randomized Search Trees", 1996): its shape
+// depends on its content alone, so equality is structural. Line is a queue of two lists (Okasaki: "Purely Functional
+// Data Structures", 1998, section 5.2). Text is a chain of the pieces that were appended.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <faultline/value.hpp>
+
+namespace faultline {
+
+// A multiset of values.
+class Bag {
+ public:
+  Bag() = default;
+  [[nodiscard]] std::size_t size() const;  // with repetitions
+  [[nodiscard]] std::size_t count(const Value& value) const;
+  [[nodiscard]] Bag with(const Value& value) const;
+  // REQUIRES: count(value) > 0.
+  [[nodiscard]] Bag without(const Value& value) const;
+  [[nodiscard]] std::uint64_t hash() const;
+  [[nodiscard]] std::vector<Value> sorted() const;
+  [[nodiscard]] std::size_t weight() const;  // bytes a change adds
+  friend bool operator==(const Bag& a, const Bag& b) { return equal(a.root_.get(), b.root_.get()); }
+
+ private:
+  struct Node;
+  using Tree = std::shared_ptr<const Node>;
+  struct Halves;
+  explicit Bag(Tree root) : root_(std::move(root)) {}
+
+  static Tree make(const Node& model, Tree left, Tree right);
+  static Tree insert(const Tree& tree, const Node& fresh);
+  static Tree erase(const Tree& tree, const Node& key);
+  static Halves split(const Tree& tree, const Node& key);
+  static Tree merge(const Tree& left, const Tree& right);
+  static bool equal(const Node* a, const Node* b);
+
+  Tree root_;
+};
+
+// A first-in first-out sequence of values.
+class Line {
+ public:
+  [[nodiscard]] std::size_t size() const { return size_; }
+  // REQUIRES: size() > 0.
+  [[nodiscard]] const Value& front() const;
+  [[nodiscard]] Line pushed(const Value& value) const;
+  // REQUIRES: size() > 0.
+  [[nodiscard]] Line popped() const;
+  [[nodiscard]] std::uint64_t hash() const;
+  [[nodiscard]] std::vector<Value> items() const;                       // front first
+  void for_each(const std::function<void(const Value&)>& visit) const;  // front first
+  [[nodiscard]] std::size_t weight() const;                             // bytes a change adds
+  friend bool operator==(const Line& a, const Line& b);
+
+ private:
+  struct Link;
+  using List = std::shared_ptr<const Link>;
+
+  List front_;  // front first; empty only if the whole line is
+  List back_;   // last first
+  std::size_t size_ = 0;
+  std::uint64_t hash_ = 0;   // sum of h(item i) * base^(size - 1 - i), modulo 2^64
+  std::uint64_t power_ = 1;  // base^size
+};
+
+// A string that grows by appending.
+class Text {
+ public:
+  Text() = default;
+  explicit Text(std::string_view content) : Text(Text().appended(Value::string(content))) {}
+
+  [[nodiscard]] std::size_t size() const;
+  // REQUIRES: piece is a string.
+  [[nodiscard]] Text appended(const Value& piece) const;
+  [[nodiscard]] std::uint64_t hash() const;
+  [[nodiscard]] std::string to_string() const;
+  [[nodiscard]] std::size_t weight() const;  // bytes a change adds
+  // False only if no appending can make it `goal`; looks at the last bytes only, so true proves nothing.
+  [[nodiscard]] bool may_begin(std::string_view goal) const;
+  friend bool operator==(const Text& a, const Text& b);
+  friend bool operator==(const Text& a, std::string_view b);
+
+ private:
+  struct Piece;
+  std::shared_ptr<const Piece> last_;
+};
+
+}  // namespace faultline

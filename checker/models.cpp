@@ -1,0 +1,449 @@
+#include <faultline/assert.hpp>
+#include <faultline/checker.hpp>
+#include <faultline/models.hpp>
+#include <faultline/rng.hpp>
+#include <faultline/text.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace faultline {
+
+namespace {
+
+constexpr std::size_t clip_limit = 80;
+
+std::string shown(const Value& value) { return clip(value.to_string(), clip_limit); }
+
+std::string shown(std::span<const Value> values, char open, char close) {
+  std::string text(1, open);
+  for (const Value& value : values) {
+    if (text.size() > clip_limit) {
+      text += fmt::format(" … {} in all", values.size());
+      break;
+    }
+    if (text.size() > 1) text += ' ';
+    text += value.to_string();
+  }
+  return text + close;
+}
+
+// REQUIRES: fits(Shape::elements, value).
+std::span<const Value> elements_of(const Value& value) {
+  return value.is_tagged() ? value.tagged_value().as_list() : value.as_list();
+}
+
+const Value& cas_from(const Call& call) { return call.input.as_list()[0]; }
+const Value& cas_to(const Call& call) { return call.input.as_list()[1]; }
+
+constexpr FunctionSpec reading(std::string_view f, Shape output) {
+  return {.f = f, .returns = true, .output = output, .reads = true};
+}
+constexpr FunctionSpec changing(std::string_view f, Argument argument, Shape input) {
+  return {.f = f, .argument = argument, .input = input};
+}
+
+constexpr std::array register_functions{
+    reading("read", Shape::anything),
+    changing("write", Argument::restated, Shape::anything),
+};
+constexpr std::array cas_register_functions{
+    reading("read", Shape::anything),
+    changing("write", Argument::restated, Shape::anything),
+    changing("cas", Argument::restated, Shape::pair),
+};
+constexpr std::array kv_functions{
+    reading("get", Shape::optional_string),
+    changing("put", Argument::restated, Shape::string),
+    changing("append", Argument::restated, Shape::string),
+};
+constexpr std::array mutex_functions{
+    changing("acquire", Argument::nothing, Shape::anything),
+    changing("release", Argument::nothing, Shape::anything),
+};
+constexpr std::array set_functions{
+    changing("add", Argument::invoked, Shape::anything),
+    reading("read", Shape::elements),
+    FunctionSpec{.f = "contains", .argument = Argument::invoked, .returns = true, .output = Shape::boolean},
+};
+constexpr std::array counter_functions{
+    changing("add", Argument::invoked, Shape::integer),
+    changing("inc", Argument::invoked, Shape::optional_integer),
+    changing("dec", Argument::invoked, Shape::optional_integer),
+    reading("read", Shape::integer),
+};
+constexpr std::array queue_functions{
+    changing("enqueue", Argument::invoked, Shape::anything),
+    FunctionSpec{.f = "dequeue", .returns = true},
+};
+
+constexpr std::array<std::string_view, 8> names{Register::name,  CasRegister::name,   Kv::name,
+                                                Mutex::name,     Set::name,           Counter::name,
+                                                FifoQueue::name, UnorderedQueue::name};
+
+// What a counter's call adds.
+std::uint64_t amount(const Call& call) {
+  const std::uint64_t n = call.input.is_null() ? 1 : static_cast<std::uint64_t>(call.input.as_integer());
+  return call.f == "dec" ? 0 - n : n;
+}
+
+// The elements, or nothing if one occurs twice.
+bool has_repetition(std::span<const Value> elements) {
+  std::vector<Value> sorted(elements.begin(), elements.end());
+  std::sort(sorted.begin(), sorted.end());
+  return std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
+}
+
+bool holds_exactly(const Bag& bag, std::span<const Value> elements) {
+  if (bag.size() != elements.size()) return false;
+  const bool all_there =
+      std::all_of(elements.begin(), elements.end(), [&](const Value& element) { return bag.count(element) > 0; });
+  return all_there && !has_repetition(elements);
+}
+
+std::string cas_refusal(const Value& state, const Call& call) {
+  if (call.failed) return fmt::format("failed, but the register holds {}, the value it expected", shown(state));
+  return fmt::format("expected {}, but the register holds {}", shown(cas_from(call)), shown(state));
+}
+
+}  // namespace
+
+// --- shapes and names
+// ----------------------------------------------------------------------------------------------------------
+
+std::string_view to_string(Shape shape) {
+  switch (shape) {
+    case Shape::anything: return "any value";
+    case Shape::pair: return "a pair [from to]";
+    case Shape::integer: return "an integer";
+    case Shape::optional_integer: return "an integer or nil";
+    case Shape::string: return "a string";
+    case Shape::optional_string: return "a string or nil";
+    case Shape::boolean: return "true or false";
+    case Shape::elements: return "a list or a set";
+  }
+  FL_ASSERT(false && "unknown shape");
+}
+
+bool fits(Shape shape, const Value& value) {
+  switch (shape) {
+    case Shape::anything: return true;
+    case Shape::pair: return value.is_pair();
+    case Shape::integer: return value.is_integer();
+    case Shape::optional_integer: return value.is_integer() || value.is_null();
+    case Shape::string: return value.is_string();
+    case Shape::optional_string: return value.is_string() || value.is_null();
+    case Shape::boolean: return value.is_boolean();
+    case Shape::elements:
+      return value.is_list() || (value.is_tagged() && value.tag() == "set" && value.tagged_value().is_list());
+  }
+  FL_ASSERT(false && "unknown shape");
+}
+
+std::span<const std::string_view> model_names() { return names; }
+
+const FunctionSpec* find_function(std::span<const FunctionSpec> functions, std::string_view f) {
+  const auto found =
+      std::find_if(functions.begin(), functions.end(), [&](const FunctionSpec& spec) { return spec.f == f; });
+  return found == functions.end() ? nullptr : &*found;
+}
+
+std::span<const FunctionSpec> Register::functions() { return register_functions; }
+std::span<const FunctionSpec> CasRegister::functions() { return cas_register_functions; }
+std::span<const FunctionSpec> Kv::functions() { return kv_functions; }
+std::span<const FunctionSpec> Mutex::functions() { return mutex_functions; }
+std::span<const FunctionSpec> Set::functions() { return set_functions; }
+std::span<const FunctionSpec> Counter::functions() { return counter_functions; }
+std::span<const FunctionSpec> FifoQueue::functions() { return queue_functions; }
+std::span<const FunctionSpec> UnorderedQueue::functions() { return queue_functions; }
+
+bool Register::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool CasRegister::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool Kv::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool Mutex::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool Set::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool Counter::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool FifoQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool UnorderedQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+
+// --- registers
+// -----------------------------------------------------------------------------------------------------------------
+
+std::optional<Value> Register::step(const State& state, const Call& call) const {
+  if (call.f == "write") return call.input;
+  if (call.result_known && call.output != state) return std::nullopt;
+  return state;
+}
+
+bool Register::observer(const Call& call) const { return call.f == "read"; }
+bool Register::commute(const Call& a, const Call& b) const { return observer(a) && observer(b); }
+std::string Register::describe(const State& state) const { return shown(state); }
+
+std::string Register::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  return fmt::format("returned {}, but the register holds {}", shown(call.output), shown(state));
+}
+
+std::optional<Value> CasRegister::step(const State& state, const Call& call) const {
+  if (call.f != "cas") return Register{}.step(state, call);
+  const bool matches = state == cas_from(call);
+  if (call.failed) return matches ? std::nullopt : std::optional(state);
+  if (matches) return cas_to(call);
+  return call.result_known ? std::nullopt : std::optional(state);
+}
+
+bool CasRegister::observer(const Call& call) const {
+  return call.f == "read" || (call.f == "cas" && (call.failed || cas_from(call) == cas_to(call)));
+}
+bool CasRegister::commute(const Call& a, const Call& b) const { return observer(a) && observer(b); }
+std::string CasRegister::describe(const State& state) const { return shown(state); }
+
+std::string CasRegister::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  return call.f == "cas" ? cas_refusal(state, call) : Register{}.explain(state, call);
+}
+
+// --- kv
+// ------------------------------------------------------------------------------------------------------------------------
+
+std::optional<Text> Kv::step(const State& state, const Call& call) const {
+  if (call.f == "append") return state.appended(call.input);
+  if (call.f == "put") return Text().appended(call.input);
+  if (!call.result_known) return state;
+  const std::string_view result = call.output.is_null() ? std::string_view() : call.output.as_text();
+  return state == result ? std::optional(state) : std::nullopt;
+}
+
+bool Kv::observer(const Call& call) const {
+  return call.f == "get" || (call.f == "append" && call.input.as_text().empty());
+}
+std::size_t Kv::weight(const State& state) const { return state.weight(); }
+bool Kv::commute(const Call& a, const Call& b) const { return observer(a) && observer(b); }
+std::string Kv::describe(const State& state) const { return shown(Value(state.to_string())); }
+
+std::string Kv::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  return fmt::format("returned {}, but the key holds {}", shown(call.output), describe(state));
+}
+
+// --- mutex
+// ---------------------------------------------------------------------------------------------------------------------
+
+std::optional<bool> Mutex::step(State held, const Call& call) const {
+  const bool acquires = call.f == "acquire";
+  if (acquires != held) return acquires;
+  return call.result_known ? std::nullopt : std::optional(held);
+}
+
+std::string Mutex::describe(State held) const { return held ? "held" : "free"; }
+
+std::string Mutex::explain(State held, const Call& call) const {
+  if (step(held, call)) return {};
+  return held ? "succeeded, but the lock is held" : "succeeded, but the lock is free";
+}
+
+// --- set
+// -----------------------------------------------------------------------------------------------------------------------
+
+std::optional<Bag> Set::step(const State& state, const Call& call) const {
+  if (call.f == "add") return state.count(call.input) > 0 ? state : state.with(call.input);
+  if (!call.result_known) return state;
+  const bool agrees = call.f == "read" ? holds_exactly(state, elements_of(call.output))
+                                       : (state.count(call.input) > 0) == call.output.as_boolean();
+  return agrees ? std::optional(state) : std::nullopt;
+}
+
+bool Set::observer(const Call& call) const { return call.f != "add"; }
+std::size_t Set::weight(const State& state) const { return state.weight(); }
+bool Set::commute(const Call& a, const Call& b) const {
+  if ((a.f == "add") == (b.f == "add")) return true;
+  const Call& observation = a.f == "add" ? b : a;
+  return observation.f == "contains" && a.input != b.input;
+}
+std::string Set::describe(const State& state) const { return shown(state.sorted(), '{', '}'); }
+
+std::string Set::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  if (call.f == "contains") {
+    return fmt::format("answered {} for {}, but the set is {}", shown(call.output), shown(call.input), describe(state));
+  }
+  const auto elements = elements_of(call.output);
+  for (const Value& element : elements) {
+    if (state.count(element) == 0)
+      return fmt::format("returned {}, which is not in the set {}", shown(element), describe(state));
+  }
+  if (has_repetition(elements)) return "returned an element twice";
+  for (const Value& element : state.sorted()) {
+    if (std::find(elements.begin(), elements.end(), element) == elements.end()) {
+      return fmt::format("did not return {}, which is in the set {}", shown(element), describe(state));
+    }
+  }
+  FL_ASSERT(false && "a read of exactly the set was refused");
+}
+
+// --- counter
+// -------------------------------------------------------------------------------------------------------------------
+
+std::optional<std::int64_t> Counter::step(State state, const Call& call) const {
+  if (call.f != "read") return static_cast<std::int64_t>(static_cast<std::uint64_t>(state) + amount(call));
+  if (call.result_known && call.output.as_integer() != state) return std::nullopt;
+  return state;
+}
+
+std::uint64_t Counter::hash(State state) const { return mix64(static_cast<std::uint64_t>(state)); }
+bool Counter::observer(const Call& call) const { return call.f == "read" || amount(call) == 0; }
+bool Counter::commute(const Call& a, const Call& b) const { return (a.f == "read") == (b.f == "read"); }
+std::string Counter::describe(State state) const { return fmt::format("{}", state); }
+
+std::string Counter::explain(State state, const Call& call) const {
+  if (step(state, call)) return {};
+  return fmt::format("returned {}, but the counter stands at {}", shown(call.output), state);
+}
+
+// --- queues
+// --------------------------------------------------------------------------------------------------------------------
+
+std::optional<Line> FifoQueue::step(const State& state, const Call& call) const {
+  if (call.f == "enqueue") return state.pushed(call.input);
+  const bool empty = state.size() == 0;
+  if (call.result_known && call.output != (empty ? Value() : state.front())) return std::nullopt;
+  return empty ? state : state.popped();
+}
+
+bool FifoQueue::observer(const Call& call) const {
+  return call.f == "dequeue" && call.result_known && call.output.is_null();
+}
+std::size_t FifoQueue::weight(const State& state) const { return state.weight(); }
+
+// An element that goes in behind and another that comes out in front do not meet.
+bool FifoQueue::commute(const Call& a, const Call& b) const {
+  if (a.f == b.f) return observer(a) && observer(b);
+  const Call& in = a.f == "enqueue" ? a : b;
+  const Call& out = a.f == "enqueue" ? b : a;
+  return out.result_known && !out.output.is_null() && out.output != in.input;
+}
+std::string FifoQueue::describe(const State& state) const { return shown(state.items(), '[', ']'); }
+
+std::string FifoQueue::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  if (state.size() == 0) return fmt::format("returned {}, but the queue is empty", shown(call.output));
+  if (call.output.is_null()) return fmt::format("found nothing, but the queue is {}", describe(state));
+  return fmt::format("returned {}, but {} is the oldest of {}", shown(call.output), shown(state.front()),
+                     describe(state));
+}
+
+std::optional<UnorderedQueue::State> UnorderedQueue::step(const State& state, const Call& call) const {
+  if (call.f == "enqueue") return State{.bag = state.bag.with(call.input), .debts = state.debts};
+  if (!call.result_known) return State{.bag = state.bag, .debts = state.debts + 1};
+  if (call.output.is_null()) {
+    if (state.bag.size() > state.debts) return std::nullopt;
+    return State{.bag = {}, .debts = state.debts - state.bag.size()};
+  }
+  if (state.bag.count(call.output) == 0) return std::nullopt;
+  return State{.bag = state.bag.without(call.output), .debts = state.debts};
+}
+
+std::uint64_t UnorderedQueue::hash(const State& state) const { return mix64(state.bag.hash() + state.debts); }
+
+std::size_t UnorderedQueue::weight(const State& state) const { return state.bag.weight(); }
+
+bool UnorderedQueue::commute(const Call& a, const Call& b) const {
+  const auto found_nothing = [](const Call& call) {
+    return call.f == "dequeue" && call.result_known && call.output.is_null();
+  };
+  if (found_nothing(a) || found_nothing(b)) return false;
+  if (a.f == b.f) return true;
+  const Call& in = a.f == "enqueue" ? a : b;
+  const Call& out = a.f == "enqueue" ? b : a;
+  return !out.result_known || out.output != in.input;
+}
+std::string UnorderedQueue::describe(const State& state) const {
+  const std::string bag = shown(state.bag.sorted(), '{', '}');
+  return state.debts == 0 ? bag : fmt::format("{}, less up to {} taken unseen", bag, state.debts);
+}
+
+std::string UnorderedQueue::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  if (call.output.is_null()) return fmt::format("found nothing, but the queue is {}", describe(state));
+  return fmt::format("returned {}, but the queue is {}", shown(call.output), describe(state));
+}
+
+// --- the catalogue
+// -------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+Error bad_initial(std::string_view model, std::string_view wanted, const Value& found) {
+  return Error::bad_input(fmt::format("the initial value of {} must be {}, found {}", model, wanted, shown(found)));
+}
+
+std::string joined(std::span<const std::string_view> words) { return fmt::format("{}", fmt::join(words, ", ")); }
+
+std::span<const FunctionSpec> functions_of(std::string_view model) {
+  auto made = make_model(model);
+  FL_ASSERT(made.ok());
+  return std::visit([](const auto& concrete) { return concrete.functions(); }, made.value());
+}
+
+Bag bag_of(std::span<const Value> values, bool once) {
+  Bag bag;
+  for (const Value& value : values) {
+    if (!once || bag.count(value) == 0) bag = bag.with(value);
+  }
+  return bag;
+}
+
+}  // namespace
+
+Result<AnyModel> make_model(std::string_view name, const ModelOptions& options) {
+  const Value& initial = options.initial;
+  const auto wrong = [&](std::string_view wanted) -> Result<AnyModel> { return bad_initial(name, wanted, initial); };
+  if (name == Register::name) return AnyModel(Register{initial});
+  if (name == CasRegister::name) return AnyModel(CasRegister{initial});
+  if (name == Kv::name) {
+    if (initial.is_null()) return AnyModel(Kv{});
+    return initial.is_string() ? AnyModel(Kv{std::string(initial.as_text())}) : wrong("a string");
+  }
+  if (name == Mutex::name) {
+    if (initial.is_null()) return AnyModel(Mutex{});
+    return initial.is_boolean() ? AnyModel(Mutex{initial.as_boolean()}) : wrong("true (held) or false (free)");
+  }
+  if (name == Counter::name) {
+    if (initial.is_null()) return AnyModel(Counter{});
+    return initial.is_integer() ? AnyModel(Counter{initial.as_integer()}) : wrong("an integer");
+  }
+  const bool holds_elements = name == Set::name || name == FifoQueue::name || name == UnorderedQueue::name;
+  if (!holds_elements) {
+    const std::string_view guess = nearest(name, names);
+    return Error::bad_input(
+        fmt::format("unknown model {}", escape_controls(name)),
+        guess.empty() ? "models: " + joined(names) : fmt::format("did you mean {}? models: {}", guess, joined(names)));
+  }
+  if (!initial.is_null() && !fits(Shape::elements, initial)) return wrong(to_string(Shape::elements));
+  const std::span<const Value> elements = initial.is_null() ? std::span<const Value>() : elements_of(initial);
+  if (name == Set::name) return AnyModel(Set{bag_of(elements, true)});
+  if (name == UnorderedQueue::name) return AnyModel(UnorderedQueue{bag_of(elements, false)});
+  Line line;
+  for (const Value& element : elements) line = line.pushed(element);
+  return AnyModel(FifoQueue{line});
+}
+
+Error unknown_function(std::string_view model, std::string_view f, std::string_view place) {
+  std::vector<std::string_view> known;
+  for (const FunctionSpec& spec : functions_of(model)) known.push_back(spec.f);
+  std::vector<std::string_view> elsewhere;
+  for (const std::string_view other : names) {
+    if (find_function(functions_of(other), f) != nullptr) elsewhere.push_back(other);
+  }
+  std::string remedy =
+      elsewhere.empty()
+          ? fmt::format("no model knows {}; models: {}", escape_controls(f), joined(names))
+          : fmt::format("{} is known to {}: choose it with --model", escape_controls(f), joined(elsewhere));
+  return Error::bad_input(
+      fmt::format("{}: model {} does not know {}; it knows {}", place, model, escape_controls(f), joined(known)),
+      std::move(remedy));
+}
+
+}  // namespace faultline

@@ -1,0 +1,60 @@
+// Bystanders: which relaxed operations can make a difference to a core, according to the verifier.
+//
+// A relaxed operation may be used anywhere after its invocation, or never; so whether a core has a legal order depends
+// only on how often each kind of relaxed operation is used in an order that uses as few as possible. The bounds below
+// hold for such an order: one more use could be taken out of it and leave it legal.
+//
+//   register      The next operation of the order must look at what a write or cas left behind, or it could go: so its
+//   value is
+//                 read, expected by a cas of the core, or expected by a relaxed cas whose own value is wanted. A failed
+//                 cas of the core looks at every value. Between two operations of the core the same write (or cas) is
+//                 used once: after a second use the value is the same as after the first, and all in between could go.
+//   kv            As register; a put is looked at by a get of the core whose result begins with its text, an append by
+//   one whose
+//                 result contains its text, once per occurrence.
+//   mutex         As register, with the two states of the lock for values.
+//   set           Only an element that a read or `contains` of the core has seen; once.
+//   queues        An element that nobody of the core dequeues could stay away, with whoever takes it; so enqueue v as
+//   often as the
+//                 core dequeues v, dequeue as often as the core enqueues (or the queue holds elements at the
+//                 beginning).
+//   counter       Every addition can matter.
+// Observers never matter: they change nothing and their results are forgotten.
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <faultline/model.hpp>
+
+namespace faultline {
+
+class Bystanders {
+ public:
+  // `core`: the calls kept, with results; `relaxed`: those that may happen. `initial` is the model's initial value.
+  Bystanders(std::string_view model, const Value& initial, std::span<const Call> core, std::span<const Call> relaxed);
+
+  // What kind of relaxed call it is: of one kind, those invoked first are as good as any.
+  [[nodiscard]] std::pair<std::string_view, Value> kind(const Call& call) const;
+  // How often calls of its kind can be of use; 0: they can be left out. REQUIRES: it is no observer.
+  [[nodiscard]] std::size_t uses(const Call& call) const;
+
+ private:
+  void note_core(const Call& call);
+  void follow(std::span<const Call> relaxed);
+  [[nodiscard]] bool nobody_looks_for(const Value& value) const { return !wanted_.contains(value); }
+  [[nodiscard]] std::size_t kv_uses(const Call& call) const;
+
+  std::string_view model_;
+  std::size_t core_size_;
+  std::size_t failed_cas_ = 0;             // of the core
+  std::set<Value> wanted_;                 // register: values looked at; set: elements seen
+  std::map<Value, std::size_t> dequeued_;  // by the core
+  std::size_t enqueued_ = 0;               // by the core or the beginning
+  std::vector<std::string> results_;       // of the core's gets
+};
+
+}  // namespace faultline

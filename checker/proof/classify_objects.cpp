@@ -1,0 +1,314 @@
+// Classes of kv stores with appends, locks, sets, counters and queues. Words as in classify_register.cpp: *before* and
+// *after* are real time; an operation that is not known to have failed *may* take effect.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "classify.hpp"
+
+namespace faultline {
+
+namespace {
+
+bool before(const Fact& a, const Fact& b) { return a.certain() && a.returned < b.invoked; }
+
+// The operations of one function that may take effect; with an argument: only those with it.
+std::vector<const Fact*> effects(const Facts& facts, std::string_view f) {
+  std::vector<const Fact*> found;
+  for (const Fact& fact : facts.all()) {
+    if (fact.call.f == f && !fact.failed()) found.push_back(&fact);
+  }
+  return found;
+}
+std::vector<const Fact*> effects(const Facts& facts, std::string_view f, const Value& argument) {
+  std::vector<const Fact*> found = effects(facts, f);
+  std::erase_if(found, [&](const Fact* fact) { return fact->call.input != argument; });
+  return found;
+}
+
+std::vector<const Fact*> failures(const Facts& facts, std::string_view f, const Value& argument) {
+  std::vector<const Fact*> found;
+  for (const Fact& fact : facts.all()) {
+    if (fact.call.f == f && fact.failed() && fact.call.input == argument) found.push_back(&fact);
+  }
+  return found;
+}
+
+bool all_after(const std::vector<const Fact*>& effects, const Fact& observer) {
+  return std::all_of(effects.begin(), effects.end(), [&](const Fact* effect) { return before(observer, *effect); });
+}
+
+std::vector<Value> elements_of(const Value& value) {
+  if (value.is_null()) return {};
+  const auto items = value.is_tagged() ? value.tagged_value().as_list() : value.as_list();
+  return {items.begin(), items.end()};
+}
+
+bool contains(const std::vector<Value>& values, const Value& value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+std::string observer_name(const Fact& fact) { return fmt::format("The {} by process {}", fact.call.f, fact.process); }
+
+Naming make(const Facts& facts, std::string name, const Fact& culprit, const Fact* contradicted, std::string sentence) {
+  Naming naming{.name = std::move(name), .sentence = std::move(sentence), .culprit = culprit.operation};
+  if (contradicted == nullptr) return naming;
+  naming.contradicted = contradicted->operation;
+  if (before(*contradicted, culprit)) naming.gap = facts.duration(contradicted->returned, culprit.invoked);
+  if (before(culprit, *contradicted)) naming.gap = facts.duration(culprit.returned, contradicted->invoked);
+  return naming;
+}
+
+Naming misses(const Facts& facts, const Fact& observer, const Fact& effect) {
+  return make(facts, "lost-element", observer, &effect,
+              fmt::format("{} misses {}, acknowledged to process {}.", observer_name(observer),
+                          shown(effect.call.input), effect.process));
+}
+
+// Nothing that could have put the value there began before the observer had returned.
+std::optional<Naming> unexpected(const Facts& facts, const Fact& observer, const Value& value, std::string_view adder,
+                                 std::string_view has, std::string_view never) {
+  const auto added = effects(facts, adder, value);
+  if (!all_after(added, observer)) return std::nullopt;
+  const std::string start = fmt::format("{} {} {}", observer_name(observer), has, shown(value));
+  if (!added.empty()) {
+    return make(facts, "unexpected", observer, added[0],
+                fmt::format("{}, whose only {} began {} later.", start, adder,
+                            facts.gap(observer.returned, added[0]->invoked)));
+  }
+  const auto failed = failures(facts, adder, value);
+  if (failed.empty()) return make(facts, "unexpected", observer, nullptr, fmt::format("{}, never {}.", start, never));
+  return make(facts, "unexpected", observer, failed[0],
+              fmt::format("{}, whose {} by process {} had definitely failed.", start, adder, failed[0]->process));
+}
+
+// The fewest times `piece` can occur when the text is cut into the given pieces; none if it cannot be cut so.
+std::optional<std::size_t> fewest_uses(std::string_view text, const std::set<std::string_view>& pieces,
+                                       std::string_view piece) {
+  constexpr std::size_t impossible = SIZE_MAX;
+  std::vector<std::size_t> fewest(text.size() + 1, impossible);
+  fewest[0] = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (fewest[at] == impossible) continue;
+    for (const std::string_view next : pieces) {
+      if (next.empty() || text.substr(at, next.size()) != next) continue;
+      std::size_t& there = fewest[at + next.size()];
+      there = std::min(there, fewest[at] + (next == piece ? 1 : 0));
+    }
+  }
+  return fewest.back() == impossible ? std::nullopt : std::optional(fewest.back());
+}
+
+// The one append of a text, whose text the result holds twice however it is cut into the texts that were ever written.
+std::optional<Naming> double_append(const Facts& facts, const Fact& get, const Value& initial) {
+  const std::string_view text = get.call.output.as_text();
+  std::set<std::string_view> pieces;
+  std::map<std::string_view, std::size_t> issued;
+  if (initial.is_string()) pieces.insert(initial.as_text());
+  for (const std::string_view f : {"put", "append"}) {
+    for (const Fact* fact : effects(facts, f)) {
+      pieces.insert(fact->call.input.as_text());
+      ++issued[fact->call.input.as_text()];
+    }
+  }
+  for (const Fact* append : effects(facts, "append")) {
+    const std::string_view piece = append->call.input.as_text();
+    const std::size_t first = text.find(piece);
+    const bool initially = initial.is_string() && initial.as_text() == piece;
+    if (piece.empty() || initially || issued[piece] != 1 || first == std::string_view::npos) continue;
+    if (text.find(piece, first + piece.size()) == std::string_view::npos) continue;
+    const auto fewest = fewest_uses(text, pieces, piece);
+    if (!fewest || *fewest < 2) continue;
+    return make(
+        facts, "double-apply", get, append,
+        fmt::format("Process {} issued {} once; the get by process {} shows it {}.", append->process,
+                    phrase(append->call), get.process, *fewest == 2 ? "twice" : fmt::format("{} times", *fewest)));
+  }
+  return std::nullopt;
+}
+
+Naming inversion(const Facts& facts, const Fact& newer, const Fact& older) {
+  return make(facts, "inversion", older, &newer,
+              fmt::format("Process {} read {}; {} later process {} read the older {}.", newer.process,
+                          facts.key_is(newer.call.output), facts.gap(newer.returned, older.invoked), older.process,
+                          shown(older.call.output)));
+}
+
+// A get before a get whose result is a beginning of the first's, and whatever could clear the key is before the first or after the
+// second: texts only grow in between.
+std::optional<Naming> append_inversion(const Facts& facts) {
+  const auto text = [](const Fact& get) {
+    return get.call.output.is_null() ? std::string_view() : get.call.output.as_text();
+  };
+  const auto core = facts.core();
+  const auto puts = effects(facts, "put");
+  for (const Fact* newer : core) {
+    for (const Fact* older : core) {
+      if (newer->call.f != "get" || older->call.f != "get" || !before(*newer, *older)) continue;
+      if (text(*older).size() >= text(*newer).size() || !text(*newer).starts_with(text(*older))) continue;
+      const bool kept = std::all_of(puts.begin(), puts.end(),
+                                    [&](const Fact* put) { return before(*put, *newer) || before(*older, *put); });
+      if (kept) return inversion(facts, *newer, *older);
+    }
+  }
+  return std::nullopt;
+}
+
+// A read before a read that returns only some of its elements: nothing is ever removed.
+std::optional<Naming> set_inversion(const Facts& facts) {
+  const auto core = facts.core();
+  for (const Fact* newer : core) {
+    for (const Fact* older : core) {
+      if (newer->call.f != "read" || older->call.f != "read" || !before(*newer, *older)) continue;
+      const auto many = elements_of(newer->call.output), few = elements_of(older->call.output);
+      const bool part = std::all_of(few.begin(), few.end(), [&](const Value& value) { return contains(many, value); });
+      if (part && few.size() < many.size()) return inversion(facts, *newer, *older);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Naming> classify_append(const Facts& facts, const Value& initial) {
+  const auto core = facts.core();
+  for (const Fact* get : core) {
+    if (get->call.f != "get") continue;
+    if (!get->call.output.is_null()) {
+      if (auto naming = double_append(facts, *get, initial)) return naming;
+    }
+    const std::string_view text = get->call.output.is_null() ? std::string_view() : get->call.output.as_text();
+    const auto puts = effects(facts, "put");
+    for (const Fact* append : core) {
+      // Appended before the get, and whatever could clear the key is before the append or after the get.
+      if (append->call.f != "append" || !before(*append, *get) ||
+          text.find(append->call.input.as_text()) != std::string_view::npos)
+        continue;
+      const bool kept = std::all_of(puts.begin(), puts.end(),
+                                    [&](const Fact* put) { return before(*put, *append) || before(*get, *put); });
+      if (kept) return misses(facts, *get, *append);
+    }
+  }
+  return append_inversion(facts);
+}
+
+// Two acquisitions, and whatever could release the lock is before both or after both.
+std::optional<Naming> classify_mutex(const Facts& facts) {
+  const auto core = facts.core();
+  const auto releases = effects(facts, "release");
+  for (const Fact* second : core) {
+    for (const Fact* first : core) {
+      if (first == second) break;
+      if (first->call.f != "acquire" || second->call.f != "acquire" || first->process == second->process) continue;
+      const auto outside = [&](const Fact* release) {
+        return (before(*release, *first) && before(*release, *second)) ||
+               (before(*first, *release) && before(*second, *release));
+      };
+      if (!std::all_of(releases.begin(), releases.end(), outside)) continue;
+      const EventIndex both = std::max(first->returned, second->returned);
+      auto end = static_cast<EventIndex>(facts.history().size() - 1);
+      for (const Fact* release : releases) {
+        if (release->invoked > both) end = std::min(end, release->invoked);
+      }
+      const std::string overlap = end > both ? "for " + facts.gap(both, end) : "when the history ended";
+      const std::string lock = facts.key_name("");
+      return make(facts, "two-holders", *second, first,
+                  fmt::format("Processes {} and {} both held {} {}.", first->process, second->process,
+                              lock.empty() ? "the lock" : "lock " + lock, overlap));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Naming> classify_set(const Facts& facts, const Value& initial) {
+  const std::vector<Value> beginning = elements_of(initial);
+  const auto core = facts.core();
+  for (const Fact* read : core) {
+    const bool asks = read->call.f == "contains";
+    if (read->call.f != "read" && !asks) continue;
+    std::vector<Value> seen;
+    if (!asks) seen = elements_of(read->call.output);
+    if (asks && read->call.output == Value(true)) seen.push_back(read->call.input);
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      if (std::find(seen.begin(), seen.begin() + static_cast<std::ptrdiff_t>(i), seen[i]) !=
+          seen.begin() + static_cast<std::ptrdiff_t>(i)) {
+        return make(facts, "duplicate", *read, nullptr,
+                    fmt::format("{} has {} twice.", observer_name(*read), shown(seen[i])));
+      }
+      if (contains(beginning, seen[i])) continue;
+      if (auto naming = unexpected(facts, *read, seen[i], "add", asks ? "found" : "has", "added")) return naming;
+    }
+    for (const Fact* add : core) {  // nothing is ever removed
+      const bool looked_for = !asks || (read->call.input == add->call.input && read->call.output == Value(false));
+      if (add->call.f == "add" && before(*add, *read) && looked_for && !contains(seen, add->call.input))
+        return misses(facts, *read, *add);
+    }
+  }
+  return set_inversion(facts);
+}
+
+// Only where a single addition explains everything: one that may have happened when the read returned.
+std::optional<Naming> classify_counter(const Facts& facts, const Value& initial) {
+  const std::int64_t start = initial.is_integer() ? initial.as_integer() : 0;
+  for (const Fact* read : facts.core()) {
+    if (read->call.f != "read") continue;
+    std::vector<const Fact*> additions;
+    for (const Fact& fact : facts.all()) {
+      if (fact.call.f != "read" && !fact.failed() && !before(*read, fact)) additions.push_back(&fact);
+    }
+    if (additions.size() != 1) continue;
+    const Fact& only = *additions[0];
+    std::int64_t amount = only.call.input.is_null() ? 1 : only.call.input.as_integer();
+    if (only.call.f == "dec") amount = -amount;
+    const std::int64_t seen = read->call.output.as_integer();
+    if (amount == 0 || amount > INT32_MAX || amount < INT32_MIN || start > INT32_MAX || start < INT32_MIN) continue;
+    if (seen == start + 2 * amount) {
+      return make(facts, "double-apply", *read, &only,
+                  fmt::format("Process {} issued {} once; the read by process {} shows it twice.", only.process,
+                              phrase(only.call), read->process));
+    }
+    if (seen == start && before(only, *read)) {
+      return make(facts, "lost-element", *read, &only,
+                  fmt::format("{} misses {}, acknowledged to process {}.", observer_name(*read), phrase(only.call),
+                              only.process));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Naming> classify_queue(const Facts& facts, const Value& initial) {
+  const std::vector<Value> beginning = elements_of(initial);
+  const auto core = facts.core();
+  const auto dequeues = effects(facts, "dequeue");
+  for (const Fact* dequeue : core) {
+    if (dequeue->call.f != "dequeue") continue;
+    const Value& value = dequeue->call.output;
+    if (value.is_null()) {
+      // Enqueued before, and whatever could have taken it is after.
+      for (const Fact* enqueue : core) {
+        if (enqueue->call.f != "enqueue" || !before(*enqueue, *dequeue)) continue;
+        const bool still_there = std::all_of(dequeues.begin(), dequeues.end(), [&](const Fact* taker) {
+          return (taker->certain() && taker->call.output != enqueue->call.input) || before(*dequeue, *taker);
+        });
+        if (still_there) return misses(facts, *dequeue, *enqueue);
+      }
+      continue;
+    }
+    if (contains(beginning, value)) continue;
+    if (auto naming = unexpected(facts, *dequeue, value, "enqueue", "returned", "enqueued")) return naming;
+    for (const Fact* other : core) {
+      if (other == dequeue) break;
+      if (other->call.f != "dequeue" || other->call.output != value || effects(facts, "enqueue", value).size() != 1)
+        continue;
+      const std::string queue = facts.key_name("");
+      return make(facts, "duplicate", *dequeue, other,
+                  fmt::format("Processes {} and {} both dequeued {}{}, enqueued only once.", other->process,
+                              dequeue->process, shown(value), queue.empty() ? "" : " from " + queue));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace faultline

@@ -1,0 +1,172 @@
+// Selectors resolve when a decision fires: which nodes, which grudge.
+#include <faultline/grudge.hpp>
+#include <faultline/nemesis.hpp>
+
+#include <algorithm>
+#include <array>
+
+#include "strict.hpp"
+
+namespace faultline {
+
+namespace {
+
+constexpr std::array<std::string_view, 8> shapes{"halves", "random_halves",   "isolate_one", "minority",
+                                                 "bridge", "majorities_ring", "primaries",   "one_way"};
+constexpr std::array<std::string_view, 6> targets{"one", "minority", "majority", "primaries", "random", "all"};
+
+// Of `count` at random, in the cluster's order.
+Nodes some(const Nodes& nodes, std::size_t count, Rng& rng) {
+  std::vector<std::size_t> order(nodes.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  rng.shuffle(std::span(order));
+  order.resize(std::min(count, order.size()));
+  std::sort(order.begin(), order.end());
+  Nodes chosen;
+  for (const std::size_t i : order) chosen.push_back(nodes[i]);
+  return chosen;
+}
+
+Nodes select(std::string_view target, const Nodes& nodes, const Nodes& primaries, Rng& rng) {
+  const std::size_t n = nodes.size();
+  if (target == "all") return nodes;
+  if (target == "one") return some(nodes, 1, rng);
+  if (target == "majority") return some(nodes, quorum(n), rng);
+  if (target == "random") return some(nodes, 1 + rng.below(n), rng);
+  if (target == "minority") return some(nodes, 1 + rng.below(std::max<std::size_t>(1, n - quorum(n))), rng);
+  FL_ASSERT(target == "primaries");
+  Nodes known;
+  for (const NodeName& node : nodes) {
+    if (std::find(primaries.begin(), primaries.end(), node) != primaries.end()) known.push_back(node);
+  }
+  return known.empty() ? some(nodes, 1, rng) : known;
+}
+
+Grudge shape_grudge(std::string_view shape, const Nodes& nodes, const Nodes& primaries, Rng& rng) {
+  if (shape == "halves") return halves(nodes);
+  if (shape == "random_halves") return random_halves(nodes, rng);
+  if (shape == "isolate_one") return isolate_one(nodes, rng);
+  if (shape == "minority") return minority(nodes, rng);
+  if (shape == "bridge") return bridge(nodes, rng);
+  if (shape == "majorities_ring") return majorities_ring(nodes, rng);
+  FL_ASSERT(shape == "primaries");
+  return isolate(nodes, select("primaries", nodes, primaries, rng));
+}
+
+std::string_view text_of(const Value& parameters, std::string_view name) {
+  const Value& value = parameters.get(name);
+  return value.is_string() ? value.as_text() : std::string_view();
+}
+
+bool is_explicit(const Fault& fault) { return !fault.nodes.empty() || !fault.grudge.empty(); }
+
+Result<void> validate_word(const Value& word, std::string_view what, std::span<const std::string_view> known) {
+  if (!word.is_string()) {
+    return Error::bad_input(fmt::format("the {} is missing or no string: {}", what, clip(word.to_string(), 80)),
+                            fmt::format("known: {}", joined(known)));
+  }
+  if (std::find(known.begin(), known.end(), word.as_text()) == known.end())
+    return unknown_word(what, word.as_text(), known);
+  return {};
+}
+
+Result<void> validate_partition(const Fault& fault) {
+  if (!fault.nodes.empty()) {
+    return Error::bad_input("a partition has a grudge or a shape, not nodes", R"(e.g. {"shape":"isolate_one"})");
+  }
+  if (is_explicit(fault)) return {};
+  if (auto checked = validate_word(fault.parameters.get("shape"), "shape", shapes); !checked) return checked;
+  const Value& inner = fault.parameters.get("of");
+  if (text_of(fault.parameters, "shape") != "one_way") {
+    if (!inner.is_null()) return Error::bad_input("'of' belongs to the shape one_way alone");
+    return {};
+  }
+  if (auto checked = validate_word(inner, "shape of one_way", shapes); !checked) return checked;
+  if (inner.as_text() == "one_way") return Error::bad_input("one_way of one_way says nothing");
+  return {};
+}
+
+Result<void> validate_target(const Fault& fault, const Nodes& nodes) {
+  if (!fault.grudge.empty())
+    return Error::bad_input(fmt::format("a {} has nodes or a target, not a grudge", fault.kind));
+  if (is_explicit(fault)) return {};
+  const Value& target = fault.parameters.get("target");
+  if (!target.is_list()) return validate_word(target, "target", targets);
+  const auto listed = node_list(target, "'target'");
+  if (!listed) return listed.error();
+  if (listed.value().empty()) return Error::bad_input("'target' is an empty list: the fault would hit nobody");
+  for (const NodeName& node : listed.value()) {
+    if (auto known = known_node(node, nodes); !known) return known;
+  }
+  return {};
+}
+
+Value with_parameter(const Value& parameters, std::string_view name, Value value) {
+  std::vector<Value::Entry> entries;
+  if (parameters.is_map()) entries.assign(parameters.as_map().begin(), parameters.as_map().end());
+  entries.emplace_back(name, std::move(value));
+  return Value::map(std::move(entries));
+}
+
+}  // namespace
+
+std::span<const std::string_view> shape_names() { return shapes; }
+std::span<const std::string_view> target_names() { return targets; }
+
+bool needs_primaries(const Fault& fault) {
+  if (is_explicit(fault)) return false;
+  for (const std::string_view name : {"shape", "of", "target"}) {
+    if (text_of(fault.parameters, name) == "primaries") return true;
+  }
+  return false;
+}
+
+Result<void> validate(const Fault& fault, const Nodes& nodes) {
+  const Package* package = package_of_kind(fault.kind);
+  if (package == nullptr) {
+    std::vector<std::string_view> kinds;
+    for (const Package& known : packages()) kinds.push_back(known.kind);
+    return unknown_word("kind of fault", fault.kind, kinds);
+  }
+  if (!fault.parameters.is_null()) {
+    auto checked = only_fields(fault.parameters, fmt::format("parameters of {}", fault.kind), package->parameters);
+    if (!checked) return checked;
+  }
+  for (const NodeName& node : fault.nodes) {
+    if (auto known = known_node(node, nodes); !known) return known;
+  }
+  for (const auto& [node, dropped] : fault.grudge) {
+    if (auto known = known_node(node, nodes); !known) return known;
+    for (const NodeName& from : dropped) {
+      if (auto known = known_node(from, nodes); !known) return known;
+    }
+  }
+  return fault.kind == "partition" ? validate_partition(fault) : validate_target(fault, nodes);
+}
+
+Result<Fault> resolve(const Fault& fault, const Nodes& nodes, const Nodes& primaries, Rng& rng) {
+  if (nodes.empty()) return Error::environment("there is no node a fault could hit");
+  if (const auto valid = validate(fault, nodes); !valid) return valid.error();
+  if (is_explicit(fault)) return fault;
+  Fault resolved = fault;
+  const Nodes now_primary = needs_primaries(fault) ? primaries : Nodes();
+  if (needs_primaries(fault) && primaries.empty()) {
+    resolved.parameters = with_parameter(fault.parameters, "fallback", "no primary answered");
+  }
+  if (fault.kind != "partition") {
+    const Value& target = fault.parameters.get("target");
+    resolved.nodes =
+        target.is_list() ? node_list(target, "'target'").value() : select(target.as_text(), nodes, now_primary, rng);
+    return resolved;
+  }
+  const std::string_view shape = text_of(fault.parameters, "shape");
+  if (shape == "one_way") {
+    const Grudge whole = shape_grudge(text_of(fault.parameters, "of"), nodes, now_primary, rng);
+    resolved.grudge = one_way(whole, nodes, rng);
+  } else {
+    resolved.grudge = shape_grudge(shape, nodes, now_primary, rng);
+  }
+  return resolved;
+}
+
+}  // namespace faultline

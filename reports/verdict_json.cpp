@@ -1,0 +1,223 @@
+// verdict.json, which is also what --json prints: one object, schema 1. Consumers ignore fields they do not know; a
+// removal would raise the schema. Lists are bounded, and what is left out is counted.
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "json_writer.hpp"
+#include "story.hpp"
+#include "words.hpp"
+
+namespace faultline {
+
+using namespace reports;
+
+namespace {
+
+constexpr std::size_t max_keys = 1000;
+constexpr std::size_t max_anomalies = 100;
+constexpr std::size_t max_operations = 10000;  // per list of an anomaly
+
+// A key of ordinary size as the value it is, a huge one as text that says so.
+JsonWriter& write_key_value(JsonWriter& json, const Value& key) {
+  return json_text(key).size() <= value_limit ? json.value(key) : json.string(show_key(key));
+}
+
+double in_seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+
+void write_operation(JsonWriter& json, const History& history, OperationIndex index, bool in_core) {
+  const Operation o = history.operation(index);
+  json.open_object(true).key("operation").number(index);
+  if (const std::uint32_t line = history.line(o.invoked); line > 0) json.key("line").number(line);
+  if (o.completed != none && history.line(o.completed) > 0)
+    json.key("completed_line").number(history.line(o.completed));
+  json.key("process").integer(o.process).key("text").string(operation_text(history, index));
+  json.key("outcome").string(to_string(o.outcome));
+  if (const std::string node = node_text(history, index); !node.empty()) json.key("node").string(node);
+  if (const Instant t = history.time(o.invoked); t != no_time) json.key("time").integer(t.time_since_epoch().count());
+  if (o.completed != none && history.time(o.completed) != no_time) {
+    json.key("completed_time").integer(history.time(o.completed).time_since_epoch().count());
+  }
+  json.key("role").string(in_core ? "core" : "context").close();
+}
+
+void write_candidates(JsonWriter& json, const std::vector<Candidate>& candidates) {
+  json.key("candidates").open_list();
+  for (const Candidate& candidate : candidates) {
+    json.open_object(true).key("operation").number(candidate.operation).key("legal").boolean(candidate.legal);
+    json.key("needs").string(candidate.needs).key("has").string(candidate.has).key("why").string(candidate.why).close();
+  }
+  json.close();
+}
+
+void write_anomaly(JsonWriter& json, const History& history, const Anomaly& anomaly) {
+  json.open_object().key("class").string(anomaly.name).key("key");
+  write_key_value(json, anomaly.key).key("sentence").string(harmless(anomaly.sentence));
+  if (anomaly.culprit != none) json.key("culprit").number(anomaly.culprit);
+  if (anomaly.contradicted != none) json.key("contradicted").number(anomaly.contradicted);
+  if (anomaly.gap) json.key("gap_ns").integer(anomaly.gap->count());
+  json.key("one_minimal").boolean(anomaly.one_minimal);
+  json.key("operations").open_list();
+  for (std::size_t i = 0; i < std::min(anomaly.core.size(), max_operations); ++i)
+    write_operation(json, history, anomaly.core[i], true);
+  for (std::size_t i = 0; i < std::min(anomaly.context.size(), max_operations); ++i) {
+    write_operation(json, history, anomaly.context[i], false);
+  }
+  json.close();
+  json.key("core_operations").number(anomaly.core.size()).key("context_operations").number(anomaly.context.size());
+  json.key("prefix").open_list();
+  for (std::size_t i = 0; i < std::min(anomaly.prefix.size(), max_operations); ++i) {
+    json.open_object(true)
+        .key("operation")
+        .number(anomaly.prefix[i].operation)
+        .key("state")
+        .string(anomaly.prefix[i].state)
+        .close();
+  }
+  json.close();
+  write_candidates(json, anomaly.candidates);
+  json.close();
+}
+
+void write_key(JsonWriter& json, const KeyVerdict& key) {
+  write_key_value(json.open_object(true).key("key"), key.key)
+      .key("verdict")
+      .string(to_string(key.kind))
+      .key("engine")
+      .string(key.engine);
+  json.key("operations").number(key.operations).key("longest_prefix").number(key.longest_prefix);
+  json.key("configurations").number(key.cost.configurations).key("peak_bytes").number(key.cost.peak_bytes);
+  json.key("seconds").seconds(in_seconds(key.cost.time));
+  if (!key.reason.empty()) json.key("reason").string(harmless(key.reason));
+  json.close();
+}
+
+void write_run(JsonWriter& json, const RunInfo& run) {
+  json.key("run").string(run.directory).key("target").string(run.target).key("workload").string(run.workload);
+  json.key("nemesis").open_list(true);
+  for (const std::string& nemesis : run.nemesis) json.string(nemesis);
+  json.close();
+  json.key("faults").open_list();
+  for (const FaultEffect& fault : run.faults) {
+    json.open_object(true)
+        .key("kind")
+        .string(fault.kind)
+        .key("count")
+        .number(fault.count)
+        .key("effect")
+        .string(fault.effect);
+    json.key("bit").boolean(fault.bit).close();
+  }
+  json.close();
+  json.key("seed").number(run.seed).key("nodes").number(run.nodes).key("concurrency").number(run.concurrency);
+  json.key("leader_changes").number(run.leader_changes);
+  json.key("versions").open_object(true);
+  for (const auto& [name, version] : run.versions) json.key(name).string(version);
+  json.close();
+  json.key("artefacts").open_list();
+  for (const auto& [name, hash] : run.artefacts)
+    json.open_object(true).key("file").string(name).key("sha256").string(hash).close();
+  json.close();
+}
+
+void write_totals(JsonWriter& json, const ReportInput& input) {
+  const Coverage c = coverage(*input.history);
+  const Verdict none_yet;
+  const Verdict& verdict = input.verdict ? *input.verdict : none_yet;
+  const KeyCounts keys = key_counts(input);
+  json.key("model").string(verdict.model).key("engine").string(verdict.engine);
+  json.key("operations").number(input.verdict ? verdict.operations : c.operations).key("keys").number(keys.total);
+  json.key("seconds_parse")
+      .seconds(in_seconds(input.seconds_parse))
+      .key("seconds_check")
+      .seconds(in_seconds(verdict.cost.time));
+  json.key("peak_rss_bytes").number(input.peak_rss_bytes);
+  json.key("certificate_verified").boolean(input.certificate_verified);
+  json.key("keys_valid")
+      .number(keys.valid)
+      .key("keys_invalid")
+      .number(keys.invalid)
+      .key("keys_unknown")
+      .number(keys.unknown);
+  json.key("failed_operations")
+      .number(verdict.failed_operations)
+      .key("open_operations")
+      .number(verdict.open_operations);
+  json.key("coverage")
+      .open_object(true)
+      .key("operations")
+      .number(c.operations)
+      .key("under_fault")
+      .number(c.under_fault);
+  json.key("ok").number(c.ok).key("fail").number(c.fail).key("info").number(c.open).close();
+  json.key("cost").open_object(true).key("configurations").number(verdict.cost.configurations);
+  json.key("peak_bytes").number(verdict.cost.peak_bytes).key("seconds").seconds(in_seconds(verdict.cost.time)).close();
+}
+
+void write_details(JsonWriter& json, const ReportInput& input) {
+  const Verdict none_yet;
+  const Verdict& verdict = input.verdict ? *input.verdict : none_yet;
+  json.key("anomalies").open_list();
+  for (std::size_t i = 0; i < std::min(verdict.anomalies.size(), max_anomalies); ++i) {
+    write_anomaly(json, *input.history, verdict.anomalies[i]);
+  }
+  json.close();
+  json.key("anomalies_left_out").number(verdict.anomalies.size() - std::min(verdict.anomalies.size(), max_anomalies));
+  json.key("by_key").open_list();
+  for (std::size_t i = 0; i < std::min(verdict.by_key.size(), max_keys); ++i) write_key(json, verdict.by_key[i]);
+  json.close();
+  json.key("by_key_left_out").number(verdict.by_key.size() - std::min(verdict.by_key.size(), max_keys));
+  json.key("ignored").open_list();
+  for (const std::string& text : verdict.ignored) json.string(text);
+  json.close();
+  json.key("warnings").open_list();
+  for (const std::string& text : input.history->warnings()) json.string(text);
+  json.close();
+}
+
+std::string_view ending_word(Ending ending) {
+  switch (ending) {
+    case Ending::judged: return "judged";
+    case Ending::not_checked_yet: return "not-checked-yet";
+    case Ending::interrupted: return "interrupted";
+    case Ending::harness_failure: return "harness-failure";
+  }
+  FL_ASSERT(false && "unknown ending");
+}
+
+}  // namespace
+
+std::string render_verdict_json(const ReportInput& input) {
+  JsonWriter json;
+  const VerdictKind kind = effective_verdict(input);
+  json.open_object()
+      .key("schema")
+      .number(1)
+      .key("verdict")
+      .string(to_string(kind))
+      .key("exit_code")
+      .integer(exit_code(input));
+  json.key("ending")
+      .string(ending_word(input.ending))
+      .key("headline")
+      .string(headline(input))
+      .key("property")
+      .string(property(input));
+  const bool plainly_valid = kind == VerdictKind::valid && input.ending == Ending::judged;
+  json.key("reason").text_or_null(plainly_valid ? "" : contradiction(input));
+  json.key("vacuous").boolean(!input.vacuous.empty());
+  if (!input.failure.empty()) json.key("error").string(harmless(input.failure));
+  write_totals(json, input);
+  if (input.run) write_run(json, *input.run);
+  json.key("source").text_or_null(history_file(input)).key("utc").text_or_null(input.utc);
+  json.key("tool").open_object(true);
+  for (const auto& [name, text] : input.tool) json.key(name).string(text);
+  json.close();
+  json.key("commands").open_list();
+  for (const Command& command : commands(input)) json.string(command.line);
+  json.close();
+  write_details(json, input);
+  return json.close().take();
+}
+
+}  // namespace faultline

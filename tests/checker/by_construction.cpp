@@ -1,0 +1,231 @@
+#include "by_construction.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <faultline/assert.hpp>
+#include <faultline/rng.hpp>
+
+namespace faultline::test {
+
+namespace {
+
+constexpr std::int64_t marker = 777'777;   // written first, gone (or, where things only grow, there) ever after
+constexpr std::int64_t unheard = 888'888;  // never written
+
+// One object of each kind, simulated with the standard library: nothing shared with the models.
+struct Object {
+  Value cell;
+  std::string text;
+  bool held = false;
+  std::set<Value> set;
+  std::int64_t count = 0;
+  std::deque<Value> queue;
+};
+
+struct Running {
+  enum class Stage { idle, asked, done } stage = Stage::idle;
+  OperationIndex operation = none;
+  std::size_t key = 0;
+  std::string f;
+  Value input;
+  Value output;
+  bool refused = false;  // it had no effect and the object says so
+  bool vanishes = false;
+};
+
+class Simulation {
+ public:
+  explicit Simulation(const Recipe& recipe)
+      : recipe_(recipe), rng_(Rng(recipe.seed).fork(recipe.model)), objects_(recipe.keys), clients_(recipe.clients) {
+    for (std::size_t c = 0; c < recipe.clients; ++c) processes_.push_back(static_cast<Process>(c));
+  }
+
+  History run() {
+    begin_with_marker();
+    while (asked_ < recipe_.operations || std::any_of(clients_.begin(), clients_.end(), busy)) {
+      const std::size_t c = rng_.below(clients_.size());
+      Running& client = clients_[c];
+      switch (client.stage) {
+        case Running::Stage::idle:
+          if (asked_ < recipe_.operations) ask(c);
+          break;
+        case Running::Stage::asked:
+          if (!client.vanishes || rng_.chance(0.5)) act(client);
+          client.stage = Running::Stage::done;
+          break;
+        case Running::Stage::done: answer(c); break;
+      }
+    }
+    return std::move(history_);
+  }
+
+ private:
+  static bool busy(const Running& client) { return client.stage != Running::Stage::idle; }
+
+  [[nodiscard]] bool is(std::string_view model) const { return recipe_.model == model; }
+  Value fresh() {
+    return recipe_.values == 0 ? Value(next_++) : Value(static_cast<std::int64_t>(rng_.below(recipe_.values)));
+  }
+  // Texts of kv are letters or numbers in brackets, so that appended ones can be told apart.
+  Value fresh_text() {
+    if (recipe_.values == 0) return Value("(" + std::to_string(next_++) + ")");
+    return Value(std::string(1, static_cast<char>('a' + rng_.below(recipe_.values))));
+  }
+  // Elements of sets and queues always are new: that is how these objects are tested.
+  Value fresh_element() { return Value(next_++); }
+
+  // What a stale lie will report: it is established, alone, before anything else begins.
+  void begin_with_marker() {
+    if (is("mutex") || is("counter")) return;
+    const bool queue = is("fifo-queue") || is("unordered-queue");
+    const std::string f = is("kv") ? "put" : is("set") ? "add" : queue ? "enqueue" : "write";
+    const Value input = is("kv") ? Value(std::to_string(marker)) : Value(marker);
+    alone(f, input, {});
+    if (queue) alone("dequeue", {}, Value(marker));
+    if (is("kv")) alone("put", Value("z"), {});
+    if (is("register") || is("cas-register")) alone("write", fresh(), {});
+  }
+  void alone(const std::string& f, const Value& input, const Value& output) {
+    Running client{.f = f, .input = input};
+    client.operation = history_.invoke(processes_[0], f, input, key(0));
+    act(client);
+    FL_ASSERT(client.output == output);
+    history_.ok(client.operation, output);
+  }
+  [[nodiscard]] Value key(std::size_t k) const {
+    return recipe_.keys > 1 ? Value(static_cast<std::int64_t>(k)) : Value();
+  }
+
+  void ask(std::size_t c) {
+    Running& client = clients_[c];
+    client = {.stage = Running::Stage::asked, .key = rng_.below(recipe_.keys)};
+    choose(client);
+    client.vanishes = rng_.chance(recipe_.info);
+    client.operation = history_.invoke(processes_[c], client.f, client.input, key(client.key));
+    ++asked_;
+  }
+
+  void choose(Running& client) {
+    const std::uint64_t dice = rng_.below(3);
+    const Object& object = objects_[client.key];
+    if (is("register") || is("cas-register")) {
+      client.f = dice == 0 ? "read" : dice == 1 || is("register") ? "write" : "cas";
+      if (client.f == "write") client.input = fresh();
+      if (client.f == "cas") client.input = Value::list({recipe_.values == 0 ? object.cell : fresh(), fresh()});
+    } else if (is("kv")) {
+      client.f = dice == 0 ? "get" : object.text.size() > 200 || rng_.chance(0.02) ? "put" : "append";
+      if (client.f != "get") client.input = fresh_text();
+    } else if (is("mutex")) {
+      client.f = rng_.chance(0.5) ? "acquire" : "release";
+    } else if (is("set")) {
+      const bool grow = object.set.size() < recipe_.depth || rng_.chance(0.01);
+      client.f = grow && dice != 0 ? "add" : dice == 1 ? "contains" : "read";
+      if (client.f == "add") client.input = fresh_element();
+      if (client.f == "contains") client.input = Value(static_cast<std::int64_t>(rng_.below(next_ + 3)));
+    } else if (is("counter")) {
+      client.f = dice == 0 ? "read" : dice == 1 ? "add" : "inc";
+      if (client.f == "add") client.input = Value(static_cast<std::int64_t>(rng_.below(5)));
+    } else {
+      const bool grow = object.queue.size() < recipe_.depth ? rng_.chance(0.55) : rng_.chance(0.4);
+      client.f = grow ? "enqueue" : "dequeue";
+      if (grow) client.input = fresh_element();
+    }
+  }
+
+  void act(Running& client) {
+    Object& object = objects_[client.key];
+    if (is("register") || is("cas-register")) return act_on_register(client, object);
+    if (is("kv")) {
+      if (client.f == "get") client.output = Value(object.text);
+      if (client.f == "put") object.text.clear();
+      if (client.f != "get") object.text += client.input.as_text();
+    } else if (is("mutex")) {
+      client.refused = (client.f == "acquire") == object.held;
+      if (!client.refused) object.held = !object.held;
+    } else if (is("set")) {
+      if (client.f == "add") object.set.insert(client.input);
+      if (client.f == "read") client.output = Value::list({object.set.begin(), object.set.end()});
+      if (client.f == "contains") client.output = Value(object.set.contains(client.input));
+    } else if (is("counter")) {
+      if (client.f == "read") client.output = Value(object.count);
+      if (client.f == "add") object.count += client.input.as_integer();
+      if (client.f == "inc") ++object.count;
+    } else {
+      act_on_queue(client, object);
+    }
+  }
+  static void act_on_register(Running& client, Object& object) {
+    if (client.f == "read") client.output = object.cell;
+    if (client.f == "write") object.cell = client.input;
+    if (client.f != "cas") return;
+    client.refused = object.cell != client.input.as_list()[0];
+    if (!client.refused) object.cell = client.input.as_list()[1];
+  }
+  void act_on_queue(Running& client, Object& object) {
+    if (client.f == "enqueue") return object.queue.push_back(client.input);
+    if (object.queue.empty()) return;
+    const std::size_t at = is("fifo-queue") ? 0 : rng_.below(object.queue.size());
+    client.output = object.queue[at];
+    object.queue.erase(object.queue.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+
+  void answer(std::size_t c) {
+    Running& client = clients_[c];
+    client.stage = Running::Stage::idle;
+    if (client.vanishes) {
+      history_.info(client.operation, "timeout");
+      processes_[c] += static_cast<Process>(recipe_.clients);
+      return;
+    }
+    lie(client);
+    if (client.refused)
+      return history_.fail(client.operation, client.f == "cas" ? Value("precondition-failed") : Value());
+    history_.ok(client.operation, client.output);
+  }
+
+  // One late answer is changed so that no order can explain it. REQUIRES: recipe.info == 0 for a mutex.
+  void lie(Running& client) {
+    if (recipe_.lie == Lie::none || lies_ == 0 || client.key != 0 || asked_ < recipe_.operations * 95 / 100) return;
+    const bool stale = recipe_.lie == Lie::stale;
+    if (is("mutex")) {
+      // Two more locks than releases can never be had at the end.
+      if (client.f != "acquire" || !client.refused) return;
+      client.refused = false;
+      --lies_;
+      return;
+    }
+    const bool reads = client.f == "read" || client.f == "get" || (client.f == "dequeue" && !client.output.is_null());
+    if (!reads) return;
+    client.output = Value(stale ? marker : unheard);
+    if (is("kv")) client.output = Value(std::to_string(stale ? marker : unheard));
+    if (is("counter")) client.output = Value(static_cast<std::int64_t>(stale ? 0 : 1'000'000'000));
+    if (is("set")) {
+      std::vector<Value> elements(objects_[0].set.begin(), objects_[0].set.end());
+      if (stale) std::erase(elements, Value(marker));
+      if (!stale) elements.emplace_back(unheard);
+      client.output = Value::list(std::move(elements));
+    }
+    lies_ = 0;
+  }
+
+  const Recipe& recipe_;
+  Rng rng_;
+  History history_;
+  std::vector<Object> objects_;
+  std::vector<Running> clients_;
+  std::vector<Process> processes_;
+  std::size_t asked_ = 0;
+  std::size_t lies_ = 2;
+  std::int64_t next_ = 0;
+};
+
+}  // namespace
+
+History by_construction(const Recipe& recipe) { return Simulation(recipe).run(); }
+
+}  // namespace faultline::test

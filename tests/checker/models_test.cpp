@@ -1,0 +1,228 @@
+// What each model says of single calls.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include <faultline/checker.hpp>
+#include <faultline/models.hpp>
+#include <faultline/rng.hpp>
+
+namespace faultline {
+namespace {
+
+Call did(std::string_view f, Value input = {}, Value output = {}) {
+  return {.f = f, .input = std::move(input), .output = std::move(output), .result_known = true};
+}
+Call open(std::string_view f, Value input = {}) {
+  return {.f = f, .input = std::move(input), .output = {}, .result_known = false};
+}
+Value list(std::initializer_list<Value> items) { return Value::list(items); }
+
+// The state after calls that must all be legal, as text.
+template <Model M>
+std::string after(const M& model, std::initializer_list<Call> calls) {
+  typename M::State state = model.init();
+  for (const Call& call : calls) {
+    const auto next = model.step(state, call);
+    if (!next) return "refused " + std::string(call.f) + ": " + model.explain(state, call);
+    EXPECT_EQ(model.explain(state, call), "");
+    state = *next;
+  }
+  return model.describe(state);
+}
+
+TEST(Models, RegisterReadsWhatWasWrittenLast) {
+  EXPECT_EQ(after(Register{0}, {did("read", {}, 0), did("write", 1), did("write", 2), did("read", {}, 2)}), "2");
+  EXPECT_EQ(after(Register{}, {did("read")}), "nil");
+  EXPECT_EQ(after(Register{0}, {did("write", 1), did("read", {}, 0)}),
+            "refused read: returned 0, but the register holds 1");
+  EXPECT_EQ(after(Register{0}, {open("read"), open("write", 4)}), "4");
+}
+
+TEST(Models, ValuesOfDifferentTypesAreDifferent) {
+  EXPECT_EQ(after(Register{1}, {did("read", {}, 1.0)}), "refused read: returned 1.0, but the register holds 1");
+  EXPECT_EQ(after(Register{Value::keyword("a")}, {did("read", {}, "a")}),
+            "refused read: returned \"a\", but the register holds :a");
+}
+
+TEST(Models, CasSucceedsOnlyFromTheExpectedValue) {
+  const CasRegister model{0};
+  EXPECT_EQ(after(model, {did("cas", list({0, 3})), did("read", {}, 3)}), "3");
+  EXPECT_EQ(after(model, {did("cas", list({1, 3}))}), "refused cas: expected 1, but the register holds 0");
+  EXPECT_EQ(after(model, {open("cas", list({1, 3}))}), "0");
+  EXPECT_EQ(after(model, {open("cas", list({0, 3}))}), "3");
+}
+
+TEST(Models, FailedCasObservesThatTheValueWasNotTheExpectedOne) {
+  const CasRegister model{0};
+  Call failed = did("cas", list({1, 2}));
+  failed.failed = true;
+  EXPECT_EQ(after(model, {failed}), "0");
+  failed.input = list({0, 2});
+  EXPECT_EQ(after(model, {failed}), "refused cas: failed, but the register holds 0, the value it expected");
+}
+
+TEST(Models, CasObserversAreReadsFailedCasAndCasToTheSameValue) {
+  const CasRegister model{};
+  Call failed = did("cas", list({1, 2}));
+  EXPECT_FALSE(model.observer(failed));
+  failed.failed = true;
+  EXPECT_TRUE(model.observer(failed));
+  EXPECT_TRUE(model.observer(open("cas", list({4, 4}))));
+  EXPECT_TRUE(model.observer(did("read")));
+  EXPECT_FALSE(model.observer(did("write", 1)));
+}
+
+TEST(Models, KvAppendsToTheEmptyStringAndPutReplaces) {
+  EXPECT_EQ(
+      after(Kv{}, {did("get", {}, ""), did("get"), did("append", "a"), did("append", "bc"), did("get", {}, "abc")}),
+      "\"abc\"");
+  EXPECT_EQ(after(Kv{"x"}, {did("append", "a"), did("put", "z"), did("append", ""), did("get", {}, "z")}), "\"z\"");
+  EXPECT_EQ(after(Kv{}, {did("append", "a"), did("get", {}, "")}),
+            "refused get: returned \"\", but the key holds \"a\"");
+}
+
+TEST(Models, MutexIsHeldByOneAndReleasedByAnyone) {
+  EXPECT_EQ(after(Mutex{}, {did("acquire"), did("release"), did("acquire")}), "held");
+  EXPECT_EQ(after(Mutex{}, {did("acquire"), did("acquire")}), "refused acquire: succeeded, but the lock is held");
+  EXPECT_EQ(after(Mutex{}, {did("release")}), "refused release: succeeded, but the lock is free");
+  EXPECT_EQ(after(Mutex{true}, {did("release")}), "free");
+}
+
+TEST(Models, SetReadsReturnEveryElementOnceInAnyOrder) {
+  const std::initializer_list<Call> two{did("add", 2), did("add", 1), did("add", 2)};
+  EXPECT_EQ(after(Set{}, two), "{1 2}");
+  const auto reads = [](Value output) { return after(Set{}, {did("add", 2), did("add", 1), did("read", {}, output)}); };
+  EXPECT_EQ(reads(list({1, 2})), "{1 2}");
+  EXPECT_EQ(reads(Value::tagged("set", list({1, 2}))), "{1 2}");
+  EXPECT_EQ(reads(list({2})), "refused read: did not return 1, which is in the set {1 2}");
+  EXPECT_EQ(reads(list({1, 2, 3})), "refused read: returned 3, which is not in the set {1 2}");
+  EXPECT_EQ(reads(list({1, 1})), "refused read: returned an element twice");
+  EXPECT_EQ(reads(list({1, 2, 2})), "refused read: returned an element twice");
+}
+
+TEST(Models, SetContainsAnswersForOneElement) {
+  EXPECT_EQ(after(Set{}, {did("contains", 1, false), did("add", 1), did("contains", 1, true)}), "{1}");
+  EXPECT_EQ(after(Set{}, {did("contains", 1, true)}), "refused contains: answered true for 1, but the set is {}");
+}
+
+TEST(Models, CounterAddsWhatItIsTold) {
+  EXPECT_EQ(after(Counter{}, {did("inc"), did("inc", 4), did("dec"), did("add", -10), did("read", {}, -6)}), "-6");
+  EXPECT_EQ(after(Counter{5}, {did("read", {}, 4)}), "refused read: returned 4, but the counter stands at 5");
+}
+
+TEST(Models, CounterWrapsAroundLikeTheSixtyFourBitsItIs) {
+  EXPECT_EQ(after(Counter{INT64_MAX}, {did("inc"), did("read", {}, Value(INT64_MIN))}), "-9223372036854775808");
+}
+
+TEST(Models, FifoQueueReturnsTheOldestOrNil) {
+  EXPECT_EQ(after(FifoQueue{}, {did("dequeue"), did("enqueue", 1), did("enqueue", 2), did("dequeue", {}, 1)}), "[2]");
+  EXPECT_EQ(after(FifoQueue{}, {did("enqueue", 1), did("enqueue", 2), did("dequeue", {}, 2)}),
+            "refused dequeue: returned 2, but 1 is the oldest of [1 2]");
+  EXPECT_EQ(after(FifoQueue{}, {did("enqueue", 1), did("dequeue")}),
+            "refused dequeue: found nothing, but the queue is [1]");
+  EXPECT_EQ(after(FifoQueue{}, {did("enqueue", 1), open("dequeue"), open("dequeue")}), "[]");
+}
+
+TEST(Models, UnorderedQueueReturnsAnythingThatIsThere) {
+  EXPECT_EQ(after(UnorderedQueue{}, {did("enqueue", 1), did("enqueue", 2), did("dequeue", {}, 2)}), "{1}");
+  EXPECT_EQ(after(UnorderedQueue{}, {did("dequeue", {}, 2)}), "refused dequeue: returned 2, but the queue is {}");
+}
+
+TEST(Models, AnOpenDequeueMayHaveTakenAnyElementOfAnUnorderedQueue) {
+  const UnorderedQueue model;
+  const auto both = {did("enqueue", 1), did("enqueue", 2), open("dequeue")};
+  EXPECT_EQ(after(model, both), "{1 2}, less up to 1 taken unseen");
+  for (const int left : {1, 2}) {
+    EXPECT_EQ(
+        after(model, {did("enqueue", 1), did("enqueue", 2), open("dequeue"), did("dequeue", {}, left), did("dequeue")}),
+        "{}");
+  }
+  EXPECT_EQ(after(model, {did("enqueue", 1), did("enqueue", 2), open("dequeue"), did("dequeue")}),
+            "refused dequeue: found nothing, but the queue is {1 2}, less up to 1 taken unseen");
+}
+
+TEST(Models, AreFoundByNameWithTheirInitialValue) {
+  for (const std::string_view name : model_names()) {
+    const auto found = with_model(name, {}, [](const auto& model) { return std::string(model.name); });
+    ASSERT_TRUE(found.ok());
+    EXPECT_EQ(found.value(), name);
+  }
+  const auto described = [](std::string_view name, Value initial) {
+    const auto text = with_model(name, {.initial = std::move(initial)},
+                                 [](const auto& model) { return model.describe(model.init()); });
+    return text.ok() ? text.value() : text.error().message;
+  };
+  EXPECT_EQ(described("cas-register", 7), "7");
+  EXPECT_EQ(described("kv", "seven"), "\"seven\"");
+  EXPECT_EQ(described("counter", 7), "7");
+  EXPECT_EQ(described("mutex", true), "held");
+  EXPECT_EQ(described("set", list({2, 1, 2})), "{1 2}");
+  EXPECT_EQ(described("fifo-queue", list({2, 1})), "[2 1]");
+  EXPECT_EQ(described("unordered-queue", list({2, 1, 2})), "{1 2 2}");
+  EXPECT_EQ(described("counter", "x"), "the initial value of counter must be an integer, found \"x\"");
+}
+
+TEST(Models, AnUnknownNameIsAnsweredWithTheNearestOne) {
+  const auto made = make_model("cas-registr");
+  ASSERT_FALSE(made.ok());
+  EXPECT_EQ(made.error().kind, ErrorKind::bad_input);
+  EXPECT_NE(made.error().remedy.find("did you mean cas-register?"), std::string::npos);
+}
+
+// --- the states of larger models ------------------------------------------------------------------------------------------------
+
+TEST(States, AChangeLeavesTheOldStateAsItWas) {
+  const Bag one = Bag().with(1);
+  const Bag two = one.with(2);
+  EXPECT_EQ(one.size(), 1U);
+  EXPECT_EQ(two.without(1).sorted(), std::vector<Value>{2});
+  EXPECT_EQ(two.size(), 2U);
+  const Line line = Line().pushed(1).pushed(2);
+  EXPECT_EQ(line.popped().front(), Value(2));
+  EXPECT_EQ(line.front(), Value(1));
+}
+
+TEST(States, EqualContentIsEqualHoweverItCameAbout) {
+  Rng rng(7);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Value> values;
+    for (int i = 0; i < 20; ++i) values.emplace_back(static_cast<std::int64_t>(rng.below(10)));
+    Bag a, b;
+    for (const Value& value : values) a = a.with(value);
+    b = b.with(99);
+    rng.shuffle(std::span(values));
+    for (const Value& value : values) b = b.with(value);
+    EXPECT_FALSE(a == b);
+    b = b.without(99);
+    EXPECT_TRUE(a == b);
+    EXPECT_EQ(a.hash(), b.hash());
+    std::sort(values.begin(), values.end());
+    EXPECT_EQ(a.sorted(), values);
+  }
+  const Line a = Line().pushed(0).pushed(1).popped().pushed(2).pushed(3).popped();
+  const Line b = Line().pushed(2).pushed(3);
+  EXPECT_TRUE(a == b);
+  EXPECT_EQ(a.hash(), b.hash());
+  EXPECT_FALSE(a == Line().pushed(3).pushed(2));
+  const Text c = Text("ab").appended("c").appended("def");
+  EXPECT_TRUE(c == Text("abcd").appended("ef"));
+  EXPECT_EQ(c.hash(), Text("abcdef").hash());
+  EXPECT_TRUE(c == std::string_view("abcdef"));
+  EXPECT_FALSE(c == Text("abcdeg"));
+  EXPECT_EQ(c.to_string(), "abcdef");
+}
+
+TEST(States, LongChainsAreFreedWithoutDeepRecursion) {
+  Line line;
+  Text text;
+  for (std::int64_t i = 0; i < 300'000; ++i) {
+    line = line.pushed(Value(i));
+    text = text.appended("x");
+  }
+  EXPECT_EQ(line.popped().size(), 299'999U);
+  EXPECT_EQ(text.size(), 300'000U);
+}
+
+}  // namespace
+}  // namespace faultline

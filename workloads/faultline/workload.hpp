@@ -1,0 +1,61 @@
+// Workload: what the clients of a run do, and which model judges it.
+//
+//   register      read and write. No value is written twice to a key, so that every read names the write it saw: the
+//                 check is fast however long the history, and its explanation short.
+//   cas-register  read, write and cas [from to] with few values, so that a cas often succeeds. The check is harder.
+//   kv-append     get, put and append on strings; each token is unique on its key, so that a get shows which appends it
+//                 saw and in what order: lost and doubled writes stay visible long after they happened.
+//
+// All workers work on all keys: every operation draws a random key among those live. That is what finds stale and lost
+// values best where each worker is pinned to one node, for soon after a write on one side of a cut somebody reads the
+// same key on the other. A key that has had its share of operations retires for a new one, so that no key's history
+// grows beyond what a search can take. Operations come at one rate in all, at random intervals.
+//
+// All randomness comes from the seed. Generators are endless: RunOptions::time_limit ends them.
+#pragma once
+
+#include <faultline/generator.hpp>
+#include <faultline/history.hpp>
+#include <faultline/result.hpp>
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace faultline {
+
+struct WorkloadOptions {
+  std::uint64_t seed = 0;
+  std::size_t keys = 10;                     // live at a time, 1 to 1000
+  double rate = 500;                         // operations per second in all
+  std::optional<std::uint64_t> ops_per_key;  // then the key retires; 0: never. Default: register 0, the others 200
+  double read_fraction = 0.5;                // of the operations
+  std::int64_t value_count = 5;              // cas-register: values 0 … n - 1; at least 2
+  bool final_reads = true;
+};
+
+struct WorkloadInfo {
+  std::string_view name;
+  std::string_view model;  // as check() knows it
+  std::string_view description;
+};
+
+struct Workload {
+  WorkloadInfo info;
+  Generator clients;
+  // For Plan::final: every worker reads the keys that were live last (at most 100), so that every node is asked for
+  // each. Null if not wanted.
+  std::function<Generator(const History&)> final_reads;
+};
+
+std::span<const WorkloadInfo> workloads();
+
+// Bad input: an unknown name (with its nearest match), options out of range.
+Result<Workload> make_workload(std::string_view name, const WorkloadOptions& options);
+
+// "200/s": operations per second. A bare number is an error that names the unit.
+Result<double> parse_rate(std::string_view text);
+
+}  // namespace faultline
