@@ -18,7 +18,7 @@
 #include "relaxed.hpp"
 #include "search.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 // One frontier on its way along the timeline.
 template <class M>
@@ -208,4 +208,4 @@ class Contest {
   std::optional<SearchResult> result_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

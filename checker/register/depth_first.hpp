@@ -11,7 +11,7 @@
 
 #include "frontier.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class DepthFirst {
@@ -197,4 +197,4 @@ class DepthFirst {
   State state_ = State::running;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

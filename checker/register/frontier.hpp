@@ -10,7 +10,7 @@
 #include "meter.hpp"
 #include "moves.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class Frontier {
@@ -209,4 +209,4 @@ class Frontier {
   Trace::Node last_ = Trace::root;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

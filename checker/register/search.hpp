@@ -4,7 +4,7 @@
 
 #include "configuration.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 struct SearchOptions {
   Prunings prunings;
@@ -13,4 +13,4 @@ struct SearchOptions {
 
 SearchResult search(const Timeline& timeline, const Budget& budget, const SearchOptions& options = {});
 
-}  // namespace faultline
+}  // namespace faultline::registers

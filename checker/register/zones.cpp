@@ -4,7 +4,7 @@
 
 #include "meter.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 namespace {
 
@@ -298,17 +298,6 @@ Fitted with_failed_cas(const RegisterProblem& problem, Position limit, const std
 
 }  // namespace
 
-bool zones_apply(const RegisterProblem& problem) {
-  std::vector<bool> stored(problem.values);
-  stored[problem.initial] = true;
-  for (const RegisterOperation& op : problem.operations) {
-    if (op.kind != RegisterKind::write && op.kind != RegisterKind::cas) continue;
-    if (stored[op.to]) return false;
-    stored[op.to] = true;
-  }
-  return true;
-}
-
 SearchResult search_zones(const RegisterProblem& problem, const Budget& budget) {
   SearchResult result{.engine = "zones"};
   std::uint64_t bytes = problem.bytes();
@@ -337,6 +326,21 @@ SearchResult search_zones(const RegisterProblem& problem, const Budget& budget) 
   }
   result.cost = {.configurations = meter.steps(), .peak_bytes = meter.peak_bytes()};
   return result;
+}
+
+}  // namespace faultline::registers
+
+namespace faultline {
+
+bool zones_apply(const RegisterProblem& problem) {
+  std::vector<bool> stored(problem.values);
+  stored[problem.initial] = true;
+  for (const RegisterOperation& op : problem.operations) {
+    if (op.kind != RegisterKind::write && op.kind != RegisterKind::cas) continue;
+    if (stored[op.to]) return false;
+    stored[op.to] = true;
+  }
+  return true;
 }
 
 }  // namespace faultline

@@ -31,12 +31,9 @@
 
 #include "register.hpp"
 
-namespace faultline {
-
-// No value is stored twice, nor the initial one at all.
-bool zones_apply(const RegisterProblem& problem);
+namespace faultline::registers {
 
 // REQUIRES: zones_apply(problem). Unknown, with no reason, if failed cas leave the question open.
 SearchResult search_zones(const RegisterProblem& problem, const Budget& budget);
 
-}  // namespace faultline
+}  // namespace faultline::registers
