@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <tuple>
 
 #include "engines.hpp"
 #include "parallel.hpp"
@@ -161,8 +162,9 @@ class Check {
       verdict_.anomalies.push_back(explain(history_, view_, keys_[key].items, results_[key], engine_, budget));
       verdict_.anomalies.back().key = keys_[key].key;
     }
+    // A class before none, few operations before many, a wide gap before a narrow one.
     const auto telling = [](const Anomaly& a) {
-      return std::pair(a.name == "no-legal-order", a.core.size() + a.context.size());
+      return std::tuple(a.name == "no-legal-order", a.core.size() + a.context.size(), -a.gap.value_or(Duration{}));
     };
     std::stable_sort(verdict_.anomalies.begin(), verdict_.anomalies.end(),
                      [&](const Anomaly& a, const Anomaly& b) { return telling(a) < telling(b); });

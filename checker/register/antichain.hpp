@@ -15,7 +15,7 @@
 #include "meter.hpp"
 #include "moves.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class Antichain {
@@ -137,4 +137,4 @@ class Antichain {
   std::uint64_t comparisons_ = 0;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

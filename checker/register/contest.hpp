@@ -1,16 +1,13 @@
 // Contest: the engines that can decide one timeline, taking turns on one budget. The first decided answer wins.
 //
-//   frontier   all configurations. Open operations that joined a class never run dry at first; when it survives with
-//   more of a
+//   depth      one configuration at a time, every open operation counted (depth_first.hpp). Valid histories are rarely
+//   hard for it relaxed    what is in flight is never used up (relaxed.hpp): a superset with a tiny frontier. Death is
+//   `invalid` frontier   all configurations. Open operations that joined a class never run dry at first; when it
+//   survives with more of a
 //              class than there was, that class is counted and it starts again. Death is `invalid` at every stage (what
 //              it explores is a superset); survival within capacities is `valid`
-//   depth      a few configurations at a time, everything counted (depth_first.hpp). It finishes valid histories
-//   quickly where
-//              the frontier is wide
-//   relaxed    what is in flight is never used up (relaxed.hpp): a superset with a tiny frontier. Death is `invalid`
 //
-// The frontier goes first and, if it stays small, alone. Turns are measured in steps, so the result is the same on
-// every machine.
+// Turns double and are measured in steps, so the result is the same on every machine.
 #pragma once
 
 #include <memory>
@@ -21,7 +18,7 @@
 #include "relaxed.hpp"
 #include "search.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 // One frontier on its way along the timeline.
 template <class M>
@@ -34,10 +31,10 @@ class FrontierRun {
         frontier_(timeline.problem().initial, timeline.problem().values, std::move(options)),
         demand_(timeline.problem()) {}
 
-  // Goes on for `steps`, or until more than `wide` configurations are possible.
-  State run(Meter& meter, std::uint64_t steps, std::size_t wide) {
+  // Goes on for `steps`.
+  State run(Meter& meter, std::uint64_t steps) {
     const std::uint64_t until = meter.steps() + steps;
-    while (state_ == State::running && meter.steps() < until && frontier_.configurations().size() <= wide) {
+    while (state_ == State::running && meter.steps() < until) {
       if (position_ == timeline_.size()) {
         state_ = State::survived;
       } else if (forward(meter)) {
@@ -88,7 +85,10 @@ template <class M>
 class Contest {
  public:
   Contest(const Timeline& timeline, const Budget& budget, const SearchOptions& options)
-      : timeline_(timeline), options_(options), meter_(budget, [this] { return bytes(); }) {
+      : timeline_(timeline),
+        options_(options),
+        meter_(budget, [this] { return bytes(); }),
+        slice_(20'000 + 16 * timeline.size()) {
     restart_frontier();
   }
 
@@ -104,21 +104,15 @@ class Contest {
 
   void turn() {
     const bool all = options_.engine == RegisterEngine::automatic;
-    if (slice_ == 0) {
-      slice_ = 100'000 + 64 * timeline_.size();
-      // Where classes never run dry the frontier would first prove what `relaxed` proves with less.
-      if (all && timeline_.classes().empty()) return run_frontier(endless, options_.patience);
-      if (all) return run_relaxed();
-    }
-    if (!result_ && options_.engine != RegisterEngine::frontier) run_depth(all);
+    if (options_.engine != RegisterEngine::frontier) run_depth(all ? slice_ : endless);
     if (!result_ && all) run_relaxed();
-    if (!result_ && options_.engine != RegisterEngine::depth_first) run_frontier(all ? slice_ : endless, endless);
+    if (!result_ && options_.engine != RegisterEngine::depth_first) run_frontier(all ? slice_ : endless);
     slice_ *= 2;
   }
 
-  void run_frontier(std::uint64_t steps, std::size_t wide) {
+  void run_frontier(std::uint64_t steps) {
     using State = typename FrontierRun<M>::State;
-    switch (frontier_->run(meter_, steps, wide)) {
+    switch (frontier_->run(meter_, steps)) {
       case State::running: return;
       case State::died: return decide_invalid("frontier", frontier_->position());
       case State::stopped: return give_up();
@@ -134,13 +128,15 @@ class Contest {
     restart_frontier();
   }
 
-  void run_depth(bool shared) {
+  // In company it gives up its turn once it has gone back a while, and forgets what it put off long ago.
+  void run_depth(std::uint64_t steps) {
     using State = typename DepthFirst<M>::State;
+    const bool alone = steps == endless;
     if (!depth_) {
-      const std::size_t stack = shared ? 100'000 : std::numeric_limits<std::size_t>::max();
-      depth_ = std::make_unique<DepthFirst<M>>(timeline_, options_.prunings, options_.width, stack);
+      const std::size_t stack = alone ? std::numeric_limits<std::size_t>::max() : 100'000;
+      depth_ = std::make_unique<DepthFirst<M>>(timeline_, options_.prunings, stack);
     }
-    switch (depth_->run(meter_, shared ? slice_ : endless, shared ? slice_ / 256 : endless)) {
+    switch (depth_->run(meter_, steps, alone ? endless : steps / 16)) {
       case State::running:
       case State::stuck: return;
       case State::valid: return decide_valid("depth-first", depth_->moves());
@@ -208,8 +204,8 @@ class Contest {
   std::unique_ptr<DepthFirst<M>> depth_;
   std::unique_ptr<Relaxation<M>> relaxed_;
   std::vector<bool> counted_;  // by class, by the frontier
-  std::uint64_t slice_ = 0;
+  std::uint64_t slice_;
   std::optional<SearchResult> result_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

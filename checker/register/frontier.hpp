@@ -10,7 +10,7 @@
 #include "meter.hpp"
 #include "moves.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class Frontier {
@@ -104,15 +104,15 @@ class Frontier {
     for (const Config& c : configs_) setting_.trace.release(c.node);
     configs_ = std::move(configs);
   }
-  // Gives away, with their references, all but the `width` most promising: those with the least still to be placed.
-  std::vector<Config> shed(std::size_t width) {
+  // Gives away, with their references, all but the most promising: the ones with more still to be placed first.
+  std::vector<Config> shed() {
     ranks_.clear();
     for (std::uint32_t i = 0; i < configs_.size(); ++i) ranks_.emplace_back(promise(configs_[i]), i);
-    std::sort(ranks_.begin(), ranks_.end());
-    std::vector<Config> best;
+    std::sort(ranks_.begin(), ranks_.end(), std::greater<>());
     std::vector<Config> rest;
-    for (const auto& [rank, i] : ranks_) (best.size() < width ? best : rest).push_back(std::move(configs_[i]));
-    configs_ = std::move(best);
+    for (const auto& [rank, i] : ranks_) rest.push_back(std::move(configs_[i]));
+    configs_.assign(1, std::move(rest.back()));
+    rest.pop_back();
     return rest;
   }
   // Gives up configurations that imitate nobody new: each is imitated by one of `dead`.
@@ -209,4 +209,4 @@ class Frontier {
   Trace::Node last_ = Trace::root;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

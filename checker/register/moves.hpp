@@ -50,7 +50,7 @@
 #include "meter.hpp"
 #include "window.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 // What every configuration of one search refers to.
 template <class M>
@@ -607,4 +607,4 @@ class Moves {
   std::vector<ValueId> seen_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

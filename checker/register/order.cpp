@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace faultline {
+namespace faultline::registers {
 
 namespace {
 
@@ -274,4 +274,4 @@ std::vector<std::uint32_t> replay(const Timeline& timeline, std::span<const Move
   return replay.finish();
 }
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -19,7 +19,7 @@
 
 #include "frontier.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class Relaxation {
@@ -193,4 +193,4 @@ class Relaxation {
   State state_ = State::running;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

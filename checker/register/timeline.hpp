@@ -12,7 +12,7 @@
 
 #include "register.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 using Time = std::uint32_t;
 inline constexpr Time never = std::numeric_limits<Time>::max();
@@ -105,4 +105,4 @@ class Timeline {
   std::uint32_t slots_ = 0;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -7,7 +7,7 @@
 #include "mask.hpp"
 #include "timeline.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class Window {
@@ -152,4 +152,4 @@ class Window {
   M all_, writes_, supplies_, duties_, differs_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers
