@@ -39,7 +39,13 @@ TEST(Semantics, TheTenLineProgramFindsTheStaleRead) {
 TEST(Semantics, AnEmptyHistoryIsUnknown) {
   const Verdict verdict = judged(History(), "register");
   EXPECT_EQ(verdict.kind, VerdictKind::unknown);
-  EXPECT_NE(verdict.reason.find("nothing to judge"), std::string::npos);
+  EXPECT_NE(verdict.reason.find("Nothing to judge"), std::string::npos);
+}
+
+TEST(Semantics, AHistoryOfFaultNotesAloneIsValid) {
+  History h;
+  ASSERT_TRUE(h.append({.type = EventType::info, .process = nemesis_process, .f = "start-kill"}).ok());
+  EXPECT_EQ(kind(h, "register"), VerdictKind::valid);
 }
 
 TEST(Semantics, OperationsThatTouchOverlap) {
