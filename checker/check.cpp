@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t most_explained = 5;  // anomalies; a sixth would not be read
 constexpr std::string_view out_of_memory = "memory limit";
+constexpr std::string_view not_judged = "another key is invalid already";
 
 // A model of one's own as the brute force of explanations sees it.
 struct SpaceModel {
@@ -56,6 +57,7 @@ class Check {
     results_.resize(keys_.size());
     search_all();
     search_again();
+    leave_the_rest();
     collect();
     if (options_.explain) explain_anomalies();
     conclude();
@@ -95,25 +97,34 @@ class Check {
 
   void search(std::size_t key, std::uint64_t memory, bool alone) {
     SearchResult result{.engine = "none"};
-    if (skip_rest_ || spent()) {
-      result.reason = skip_rest_ ? "another key is invalid already" : why_stopped();
+    if (skips(key) || spent()) {
+      result.reason = skips(key) ? std::string(not_judged) : why_stopped();
     } else if (keys_[key].items.empty()) {
       result.kind = VerdictKind::valid;
     } else {
       const Duration begun = now();
-      const Budget budget{.stop = [this, alone] { return poll(alone); }, .memory_limit = memory};
+      const Budget budget{.stop = [this, alone, key] { return poll(alone) || skips(key); }, .memory_limit = memory};
       result = engine_(keys_[key].items, budget);
       result.cost.time = now() - begun;
       if (result.kind == VerdictKind::unknown && spent()) result.reason = why_stopped();
     }
-    if (result.kind == VerdictKind::invalid && options_.stop_at_first) skip_rest_ = true;
     const std::lock_guard lock(mutex_);
+    if (result.kind == VerdictKind::invalid) first_invalid_ = std::min(first_invalid_.load(), key);
     progress_.keys_valid += result.kind == VerdictKind::valid;
     progress_.keys_invalid += result.kind == VerdictKind::invalid;
     progress_.keys_unknown += result.kind == VerdictKind::unknown;
     progress_.configurations += result.cost.configurations;
     progress_.bytes = std::max(progress_.bytes, result.cost.peak_bytes);
     results_[key] = std::move(result);
+  }
+
+  // With stop_at_first the keys behind the first invalid one are left, whether or not some thread has come to them already: so what is
+  // reported does not depend on the number of threads.
+  [[nodiscard]] bool skips(std::size_t key) const { return options_.stop_at_first && key > first_invalid_; }
+  void leave_the_rest() {
+    for (std::size_t key = 0; key < keys_.size(); ++key) {
+      if (skips(key)) results_[key] = {.engine = "none", .reason = std::string(not_judged)};
+    }
   }
 
   bool poll(bool alone) {
@@ -216,8 +227,8 @@ class Check {
   const CheckOptions& options_;
   std::vector<KeyProblem> keys_;
   std::vector<SearchResult> results_;
-  std::atomic<bool> skip_rest_{false};
-  std::mutex mutex_;  // guards progress_ and the writing of results_
+  std::atomic<std::size_t> first_invalid_{SIZE_MAX};
+  std::mutex mutex_;  // guards progress_, first_invalid_ and the writing of results_
   CheckProgress progress_;
   Duration last_progress_{};
   Verdict verdict_;
