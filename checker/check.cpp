@@ -5,8 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
-#include <mutex>
+#include <tuple>
 
 #include "engines.hpp"
 #include "parallel.hpp"
@@ -108,19 +109,18 @@ class Check {
       result.cost.time = now() - begun;
       if (result.kind == VerdictKind::unknown && spent()) result.reason = why_stopped();
     }
-    const std::lock_guard lock(mutex_);
-    if (result.kind == VerdictKind::invalid) first_invalid_ = std::min(first_invalid_.load(), key);
-    progress_.keys_valid += result.kind == VerdictKind::valid;
-    progress_.keys_invalid += result.kind == VerdictKind::invalid;
-    progress_.keys_unknown += result.kind == VerdictKind::unknown;
-    progress_.configurations += result.cost.configurations;
-    progress_.bytes = std::max(progress_.bytes, result.cost.peak_bytes);
+    if (result.kind == VerdictKind::invalid) lower(first_invalid_, key);
+    ++done_[static_cast<std::size_t>(result.kind)];
+    configurations_ += result.cost.configurations;
     results_[key] = std::move(result);
   }
 
   // With stop_at_first the keys behind the first invalid one are left, whether or not some thread has come to them already: so what is
   // reported does not depend on the number of threads.
   [[nodiscard]] bool skips(std::size_t key) const { return options_.stop_at_first && key > first_invalid_; }
+  static void lower(std::atomic<std::size_t>& least, std::size_t value) {
+    for (std::size_t seen = least; value < seen && !least.compare_exchange_weak(seen, value);) continue;
+  }
   void leave_the_rest() {
     for (std::size_t key = 0; key < keys_.size(); ++key) {
       if (skips(key)) results_[key] = {.engine = "none", .reason = std::string(not_judged)};
@@ -138,12 +138,12 @@ class Check {
     constexpr Duration between = std::chrono::milliseconds(100);
     if (!options_.progress || now() - last_progress_ < between) return;
     last_progress_ = now();
-    CheckProgress progress;
-    {
-      const std::lock_guard lock(mutex_);
-      progress = progress_;
-    }
-    progress.keys_total = keys_.size();
+    const auto done = [this](VerdictKind kind) { return done_[static_cast<std::size_t>(kind)].load(); };
+    const CheckProgress progress{.keys_total = keys_.size(),
+                                 .keys_valid = done(VerdictKind::valid),
+                                 .keys_invalid = done(VerdictKind::invalid),
+                                 .keys_unknown = done(VerdictKind::unknown),
+                                 .configurations = configurations_};
     options_.progress(progress);
   }
 
@@ -176,8 +176,9 @@ class Check {
       verdict_.anomalies.push_back(explain(history_, view_, keys_[key].items, results_[key], engine_, budget));
       verdict_.anomalies.back().key = keys_[key].key;
     }
+    // A class before none, few operations before many, a wide gap before a narrow one.
     const auto telling = [](const Anomaly& a) {
-      return std::pair(a.name == "no-legal-order", a.core.size() + a.context.size());
+      return std::tuple(a.name == "no-legal-order", a.core.size() + a.context.size(), -a.gap.value_or(Duration{}));
     };
     std::stable_sort(verdict_.anomalies.begin(), verdict_.anomalies.end(),
                      [&](const Anomaly& a, const Anomaly& b) { return telling(a) < telling(b); });
@@ -228,8 +229,9 @@ class Check {
   std::vector<KeyProblem> keys_;
   std::vector<SearchResult> results_;
   std::atomic<std::size_t> first_invalid_{SIZE_MAX};
-  std::mutex mutex_;  // guards progress_, first_invalid_ and the writing of results_
-  CheckProgress progress_;
+  // Read while the searches go on, by whoever tells the progress.
+  std::array<std::atomic<std::size_t>, 3> done_{};  // keys by VerdictKind
+  std::atomic<std::uint64_t> configurations_{0};
   Duration last_progress_{};
   Verdict verdict_;
 };

@@ -143,11 +143,7 @@ bool EdnParser::skip_blanks(std::size_t depth) {
 }
 
 std::optional<Value> EdnParser::value(std::size_t depth) {
-  if (depth > max_depth) {
-    complain(at_, fmt::format("expected at most {} levels of nesting, found one more", max_depth));
-    if (!open_.empty()) opened_ = open_.front();
-    return std::nullopt;
-  }
+  if (depth > max_depth) return too_deep(at_);
   if (!skip_blanks(depth)) return std::nullopt;
   switch (peek()) {
     case '[':
@@ -175,7 +171,14 @@ std::optional<Value> EdnParser::value(std::size_t depth) {
   }
 }
 
+std::nullopt_t EdnParser::too_deep(std::size_t at) {
+  complain(at, fmt::format("expected at most {} levels of nesting, found one more", max_depth));
+  if (!open_.empty()) opened_ = open_.front();
+  return std::nullopt;
+}
+
 std::optional<std::vector<Value>> EdnParser::items(char closing, std::size_t depth) {
+  if (depth > max_depth) return too_deep(open_.back().at);
   std::vector<Value> list;
   for (;;) {
     if (!skip_blanks(depth)) return std::nullopt;

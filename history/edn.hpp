@@ -53,6 +53,7 @@ class EdnParser {
   [[nodiscard]] std::uint64_t dropped_metadata() const { return metadata_; }
 
  private:
+  std::nullopt_t too_deep(std::size_t at);
   std::optional<Value> sharp(std::size_t depth);
   std::optional<Value> symbolic_number();
   std::optional<Value> namespaced_map(std::size_t depth);

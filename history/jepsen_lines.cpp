@@ -255,10 +255,10 @@ Result<void> read_jepsen_log(ChunkReader& input, Recorder& recorder) {
     }
   }
   if (others > 0)
-    recorder.remark("other-loggers", fmt::format("{} lines of other loggers are ignored", others), others);
+    recorder.remark_total("other-loggers", fmt::format("{} lines of other loggers are ignored", others), others);
   if (remarks > 0)
-    recorder.remark("other-messages", fmt::format("{} lines of jepsen.util that are no events are ignored", remarks),
-                    remarks);
+    recorder.remark_total("other-messages",
+                          fmt::format("{} lines of jepsen.util that are no events are ignored", remarks), remarks);
   return {};
 }
 

@@ -40,7 +40,7 @@ Result<void> read_jsonl(ChunkReader& input, Recorder& recorder) {
     auto parsed = json.event(line.text, static_cast<std::uint32_t>(line.number));
     if (Complaint* complaint = std::get_if<Complaint>(&parsed)) {
       if (line.complete || !scan_json(line.text)) return lines.error(*complaint);
-      recorder.remark(
+      recorder.remark_total(
           "torn-line",
           fmt::format("the last line is cut short: its {} bytes are ignored, what they would have completed stays open",
                       line.text.size()),
@@ -48,7 +48,6 @@ Result<void> read_jsonl(ChunkReader& input, Recorder& recorder) {
       continue;
     }
     if (const auto complaint = recorder.add(std::move(std::get<RawEvent>(parsed)))) return lines.error(*complaint);
-    fast.learn();
   }
 }
 

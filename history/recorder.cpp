@@ -185,6 +185,10 @@ void Recorder::remark(std::string_view kind, std::string_view text, std::uint64_
   remarks_.push_back({std::string(kind), std::string(text), count});
 }
 
+void Recorder::remark_total(std::string_view kind, std::string text, std::uint64_t count) {
+  remarks_.push_back({std::string(kind), std::move(text), count, true});
+}
+
 ReadResult Recorder::finish() {
   if (renumbered_)
     remark("renumbered", "the indices do not count from 0 by one; events are numbered anew, in the order of lines");
@@ -193,12 +197,14 @@ ReadResult Recorder::finish() {
   }
   ReadResult result;
   for (Counted& counted : remarks_) {
-    std::string text = counted.count > 1 ? fmt::format("{} ({} times)", counted.text, counted.count) : counted.text;
+    std::string text =
+        counted.count > 1 && !counted.told ? fmt::format("{} ({} times)", counted.text, counted.count) : counted.text;
     result.remarks.push_back({std::move(counted.kind), counted.count, std::move(text)});
   }
   if (history_.warning_count() > 0) {
-    result.remarks.push_back({"retired-process", history_.warning_count(),
-                              fmt::format("{} ({} times)", history_.warnings()[0], history_.warning_count())});
+    std::string text = history_.warnings()[0];
+    if (history_.warning_count() > 1) text += fmt::format(" ({} times)", history_.warning_count());
+    result.remarks.push_back({"retired-process", history_.warning_count(), std::move(text)});
   }
   result.history = std::move(history_);
   return result;

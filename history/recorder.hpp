@@ -41,7 +41,10 @@ class Recorder {
   bool add_row(History::Row& row, std::int64_t index);
   [[nodiscard]] bool takes_rows() const { return !options_.independent && !options_.versioned; }
 
+  // Counts an occurrence; the text of the first one is kept.
   void remark(std::string_view kind, std::string_view text, std::uint64_t count = 1);
+  // A remark that is made once and tells its count itself.
+  void remark_total(std::string_view kind, std::string text, std::uint64_t count);
   [[nodiscard]] History& history() { return history_; }
   // The end: the history, and the remarks it gave rise to.
   ReadResult finish();
@@ -51,6 +54,7 @@ class Recorder {
     std::string kind;
     std::string text;  // of the first
     std::uint64_t count = 0;
+    bool told = false;  // the text tells the count
   };
 
   std::optional<Complaint> check_index(const RawEvent& raw);

@@ -46,6 +46,17 @@ std::string search_text(const ReportInput& input) {
   return joined(parts, " · ");
 }
 
+// How far the search came on the first key it left undecided.
+std::string undecided_prefix(const ReportInput& input) {
+  if (!input.verdict || effective_verdict(input) != VerdictKind::unknown) return {};
+  for (const KeyVerdict& key : input.verdict->by_key) {
+    if (key.kind != VerdictKind::unknown) continue;
+    const std::string where = key.key.is_null() ? "" : ", key " + show_key(key.key, 40);
+    return fmt::format("{} of {}{}", grouped(key.longest_prefix), grouped(key.operations), where);
+  }
+  return {};
+}
+
 std::string operations_text(const ReportInput& input, const Anomaly* anomaly) {
   const std::string total = grouped(input.history->operation_count());
   if (anomaly == nullptr) return total;
@@ -61,12 +72,13 @@ std::vector<Fact> facts(const ReportInput& input) {
   const Anomaly* anomaly = found.empty() ? nullptr : found.front().first;
   if (!found.empty()) {
     add(list, "class", outside(found.front().name));
-    add(list, "key", found.front().key.is_null() ? "" : show(found.front().key, 40));
+    add(list, "key", found.front().key.is_null() ? "" : show_key(found.front().key, 40));
   }
   add(list, "operations", operations_text(input, anomaly));
   if (anomaly != nullptr)
     add(list, "fault", fault_phase(*input.history, fault_bands(*input.history), anomaly->culprit));
   add(list, "search", search_text(input));
+  add(list, "longest legal prefix", undecided_prefix(input));
   if (input.run) add(list, "seed", fmt::format("{}", input.run->seed));
   add(list, "started", outside(input.utc));
   const std::string version = lookup(input.tool, "version");
@@ -94,7 +106,7 @@ std::vector<Fact> configuration(const ReportInput& input) {
   add(list, "history", outside(history_file(input)));
   if (input.verdict) {
     add(list, "model", outside(input.verdict->model));
-    add(list, "model options", harmless(input.model_options));
+    add(list, "model options", spoken(input.model_options));
     add(list, "engine", outside(input.verdict->engine));
     const std::uint64_t configurations = input.verdict->cost.configurations;
     add(list, "configurations searched", configurations > 0 ? grouped(configurations) : "");

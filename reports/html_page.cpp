@@ -37,7 +37,7 @@ std::string page_title(const ReportInput& input) {
   std::string title = headline(input);
   if (effective_verdict(input) == VerdictKind::invalid) {
     const Finding finding = findings(input).front();
-    if (!finding.key.is_null()) title += " · " + show(finding.key, 40);
+    if (!finding.key.is_null()) title += " · " + show_key(finding.key, 40);
     title += " · " + outside(finding.name, 40);
   }
   if (input.run) title += " · " + outside(input.run->workload, 40) + " on " + outside(input.run->target, 40);

@@ -17,7 +17,7 @@ namespace faultline::reports {
 namespace {
 
 constexpr std::size_t max_keys = 60;
-constexpr std::size_t paper_keys = 8;  // as in the style sheet
+constexpr std::size_t paper_keys = 8;                // as in the style sheet
 constexpr std::size_t min_overview_operations = 50;  // fewer say more as a table
 constexpr std::size_t max_others = 9;
 constexpr std::size_t max_others_drawn = 4;
@@ -61,7 +61,7 @@ void write_outcomes(HtmlWriter& html, const History& history) {
   html.close("tbody").close("table").close("div");
 }
 
-void write_verdict_word(HtmlWriter& html, VerdictKind kind) {
+void write_to_string(HtmlWriter& html, VerdictKind kind) {
   const bool valid = kind == VerdictKind::valid;
   const bool invalid = kind == VerdictKind::invalid;
   html.open("td").element("span",
@@ -120,8 +120,9 @@ void write_minimal(HtmlWriter& html, const ReportInput& input) {
   std::size_t bytes = 0;
   while (!left.empty() && bytes < max_minimal_bytes) {
     const std::size_t end = std::min(left.find('\n'), left.size());
-    html.value(outside(left.substr(0, end), 1000)).line_break();
-    bytes += end;
+    const std::string line = outside(left.substr(0, end), 1000);
+    html.value(line).line_break();
+    bytes += line.size();
     left.remove_prefix(std::min(left.size(), end + 1));
   }
   if (!left.empty()) html.text(fmt::format("… {} more bytes", left.size()));
@@ -152,8 +153,8 @@ void write_others(HtmlWriter& html, const ReportInput& input) {
   html.element("h2", {{"id", "others"}}, "Other contradictions").open("ul", {{"class", "others"}});
   for (std::size_t i = 1; i < std::min(all.size(), max_others + 1); ++i) {
     html.open("li").open("span", {{"class", "what"}}).text("✗ ");
-    if (!all[i].key.is_null()) html.text("key ").value(show(all[i].key)).text(" · ");
-    html.value(outside(all[i].name)).close("span").text(harmless(all[i].sentence));
+    if (!all[i].key.is_null()) html.text("key ").value(show_key(all[i].key)).text(" · ");
+    html.value(outside(all[i].name)).close("span").text(spoken(all[i].sentence));
     if (i <= max_others_drawn) {
       html.open("details").element("summary", {}, "Timeline and prefix");
       write_evidence(html, *input.history, all[i], fmt::format("other-{}", i), false);
@@ -204,8 +205,8 @@ void write_keys(HtmlWriter& html, const ReportInput& input) {
   html.open("tbody");
   for (std::size_t i = 0; i < std::min(keys.size(), max_keys); ++i) {
     const KeyVerdict& key = keys[i];
-    html.open("tr").open("th", {{"scope", "row"}}).value(key.key.is_null() ? "(all)" : show(key.key)).close("th");
-    write_verdict_word(html, key.kind);
+    html.open("tr").open("th", {{"scope", "row"}}).value(key.key.is_null() ? "(all)" : show_key(key.key)).close("th");
+    write_to_string(html, key.kind);
     html.element("td", {}, grouped(key.operations))
         .element("td", {}, grouped(key.longest_prefix))
         .value_element("td", {}, outside(key.engine, 40));
@@ -217,7 +218,8 @@ void write_keys(HtmlWriter& html, const ReportInput& input) {
   }
   html.close("tbody").close("table").close("div");
   if (keys.size() > max_keys) {
-    html.element("p", {{"class", "on-screen"}}, "and " + counted(keys.size() - max_keys, "more key") + ", in verdict.json");
+    html.element("p", {{"class", "on-screen"}},
+                 "and " + counted(keys.size() - max_keys, "more key") + ", in verdict.json");
   }
   if (keys.size() > paper_keys) html.element("p", {{"class", "on-paper"}}, "On paper only the first keys are shown.");
   html.close("section").line_break();

@@ -87,7 +87,7 @@ std::string prefix_table(const History& history, const Anomaly& anomaly) {
   for (const Candidate& candidate : anomaly.candidates) {
     text += fmt::format("| {} | {} | {} | {} | {} |\n", candidate.legal ? "?" : "✗",
                         operation_cell(history, candidate.operation, with_key), code(outside(candidate.needs)),
-                        code(outside(candidate.has)), prose(harmless(candidate.why)));
+                        code(outside(candidate.has)), prose(spoken(candidate.why)));
   }
   return text;
 }
@@ -97,7 +97,7 @@ std::string other_findings(const std::vector<Finding>& found) {
   std::string text = "\n### Other contradictions\n\n";
   for (std::size_t i = 1; i < std::min(found.size(), max_findings); ++i) {
     text += "- **" + prose(outside(found[i].name)) + "** " +
-            (found[i].key.is_null() ? "" : code(show(found[i].key)) + " ") + prose(found[i].sentence) + "\n";
+            (found[i].key.is_null() ? "" : code(show_key(found[i].key)) + " ") + prose(found[i].sentence) + "\n";
   }
   if (found.size() > max_findings) text += fmt::format("- and {} more\n", found.size() - max_findings);
   return text;

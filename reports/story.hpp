@@ -18,7 +18,6 @@ std::string_view glyph(Tone tone);
 
 // The verdict that counts once the ending and the faults' effects are taken into account.
 VerdictKind effective_verdict(const ReportInput& input);
-std::string_view verdict_word(VerdictKind kind);  // "valid", "unknown", "invalid"
 
 // "linearizability" or "convergence": what the verdict is about.
 std::string property(const ReportInput& input);

@@ -56,7 +56,7 @@ std::string about(const ReportInput& input) {
 
 std::string about(const Finding& finding, const ReportInput& input) {
   std::string text;
-  if (!finding.key.is_null()) text += "  key " + show(finding.key);
+  if (!finding.key.is_null()) text += "  key " + show_key(finding.key);
   if (finding.count > 1 && !finding.key.is_null()) text += fmt::format(" and {} more", finding.count - 1);
   return with_seed(text + "  " + outside(finding.name), input);
 }

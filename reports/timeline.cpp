@@ -54,7 +54,8 @@ class Layout {
     } else {
       t_.axis_title = "order of events (the source has no times)";
     }
-    if (t_.left_out > 0) t_.remarks.push_back(counted(t_.left_out, "operation") + " farther from the contradiction not drawn");
+    if (t_.left_out > 0)
+      t_.remarks.push_back(counted(t_.left_out, "operation") + " farther from the contradiction not drawn");
     if (t_.stripes_left_out > 0) t_.remarks.push_back(counted(t_.stripes_left_out, "further fault") + " not drawn");
     return std::move(t_);
   }
@@ -67,6 +68,8 @@ class Layout {
     for (const OperationIndex o : anomaly_.context) {
       if (exists(o) && context_.insert(o).second) operations_.push_back(o);
     }
+    // A contradicted operation that failed is no part of the core: it had no effect. It is shown all the same.
+    if (anomaly_.contradicted != none && exists(anomaly_.contradicted)) operations_.push_back(anomaly_.contradicted);
     std::sort(operations_.begin(), operations_.end());
     operations_.erase(std::unique(operations_.begin(), operations_.end()), operations_.end());
     if (operations_.size() <= max_operations) return;
@@ -190,8 +193,8 @@ class Layout {
     if (const std::string node = node_text(history_, o); !node.empty()) text += " · " + node;
     text += ": " + operation_text(history_, o, true) + " (" + std::string(to_string(history_.outcome(o))) + ")";
     if (t_.timed) {
-      text += ", began " + to_text(Duration(begin(o) - first_)) + " after the first operation shown";
-      if (ends(o)) text += ", took " + to_text(Duration(end(o) - begin(o)));
+      text += ", began " + to_text(elapsed(first_, begin(o))) + " after the first operation shown";
+      if (ends(o)) text += ", took " + to_text(elapsed(begin(o), end(o)));
     }
     if (const std::uint32_t line = history_.line(history_.invoked(o)); line > 0) text += fmt::format(", line {}", line);
     return context_.contains(o) ? text + "; context: relaxed to may have happened at any time after it began" : text;
@@ -249,7 +252,7 @@ class Layout {
       stripe.x = stripe.began_before ? t_.left : axis.x(rank(at(band.from)));
       stripe.width = std::max(1.5, (stripe.goes_on ? t_.right : axis.x(rank(at(band.to)))) - stripe.x);
       if (stripe.began_before && t_.timed)
-        stripe.label += ", began " + to_text(Duration(first_ - at(band.from))) + " before";
+        stripe.label += ", began " + to_text(elapsed(at(band.from), first_)) + " before";
       const double width = text_width(stripe.label) + 12;
       stripe.label_ends = stripe.x + width > t_.right;
       stripe.label_x = stripe.label_ends ? t_.right - 6 : stripe.x + 6;

@@ -227,12 +227,13 @@ void draw_timeline(HtmlWriter& html, const History& history, const Anomaly& anom
                     {"aria-labelledby", id + "-title " + id + "-text"}});
   html.element("title", {{"id", id + "-title"}}, "Timeline of the counterexample");
   html.open("desc", {{"id", id + "-text"}})
-      .text(harmless(anomaly.sentence) + " The table of the longest legal prefix lists the same operations.");
+      .text(spoken(anomaly.sentence) + " The table of the longest legal prefix lists the same operations.");
   html.close("desc");
   hatch(html, id);
   TimelineDrawing(html, t, drawing).draw();
   html.close("svg").line_break();
-  for (const std::string& remark : t.remarks) html.element("p", {{"class", "legend " + std::string(drawing.class_name)}}, remark);
+  for (const std::string& remark : t.remarks)
+    html.element("p", {{"class", "legend " + std::string(drawing.class_name)}}, remark);
 }
 
 }  // namespace faultline::reports

@@ -28,15 +28,6 @@ std::uint32_t character_code(std::string_view character) {
   return code;
 }
 
-bool is_word(std::string_view text) {
-  if (text.empty() || text.size() > 64 || text == "nil" || text == "true" || text == "false") return false;
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  const auto inner = [&](char c) {
-    return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '/' || c == ':';
-  };
-  return letter(text.front()) && std::all_of(text.begin(), text.end(), inner);
-}
-
 // An operation without argument whose result is what it saw, so that an absent result is worth showing.
 bool only_observes(std::string_view f) {
   constexpr std::array<std::string_view, 6> observers{"read", "get", "dequeue", "pop", "peek", "poll"};
@@ -75,20 +66,26 @@ std::string outside(std::string_view text, std::size_t limit) {
   return fmt::format("{}… ({} bytes)", kept, text.size());
 }
 
-std::string show(const Value& value, std::size_t limit) {
-  if (value.is_string() && is_word(value.as_text())) return std::string(value.as_text());
-  return cut(value.to_string(), limit);
+std::string spoken(std::string_view text) {
+  constexpr std::size_t sentence_limit = 2000;
+  return outside(text, sentence_limit);
+}
+
+std::string show(const Value& value, std::size_t limit) { return cut(value.to_string(), limit); }
+
+std::string show_key(const Value& key, std::size_t limit) {
+  return key.is_string() || key.is_keyword() ? outside(key.as_text(), limit) : show(key, limit);
 }
 
 std::string operation_text(const History& history, OperationIndex operation, bool with_key, std::size_t limit) {
   const Operation o = history.operation(operation);
   std::string text = outside(o.f, 40);
-  if (with_key && !o.key.is_null()) text += " " + show(o.key, limit);
+  if (with_key && !o.key.is_null()) text += " " + show_key(o.key, limit);
   const bool observes = only_observes(o.f);
   const bool takes_input = !o.input.is_null() && o.f != "read";
   if (takes_input && o.f == "cas" && o.input.is_pair()) {
     const auto pair = o.input.as_list();
-    text += " " + show(pair[0], limit) + " → " + show(pair[1], limit);
+    text += " " + show(pair[0], limit) + "→" + show(pair[1], limit);
   } else if (takes_input) {
     text += " " + show(o.input, limit);
   }
@@ -106,7 +103,7 @@ std::string process_text(Process process) { return fmt::format("p{}", process); 
 std::string node_text(const History& history, OperationIndex operation) {
   const Value& node = history.operation_extra(operation, "node");
   if (node.is_null()) return {};
-  return node.is_string() ? outside(node.as_text()) : show(node);
+  return show_key(node);
 }
 
 std::string_view outcome_glyph(Outcome outcome) {
@@ -193,6 +190,12 @@ std::size_t columns(std::string_view text) {
     width += wide ? 2 : 1;
   }
   return width;
+}
+
+Duration elapsed(std::int64_t from, std::int64_t to) {
+  std::int64_t difference = 0;
+  if (!__builtin_sub_overflow(to, from, &difference)) return Duration(difference);
+  return to > from ? Duration::max() : Duration::min();
 }
 
 std::string shell_quoted(std::string_view argument) {

@@ -27,7 +27,7 @@ std::uint64_t rss_now() {
 std::string progress_text(const CheckProgress& progress, const Limits& limits) {
   return fmt::format("{}/{} keys  {:.1f}M states  {}/{}  {} valid {} invalid",
                      progress.keys_valid + progress.keys_invalid + progress.keys_unknown, progress.keys_total,
-                     static_cast<double>(progress.configurations) / 1e6, bytes_text(progress.bytes),
+                     static_cast<double>(progress.configurations) / 1e6, bytes_text(rss_now()),
                      bytes_text(limits.memory), progress.keys_valid, progress.keys_invalid);
 }
 

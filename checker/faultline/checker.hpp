@@ -23,7 +23,6 @@ enum class NilRead : std::uint8_t { value, unknown };   // unknown: a nil read m
 struct CheckProgress {
   std::size_t keys_total = 0, keys_valid = 0, keys_invalid = 0, keys_unknown = 0;
   std::uint64_t configurations = 0;
-  std::uint64_t bytes = 0;
 };
 
 struct CheckOptions {

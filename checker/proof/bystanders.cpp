@@ -31,7 +31,7 @@ Bystanders::Bystanders(std::string_view model, const Value& initial, std::span<c
 void Bystanders::note_core(const Call& call) {
   if (call.f == "enqueue") ++enqueued_;
   if (call.f == "cas") {
-    if (call.failed) any_value_ = true;
+    failed_cas_ += call.failed ? 1 : 0;
     wanted_.insert(call.input.as_list()[0]);
   }
   if (call.f == "contains" && call.result_known && call.output == Value(true)) wanted_.insert(call.input);
@@ -46,10 +46,11 @@ void Bystanders::note_core(const Call& call) {
   }
 }
 
-// A value that a relaxed cas expects is wanted if the value it leaves behind is.
+// A value that a relaxed cas expects is wanted if the value it leaves behind is, and every value is seen by a failed cas.
 void Bystanders::follow(std::span<const Call> relaxed) {
   std::map<Value, std::set<Value>> sources;
   for (const Call& call : relaxed) {
+    if (call.f == "cas" && failed_cas_ > 0) wanted_.insert(call.input.as_list()[0]);
     if (call.f == "cas") sources[call.input.as_list()[1]].insert(call.input.as_list()[0]);
   }
   std::vector<Value> fresh(wanted_.begin(), wanted_.end());
@@ -62,13 +63,20 @@ void Bystanders::follow(std::span<const Call> relaxed) {
   }
 }
 
+std::pair<std::string_view, Value> Bystanders::kind(const Call& call) const {
+  const bool plain = (model_ == "register" || model_ == "cas-register") && call.f == "write";
+  if (plain && nobody_looks_for(call.input)) return {"write of anything else", {}};
+  return {call.f, call.input};
+}
+
 std::size_t Bystanders::uses(const Call& call) const {
   if (model_ == "mutex") return core_size_;
   if (model_ == "set") return wanted_.count(call.input);
   if (model_ == "kv") return kv_uses(call);
   if (model_ == "register" || model_ == "cas-register") {
     const Value& left_behind = call.f == "cas" ? call.input.as_list()[1] : call.input;
-    return any_value_ || wanted_.contains(left_behind) ? core_size_ : 0;
+    if (!nobody_looks_for(left_behind)) return core_size_;
+    return call.f == "write" || failed_cas_ == 0 ? failed_cas_ : core_size_;
   }
   if (model_ == "fifo-queue" || model_ == "unordered-queue") {
     if (call.f == "dequeue") return enqueued_;

@@ -37,17 +37,20 @@ class Bystanders {
   // `core`: the calls kept, with results; `relaxed`: those that may happen. `initial` is the model's initial value.
   Bystanders(std::string_view model, const Value& initial, std::span<const Call> core, std::span<const Call> relaxed);
 
-  // How often a relaxed call can be of use; 0: it can be left out. REQUIRES: it is no observer.
+  // What kind of relaxed call it is: of one kind, those invoked first are as good as any.
+  [[nodiscard]] std::pair<std::string_view, Value> kind(const Call& call) const;
+  // How often calls of its kind can be of use; 0: they can be left out. REQUIRES: it is no observer.
   [[nodiscard]] std::size_t uses(const Call& call) const;
 
  private:
   void note_core(const Call& call);
   void follow(std::span<const Call> relaxed);
+  [[nodiscard]] bool nobody_looks_for(const Value& value) const { return !wanted_.contains(value); }
   [[nodiscard]] std::size_t kv_uses(const Call& call) const;
 
   std::string_view model_;
   std::size_t core_size_;
-  bool any_value_ = false;                 // a failed cas of the core looks at every value
+  std::size_t failed_cas_ = 0;             // of the core
   std::set<Value> wanted_;                 // register: values looked at; set: elements seen
   std::map<Value, std::size_t> dequeued_;  // by the core
   std::size_t enqueued_ = 0;               // by the core or the beginning

@@ -129,6 +129,47 @@ std::optional<Naming> double_append(const Facts& facts, const Fact& get, const V
   return std::nullopt;
 }
 
+Naming inversion(const Facts& facts, const Fact& newer, const Fact& older) {
+  return make(facts, "inversion", older, &newer,
+              fmt::format("Process {} read {}; {} later process {} read the older {}.", newer.process,
+                          facts.key_is(newer.call.output), facts.gap(newer.returned, older.invoked), older.process,
+                          shown(older.call.output)));
+}
+
+// A get before a get whose result is a beginning of the first's, and whatever could clear the key is before the first or after the
+// second: texts only grow in between.
+std::optional<Naming> append_inversion(const Facts& facts) {
+  const auto text = [](const Fact& get) {
+    return get.call.output.is_null() ? std::string_view() : get.call.output.as_text();
+  };
+  const auto core = facts.core();
+  const auto puts = effects(facts, "put");
+  for (const Fact* newer : core) {
+    for (const Fact* older : core) {
+      if (newer->call.f != "get" || older->call.f != "get" || !before(*newer, *older)) continue;
+      if (text(*older).size() >= text(*newer).size() || !text(*newer).starts_with(text(*older))) continue;
+      const bool kept = std::all_of(puts.begin(), puts.end(),
+                                    [&](const Fact* put) { return before(*put, *newer) || before(*older, *put); });
+      if (kept) return inversion(facts, *newer, *older);
+    }
+  }
+  return std::nullopt;
+}
+
+// A read before a read that returns only some of its elements: nothing is ever removed.
+std::optional<Naming> set_inversion(const Facts& facts) {
+  const auto core = facts.core();
+  for (const Fact* newer : core) {
+    for (const Fact* older : core) {
+      if (newer->call.f != "read" || older->call.f != "read" || !before(*newer, *older)) continue;
+      const auto many = elements_of(newer->call.output), few = elements_of(older->call.output);
+      const bool part = std::all_of(few.begin(), few.end(), [&](const Value& value) { return contains(many, value); });
+      if (part && few.size() < many.size()) return inversion(facts, *newer, *older);
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Naming> classify_append(const Facts& facts, const Value& initial) {
@@ -150,7 +191,7 @@ std::optional<Naming> classify_append(const Facts& facts, const Value& initial) 
       if (kept) return misses(facts, *get, *append);
     }
   }
-  return std::nullopt;
+  return append_inversion(facts);
 }
 
 // Two acquisitions, and whatever could release the lock is before both or after both.
@@ -205,7 +246,7 @@ std::optional<Naming> classify_set(const Facts& facts, const Value& initial) {
         return misses(facts, *read, *add);
     }
   }
-  return std::nullopt;
+  return set_inversion(facts);
 }
 
 // Only where a single addition explains everything: one that may have happened when the read returned.

@@ -25,7 +25,8 @@ std::string capital(std::string text) {
 
 class Registers {
  public:
-  Registers(const Facts& facts, const Value& initial) : facts_(facts), core_(facts.core()), initial_(initial) {
+  Registers(const Facts& facts, const Value& initial)
+      : facts_(facts), core_(facts.core()), since_(facts.since()), initial_(initial) {
     // A missing key of a kv store reads "": nil and "" are the same there.
     for (const Fact& fact : facts.all()) kv_ = kv_ || fact.call.f == "get" || fact.call.f == "put";
     initial_ = plain(initial_);
@@ -62,7 +63,8 @@ class Registers {
     return std::nullopt;
   }
 
-  Producers producers(const Value& value, bool failed = false) const {
+  // Everything ever invoked that would put the value in place.
+  Producers ever(const Value& value, bool failed) const {
     Producers found;
     for (const Fact& fact : facts_.all()) {
       if (fact.failed() == failed && product(fact) == value) found.push_back(&fact);
@@ -70,8 +72,17 @@ class Registers {
     return found;
   }
 
+  Producers producers(const Value& value) const {
+    Producers found = ever(value, false);
+    if (since_ != nullptr) std::erase_if(found, [&](const Fact* fact) { return before(*fact, *since_); });
+    return found;
+  }
+
+  bool is_initial(const Value& value) const { return since_ == nullptr && value == initial_; }
+
   bool seals_off(const Fact& w, const Value& value, const Fact& r) const {
     if (!before(w, r) || !product(w) || *product(w) == value) return false;
+    if (sight(w) == value && once(value, r)) return true;
     const Producers all = producers(value);
     return std::all_of(all.begin(), all.end(),
                        [&](const Fact* y) { return y == &r || before(*y, w) || before(r, *y); });
@@ -86,8 +97,19 @@ class Registers {
     return found;
   }
 
-  // The value is in place during one unbroken stretch at most.
-  bool once(const Value& value) const { return producers(value).size() + (value == initial_ ? 1 : 0) == 1; }
+  // Until r has returned, the value is in place during one unbroken stretch at most.
+  bool once(const Value& value, const Fact& r) const {
+    const Producers all = producers(value);
+    const auto count = std::count_if(all.begin(), all.end(), [&](const Fact* y) { return !before(r, *y); });
+    return count + (is_initial(value) ? 1 : 0) == 1;
+  }
+
+  // The core is a proof, and but for these reads it consists of operations that put something in place.
+  bool hinges_on(const std::vector<const Fact*>& reads) const {
+    return facts_.proven() && std::all_of(core_.begin(), core_.end(), [&](const Fact* fact) {
+             return product(*fact).has_value() || std::find(reads.begin(), reads.end(), fact) != reads.end();
+           });
+  }
 
   Naming make(std::string name, const Fact& culprit, const Fact* contradicted, std::string sentence) const {
     Naming naming{.name = std::move(name), .sentence = std::move(sentence), .culprit = culprit.operation};
@@ -105,7 +127,7 @@ class Registers {
     const Value value = *sight(read);
     if (value == initial_) return std::nullopt;
     const std::string saw = fmt::format("Process {} read {}", read.process, facts_.key_is(value));
-    const Producers made = producers(value), failed = producers(value, true);
+    const Producers made = ever(value, false), failed = ever(value, true);
     const std::string text = shown(value);
     if (!made.empty()) {
       if (!std::all_of(made.begin(), made.end(), [&](const Fact* y) { return before(read, *y); })) return std::nullopt;
@@ -134,7 +156,7 @@ class Registers {
             *sight(*first) != *sight(*second))
           continue;
         const Value from = *sight(*first);
-        if (*product(*first) == from || *product(*second) == from || !once(from)) continue;
+        if (*product(*first) == from || *product(*second) == from || !once(from, *second)) continue;
         return make("lost-update", *second, first,
                     fmt::format("Processes {} and {} both succeeded in replacing the same {}.", first->process,
                                 second->process, facts_.key_is(from)));
@@ -163,7 +185,7 @@ class Registers {
     against = seal(value, cas);
     if (against != nullptr) return true;
     const Producers all = producers(value);
-    return value != initial_ &&
+    return !is_initial(value) &&
            std::all_of(all.begin(), all.end(), [&](const Fact* y) { return y == &cas || before(cas, *y); });
   }
 
@@ -181,7 +203,7 @@ class Registers {
         return true;
       }
     }
-    return value == initial_ && undisturbed_since(nullptr);
+    return is_initial(value) && undisturbed_since(nullptr);
   }
 
   // As stale-read, and more: nobody ever saw the write; nothing that could have overwritten it began before its effect
@@ -192,6 +214,7 @@ class Registers {
       const Fact* write = seal(*sight(*read), *read);
       if (write == nullptr || is_cas(*write) || is_seen(*product(*write))) continue;
       for (const Fact& other : facts_.all()) {
+        if (since_ != nullptr && !before(*since_, other)) continue;
         if (!other.certain() || !is_read(other) || other.process == read->process ||
             !seals_off(*write, *sight(other), other))
           continue;
@@ -219,12 +242,14 @@ class Registers {
     });
   }
 
-  // Something certainly put another value in place before the read, and seals off the value read.
+  // Something certainly put another value in place before the read, and seals off the value read; or the read alone contradicts
+  // what was put in place, the latest of it before the read.
   std::optional<Naming> stale_read() const {
     for (const Fact* read : core_) {
       if (!is_read(*read)) continue;
       const Value value = *sight(*read);
       const Fact* write = seal(value, *read);
+      if (write == nullptr && hinges_on({read})) write = latest_other(value, *read);
       if (write == nullptr) continue;
       return make("stale-read", *read, write,
                   fmt::format("Process {} read {}{}, although {} by process {} had completed {} before the read began.",
@@ -234,14 +259,23 @@ class Registers {
     return std::nullopt;
   }
 
+  const Fact* latest_other(const Value& value, const Fact& read) const {
+    const Fact* latest = nullptr;
+    for (const Fact* w : core_) {
+      if (before(*w, read) && product(*w) && *product(*w) != value) latest = w;
+    }
+    return latest;
+  }
+
   // A read of `new` before a read of `old`, and `old` cannot come back: either whatever produces it is before whatever
-  // produces `new`; or it is in place during one stretch only, which certainly began before the read of `new`.
+  // produces `new`; or it is in place during one stretch only, which certainly began before the read of `new`; or these two reads
+  // alone contradict what was put in place.
   std::optional<Naming> inversion() const {
     for (const Fact* newer : core_) {
       for (const Fact* older : core_) {
         if (!is_read(*newer) || !is_read(*older) || !before(*newer, *older)) continue;
         const Value fresh = *sight(*newer), old = *sight(*older);
-        if (fresh == old || !cannot_come_back(old, fresh, *newer)) continue;
+        if (fresh == old || !(cannot_come_back(*newer, *older) || hinges_on({newer, older}))) continue;
         return make(
             "inversion", *older, newer,
             fmt::format("Process {} read {}; {} later process {} read the older {}.", newer->process,
@@ -251,21 +285,23 @@ class Registers {
     return std::nullopt;
   }
 
-  bool cannot_come_back(const Value& old, const Value& fresh, const Fact& newer) const {
+  bool cannot_come_back(const Fact& newer, const Fact& older) const {
+    const Value fresh = *sight(newer), old = *sight(older);
     const Producers olds = producers(old), news = producers(fresh);
     const bool all_before =
-        fresh != initial_ && !news.empty() && std::all_of(olds.begin(), olds.end(), [&](const Fact* y) {
+        !is_initial(fresh) && !news.empty() && std::all_of(olds.begin(), olds.end(), [&](const Fact* y) {
           return std::all_of(news.begin(), news.end(), [&](const Fact* z) { return before(*y, *z); });
         });
     if (all_before) return true;
     const bool began =
-        old == initial_ || (olds.size() == 1 && before(*olds[0], newer)) ||
+        is_initial(old) || (olds.size() == 1 && before(*olds[0], newer)) ||
         std::any_of(core_.begin(), core_.end(), [&](const Fact* r) { return sight(*r) == old && before(*r, newer); });
-    return once(old) && began;
+    return once(old, older) && began;
   }
 
   const Facts& facts_;
   const std::vector<const Fact*> core_;
+  const Fact* const since_;
   Value initial_;
   bool kv_ = false;
 };

@@ -120,7 +120,8 @@ class Explainer {
   }
 
   void find_class() {
-    const Facts facts(history_, all_, anomaly_.core);
+    const bool proven = prefix_known_ && anomaly_.one_minimal;
+    const Facts facts(history_, all_, {.operations = anomaly_.core, .since = anomaly_.since, .proven = proven});
     if (const auto naming = classify(facts, model_.name, model_.initial)) {
       anomaly_.name = naming->name;
       anomaly_.sentence = naming->sentence;

@@ -32,11 +32,12 @@ std::string place(const History& history, EventIndex event) {
   return line != 0 ? fmt::format("line {}", line) : fmt::format("event {}", event);
 }
 
-Facts::Facts(const History& history, const Items& items, const std::vector<OperationIndex>& core) : history_(history) {
+Facts::Facts(const History& history, const Items& items, const Core& core)
+    : history_(history), since_(core.since), proven_(core.proven) {
   FL_ASSERT(!items.empty());
   const std::uint32_t key = history.key_id(history.invoked(items.front().operation));
   key_ = history.keys()[key];
-  std::vector<OperationIndex> sorted = core;
+  std::vector<OperationIndex> sorted = core.operations;
   std::sort(sorted.begin(), sorted.end());
   for (const Item& item : items) {
     const bool kept = item.completed != none && std::binary_search(sorted.begin(), sorted.end(), item.operation);
@@ -64,6 +65,13 @@ Facts::Facts(const History& history, const Items& items, const std::vector<Opera
                                .result_known = false}});
   }
   std::sort(facts_.begin(), facts_.end(), [](const Fact& a, const Fact& b) { return a.invoked < b.invoked; });
+}
+
+const Fact* Facts::since() const {
+  if (since_ == none) return nullptr;
+  const auto it =
+      std::find_if(facts_.begin(), facts_.end(), [&](const Fact& fact) { return fact.operation == since_; });
+  return &*it;
 }
 
 std::vector<const Fact*> Facts::core() const {

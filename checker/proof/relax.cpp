@@ -24,11 +24,14 @@ Call without_result(const Call& call) {
 bool is_register(const ModelView& model) { return model.name == "register" || model.name == "cas-register"; }
 bool is_queue(const ModelView& model) { return model.name == "fifo-queue" || model.name == "unordered-queue"; }
 
-// How many relaxed calls that ask the same can be of use at most, given what is kept.
+// How many relaxed calls can be of use at most, given what is kept.
 class Demand {
  public:
   Demand(const ModelView& model, const Items& kept, const Items& loose) : model_(model), kept_(kept) {
     for (const Item& item : kept) look(item.call);
+    for (const Item& item : loose) {  // a failed cas looks at what any cas leaves behind
+      if (failed_cas_ > 0 && item.call.f == "cas") looked_at_.insert(cas_from(item.call));
+    }
     bool grew = is_register(model);
     while (grew) {  // a chain of relaxed cas that ends at a value somebody looks at
       grew = false;
@@ -42,12 +45,19 @@ class Demand {
     for (const Item& item : kept) enqueued_ += item.call.f == "enqueue";
   }
 
-  // REQUIRES: no observer.
+  // Calls of one group can stand for each other; the value is part of it unless nobody looks for that value in particular.
+  [[nodiscard]] std::pair<std::string_view, Value> group(const Call& call) const {
+    const bool any = is_register(model_) && call.f == "write" && !looked_at_.contains(call.input);
+    return any ? std::pair<std::string_view, Value>("any write", {}) : std::pair(call.f, call.input);
+  }
+
+  // At most this many of a group. REQUIRES: no observer.
   [[nodiscard]] std::size_t of(const Call& call) const {
     if (is_register(model_)) {
       // Between two kept operations, using the same write twice is idle: what lies between could go.
-      const bool seen = all_looked_at_ || looked_at_.contains(call.f == "cas" ? cas_to(call) : call.input);
-      return seen ? kept_.size() : 0;
+      if (looked_at_.contains(call.f == "cas" ? cas_to(call) : call.input)) return kept_.size();
+      // Else only a failed cas can see it: any value will do that is not the one it expected.
+      return call.f == "cas" && failed_cas_ > 0 ? kept_.size() : failed_cas_;
     }
     if (model_.name == "mutex") return kept_.size();
     if (model_.name == "set") return looked_at_.contains(call.input) ? 1 : 0;
@@ -63,7 +73,7 @@ class Demand {
 
  private:
   void look(const Call& call) {
-    if (call.f == "cas" && call.failed) all_looked_at_ = true;
+    if (call.f == "cas" && call.failed) ++failed_cas_;
     if (call.f == "cas") looked_at_.insert(cas_from(call));
     if (call.f == "contains") looked_at_.insert(call.input);
     if (call.f != "read") return;
@@ -94,7 +104,7 @@ class Demand {
   const ModelView& model_;
   const Items& kept_;
   std::set<Value> looked_at_;
-  bool all_looked_at_ = false;  // by a failed cas
+  std::size_t failed_cas_ = 0;
   std::size_t enqueued_ = 0;
 };
 
@@ -132,7 +142,7 @@ Items relaxed(const ModelView& model, const Items& items, const Choice& choice) 
   const Demand demand(model, kept, loose);
   std::map<std::pair<std::string_view, Value>, std::size_t> used;
   for (Item& item : loose) {
-    if (used[{item.call.f, item.call.input}]++ < demand.of(item.call)) kept.push_back(std::move(item));
+    if (used[demand.group(item.call)]++ < demand.of(item.call)) kept.push_back(std::move(item));
   }
   std::sort(kept.begin(), kept.end(), [](const Item& a, const Item& b) { return a.invoked < b.invoked; });
   return kept;

@@ -7,8 +7,9 @@ namespace faultline {
 
 namespace {
 
-// One step may not eat the whole budget: engines poll `stop` at least every 1,000 steps.
-constexpr std::uint64_t max_polls_per_step = 20'000;
+// One search may not eat the whole budget, nor all together go on for ever: engines poll `stop` at least every 1,000 steps.
+constexpr std::uint64_t max_polls_per_search = 1'000;
+constexpr std::uint64_t max_polls = 20'000;
 // Starting points tried: the nearest ones, then ever farther ones.
 constexpr std::size_t near_starts = 8;
 
@@ -38,12 +39,16 @@ class Shrinker {
  private:
   enum class Answer { accepted, legal, unknown };
 
-  Answer ask(const Choice& choice) {
-    if (budget_.stop && budget_.stop()) return Answer::unknown;
+  Answer ask(const Choice& choice) { return ask_about(items_, choice); }
+
+  Answer ask_about(const Items& items, const Choice& choice) {
+    if (polls_ > max_polls || (budget_.stop && budget_.stop())) return Answer::unknown;
     std::uint64_t polls = 0;
-    const Budget step{.stop = [&] { return ++polls > max_polls_per_step || (budget_.stop && budget_.stop()); },
+    const std::uint64_t limit = max_polls_per_search + items_.size() / 100;
+    const Budget step{.stop = [&] { return ++polls > limit || (budget_.stop && budget_.stop()); },
                       .memory_limit = budget_.memory_limit};
-    const SearchResult found = engine_(relaxed(model_, items_, choice), step);
+    const SearchResult found = engine_(relaxed(model_, items, choice), step);
+    polls_ += polls;
     if (found.kind == VerdictKind::unknown) return Answer::unknown;
     return found.kind == VerdictKind::invalid ? Answer::accepted : Answer::legal;
   }
@@ -146,16 +151,12 @@ class Shrinker {
     accept(std::move(choice));
   }
 
-  // Relaxes single operations of the small history itself, its start included. True if each was tried and made it
-  // legal.
+  // Relaxes single operations of the small history. True if each was tried and made it legal.
   bool try_singles() {
     bool all_tried = true;
     for (std::uint32_t i = 0; i < items_.size(); ++i) {
       if (!choice_.kept[i] || items_[i].completed == none) continue;
-      const Items small = relaxed(model_, items_, choice_);
-      Choice choice{.kept = std::vector<bool>(small.size(), true)};
-      for (std::size_t j = 0; j < small.size(); ++j) choice.kept[j] = small[j].operation != items_[i].operation;
-      const Answer answer = ask_about(small, choice);
+      const Answer answer = relax_single(i);
       if (answer == Answer::legal) continue;
       Choice without = choice_;
       without.kept[i] = false;
@@ -165,8 +166,16 @@ class Shrinker {
     return all_tried;
   }
 
-  Answer ask_about(const Items& items, const Choice& choice) {
-    return Shrinker(model_, items, engine_, budget_).ask(choice);
+  Answer relax_single(std::uint32_t i) {
+    const Items small = relaxed(model_, items_, choice_);
+    Choice others{.kept = std::vector<bool>(small.size(), true)};
+    for (std::size_t j = 0; j < small.size(); ++j) others.kept[j] = small[j].operation != items_[i].operation;
+    const Answer answer = ask_about(small, others);
+    if (answer == Answer::legal || i != choice_.since) return answer;
+    Choice without_start = choice_;  // relaxing the start brings back what was before it
+    without_start.kept[i] = false;
+    without_start.since = none;
+    return ask(without_start);
   }
 
   [[nodiscard]] Core result(bool all_tried) const {
@@ -180,6 +189,7 @@ class Shrinker {
   const Engine& engine_;
   const Budget& budget_;
   Choice choice_;
+  std::uint64_t polls_ = 0;
 };
 
 // Operations in flight at the cut become open, later ones never happened.

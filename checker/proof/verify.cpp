@@ -225,7 +225,7 @@ class Verifier {
     const std::set<OperationIndex> context(proof.context.begin(), proof.context.end());
     std::map<std::pair<std::string_view, Value>, std::size_t> used;
     for (std::size_t i = 0; i < relaxed.size(); ++i) {
-      if (used[{calls[i].f, calls[i].input}]++ >= bystanders.uses(calls[i])) continue;
+      if (used[bystanders.kind(calls[i])]++ >= bystanders.uses(calls[i])) continue;
       if (context.contains(relaxed[i])) continue;
       return fmt::format("{} may have happened and could make a difference, but is not in the context",
                          numbered(duties_, relaxed[i]));

@@ -15,7 +15,7 @@
 #include "meter.hpp"
 #include "moves.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class Antichain {
@@ -62,7 +62,6 @@ class Antichain {
   };
 
   [[nodiscard]] std::uint64_t bucket_of(const Config& c) const {
-    if (s_.reuse) return c.value;
     return mix64((c.placed & s_.window.duties()).hash() * 0x9e3779b97f4a7c15ULL + c.value);
   }
 
@@ -91,7 +90,6 @@ class Antichain {
       return a.placed == b.placed && a.bare == b.bare && a.blind == b.blind && a.places == b.places && a.uses == b.uses;
     }
     if (a.blind < b.blind || !b.bare.contains(a.bare)) return false;
-    if (s_.reuse) return a.placed.contains(b.placed) && covers(a.places, b.places);
     const M& supplies = s_.window.supplies();
     if (!(a.placed ^ supplies).contains((b.placed ^ supplies))) return false;
     if (((a.placed ^ b.placed) & s_.window.duties()).any()) return false;
@@ -139,4 +137,4 @@ class Antichain {
   std::uint64_t comparisons_ = 0;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -5,7 +5,7 @@
 #include "interner.hpp"
 #include "trace.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 // Each reduction of the search, to be switched off by differential tests. The exchange arguments are in moves.hpp.
 struct Prunings {
@@ -37,4 +37,4 @@ struct Spot {
   friend auto operator<=>(const Spot&, const Spot&) = default;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -1,13 +1,13 @@
 // Contest: the engines that can decide one timeline, taking turns on one budget. The first decided answer wins.
 //
-//   frontier   all configurations. Open operations that joined a class never run dry at first; when it survives with more of a
-//              class than there was, that class is counted and it starts again. Death is `invalid` at every stage (what it explores
-//              is a superset); survival within capacities is `valid`
-//   depth      a few configurations at a time, everything counted (depth_first.hpp). It finishes valid histories quickly where
-//              the frontier is wide
-//   relaxed    what is in flight is never used up (Setting::reuse). A superset with a small frontier: death is `invalid`
+//   depth      one configuration at a time, every open operation counted (depth_first.hpp). Valid histories are rarely
+//   hard for it relaxed    what is in flight is never used up (relaxed.hpp): a superset with a tiny frontier. Death is
+//   `invalid` frontier   all configurations. Open operations that joined a class never run dry at first; when it
+//   survives with more of a
+//              class than there was, that class is counted and it starts again. Death is `invalid` at every stage (what
+//              it explores is a superset); survival within capacities is `valid`
 //
-// The frontier goes first and, if it stays small, alone. Turns are measured in steps, so the result is the same on every machine.
+// Turns double and are measured in steps, so the result is the same on every machine.
 #pragma once
 
 #include <memory>
@@ -15,9 +15,10 @@
 
 #include "depth_first.hpp"
 #include "order.hpp"
+#include "relaxed.hpp"
 #include "search.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 // One frontier on its way along the timeline.
 template <class M>
@@ -30,10 +31,10 @@ class FrontierRun {
         frontier_(timeline.problem().initial, timeline.problem().values, std::move(options)),
         demand_(timeline.problem()) {}
 
-  // Goes on for `steps`, or until more than `wide` configurations are possible.
-  State run(Meter& meter, std::uint64_t steps, std::size_t wide) {
+  // Goes on for `steps`.
+  State run(Meter& meter, std::uint64_t steps) {
     const std::uint64_t until = meter.steps() + steps;
-    while (state_ == State::running && meter.steps() < until && frontier_.configurations().size() <= wide) {
+    while (state_ == State::running && meter.steps() < until) {
       if (position_ == timeline_.size()) {
         state_ = State::survived;
       } else if (forward(meter)) {
@@ -84,7 +85,10 @@ template <class M>
 class Contest {
  public:
   Contest(const Timeline& timeline, const Budget& budget, const SearchOptions& options)
-      : timeline_(timeline), options_(options), meter_(budget, [this] { return bytes(); }) {
+      : timeline_(timeline),
+        options_(options),
+        meter_(budget, [this] { return bytes(); }),
+        slice_(20'000 + 16 * timeline.size()) {
     restart_frontier();
   }
 
@@ -100,20 +104,15 @@ class Contest {
 
   void turn() {
     const bool all = options_.engine == RegisterEngine::automatic;
-    if (all && slice_ == 0) {
-      run_frontier(endless, options_.patience);
-      slice_ = 100'000 + 64 * timeline_.size();
-      return;
-    }
-    if (!result_ && options_.engine != RegisterEngine::frontier) run_depth(all);
-    if (!result_ && all && !relaxed_survived_) run_relaxed();
-    if (!result_ && options_.engine != RegisterEngine::depth_first) run_frontier(all ? slice_ : endless, endless);
+    if (options_.engine != RegisterEngine::frontier) run_depth(all ? slice_ : endless);
+    if (!result_ && all) run_relaxed();
+    if (!result_ && options_.engine != RegisterEngine::depth_first) run_frontier(all ? slice_ : endless);
     slice_ *= 2;
   }
 
-  void run_frontier(std::uint64_t steps, std::size_t wide) {
+  void run_frontier(std::uint64_t steps) {
     using State = typename FrontierRun<M>::State;
-    switch (frontier_->run(meter_, steps, wide)) {
+    switch (frontier_->run(meter_, steps)) {
       case State::running: return;
       case State::died: return decide_invalid("frontier", frontier_->position());
       case State::stopped: return give_up();
@@ -129,13 +128,15 @@ class Contest {
     restart_frontier();
   }
 
-  void run_depth(bool shared) {
+  // In company it gives up its turn once it has gone back a while, and forgets what it put off long ago.
+  void run_depth(std::uint64_t steps) {
     using State = typename DepthFirst<M>::State;
+    const bool alone = steps == endless;
     if (!depth_) {
-      const std::size_t stack = shared ? 100'000 : std::numeric_limits<std::size_t>::max();
-      depth_ = std::make_unique<DepthFirst<M>>(timeline_, options_.prunings, options_.width, stack);
+      const std::size_t stack = alone ? std::numeric_limits<std::size_t>::max() : 100'000;
+      depth_ = std::make_unique<DepthFirst<M>>(timeline_, options_.prunings, stack);
     }
-    switch (depth_->run(meter_, shared ? slice_ : endless, shared ? slice_ / 256 : endless)) {
+    switch (depth_->run(meter_, steps, alone ? endless : steps / 16)) {
       case State::running:
       case State::stuck: return;
       case State::valid: return decide_valid("depth-first", depth_->moves());
@@ -145,20 +146,13 @@ class Contest {
   }
 
   void run_relaxed() {
-    using State = typename FrontierRun<M>::State;
-    if (!relaxed_) {
-      relaxed_ = std::make_unique<FrontierRun<M>>(
-          timeline_,
-          typename Frontier<M>::Options{.prunings = options_.prunings, .reuse = true, .counted = {}, .recording = false});
-    }
-    switch (relaxed_->run(meter_, slice_, endless)) {
-      case State::running: return;
+    using State = typename Relaxation<M>::State;
+    if (!relaxed_) relaxed_ = std::make_unique<Relaxation<M>>(timeline_);
+    switch (relaxed_->run(meter_, slice_)) {
+      case State::running:
+      case State::survived: return;
       case State::died: return decide_invalid("frontier", relaxed_->position());
       case State::stopped: return give_up();
-      case State::survived:
-        relaxed_survived_ = true;
-        relaxed_.reset();
-        return;
     }
   }
 
@@ -169,7 +163,8 @@ class Contest {
   }
 
   void decide_valid(const char* engine, const std::vector<Move>& moves) {
-    result_ = SearchResult{.kind = VerdictKind::valid, .order = replay(timeline_, moves, timeline_.size()), .engine = engine};
+    result_ =
+        SearchResult{.kind = VerdictKind::valid, .order = replay(timeline_, moves, timeline_.size()), .engine = engine};
   }
   void decide_invalid(const char* engine, std::size_t died_at) {
     FL_ASSERT(died_at < timeline_.size());
@@ -207,11 +202,10 @@ class Contest {
   Meter meter_;
   std::unique_ptr<FrontierRun<M>> frontier_;
   std::unique_ptr<DepthFirst<M>> depth_;
-  std::unique_ptr<FrontierRun<M>> relaxed_;
+  std::unique_ptr<Relaxation<M>> relaxed_;
   std::vector<bool> counted_;  // by class, by the frontier
-  bool relaxed_survived_ = false;
-  std::uint64_t slice_ = 0;
+  std::uint64_t slice_;
   std::optional<SearchResult> result_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

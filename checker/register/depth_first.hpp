@@ -1,17 +1,17 @@
 // DepthFirst: the moves of the frontier, followed by a few configurations at a time.
 //
-// At every completion the most promising `width` configurations go on and the rest is put on a stack. When all of them are dead, the
-// walk goes back to the latest event with something left. What was followed and died is remembered for the latest events and what it
-// imitates is not tried again. Exhaustion is `invalid`, unless the stack had to forget its oldest entries to stay within its
-// bound: then the search is stuck and says so.
-// Wing, Gong 1993; Lowe 2017 (memoised depth-first search), here over just-in-time moves with a width.
+// At every completion the most promising `width` configurations go on and the rest is put on a stack. When all of them
+// are dead, the walk goes back to the latest event with something left. What was followed and died is remembered for
+// the latest events and what it imitates is not tried again. Exhaustion is `invalid`, unless the stack had to forget
+// its oldest entries to stay within its bound: then the search is stuck and says so. Wing, Gong 1993; Lowe 2017
+// (memoised depth-first search), here over the frontier's moves.
 #pragma once
 
 #include <deque>
 
 #include "frontier.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class DepthFirst {
@@ -20,12 +20,11 @@ class DepthFirst {
   enum class State : std::uint8_t { running, valid, invalid, stuck, stopped };
 
   // `stack_limit`: configurations put off at most.
-  DepthFirst(const Timeline& timeline, const Prunings& prunings, std::size_t width, std::size_t stack_limit)
+  DepthFirst(const Timeline& timeline, const Prunings& prunings, std::size_t stack_limit)
       : timeline_(timeline),
         frontier_(timeline.problem().initial, timeline.problem().values,
                   {.prunings = prunings, .count_all = true, .counted = {}, .renewing = false}),
         demand_(timeline.problem()),
-        width_(width),
         stack_limit_(stack_limit),
         dead_(remembered) {}
 
@@ -63,7 +62,7 @@ class DepthFirst {
   static constexpr std::size_t remembered = 1024;  // events
   struct Batch {
     std::size_t position;
-    std::vector<Config> configs;  // most promising first
+    std::vector<Config> configs;  // most promising last
   };
   struct Dead {
     std::size_t position = 0;
@@ -83,9 +82,9 @@ class DepthFirst {
     if (step == Timeline::Step::complete) {
       const Time now = timeline_.completed(o);
       demand_.complete(op);
-      alive = frontier_.complete(timeline_.slot(o), now,
-                                 {.noticed = timeline_.noticed_after(op.to, now), .timeline = &timeline_, .demand = &demand_},
-                                 meter);
+      alive = frontier_.complete(
+          timeline_.slot(o), now,
+          {.noticed = timeline_.noticed_after(op.to, now), .timeline = &timeline_, .demand = &demand_}, meter);
     }
     if (meter.spent()) return false;
     ++position_;
@@ -103,13 +102,13 @@ class DepthFirst {
     deepest_node_ = node;
   }
 
-  // Leaves what is known to be dead, and puts off what is beyond the width.
+  // Leaves what is known to be dead, and puts off all but one.
   bool choose() {
     Dead& dead = dead_[position_ % remembered];
     if (dead.position == position_ && !dead.configs.empty()) frontier_.drop_imitators(dead.configs);
     if (frontier_.configurations().empty()) return false;
-    if (frontier_.configurations().size() > width_) {
-      auto rest = frontier_.shed(width_);
+    if (frontier_.configurations().size() > 1) {
+      auto rest = frontier_.shed();
       waiting_ += rest.size();
       stack_.push_back({position_, std::move(rest)});
       bound_stack();
@@ -149,11 +148,9 @@ class DepthFirst {
     const std::uint64_t distance = position_ - batch.position;
     while (position_ > batch.position) undo();
     std::vector<Config> next;
-    const std::size_t count = std::min(width_, batch.configs.size());
-    next.assign(std::make_move_iterator(batch.configs.begin()),
-                std::make_move_iterator(batch.configs.begin() + static_cast<std::ptrdiff_t>(count)));
-    batch.configs.erase(batch.configs.begin(), batch.configs.begin() + static_cast<std::ptrdiff_t>(count));
-    waiting_ -= count;
+    next.push_back(std::move(batch.configs.back()));
+    batch.configs.pop_back();
+    --waiting_;
     if (batch.configs.empty()) stack_.pop_back();
     frontier_.restore(std::move(next));
     Dead& dead = dead_[position_ % remembered];
@@ -187,7 +184,6 @@ class DepthFirst {
   const Timeline& timeline_;
   Frontier<M> frontier_;
   Demand demand_;
-  std::size_t width_;
   std::size_t stack_limit_;
   std::size_t position_ = 0;  // the next event
   std::deque<Batch> stack_;
@@ -201,4 +197,4 @@ class DepthFirst {
   State state_ = State::running;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

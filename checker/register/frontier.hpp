@@ -10,7 +10,7 @@
 #include "meter.hpp"
 #include "moves.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class Frontier {
@@ -19,17 +19,15 @@ class Frontier {
 
   struct Options {
     Prunings prunings;
-    bool reuse = false;         // Setting::reuse
     bool count_all = false;     // classes of open operations are counted, all of them,
     std::vector<bool> counted;  // or these; the others never run dry
     bool recording = true;
-    bool renewing = true;       // may renumber places and uses; not while somebody else holds configurations
+    bool renewing = true;  // may renumber places and uses; not while somebody else holds configurations
   };
 
   Frontier(ValueId initial, std::uint32_t values, Options options)
       : setting_(values, options.recording), moves_(setting_), antichain_(setting_), options_(std::move(options)) {
     setting_.prunings = options_.prunings;
-    setting_.reuse = options_.reuse;
     Config first;
     first.value = initial;
     configs_.push_back(first);
@@ -91,9 +89,12 @@ class Frontier {
     }
   }
 
-  // --- going back (depth_first.hpp): the window only; configurations are handed in with `restore` ------------------------------
+  // --- going back (depth_first.hpp): the window only; configurations are handed in with `restore`
+  // ------------------------------
   void undo_invoke(Slot slot) { setting_.window.remove(slot); }
-  void undo_complete(Slot slot, std::uint32_t operation, const RegisterOperation& op) { setting_.window.add(slot, operation, op); }
+  void undo_complete(Slot slot, std::uint32_t operation, const RegisterOperation& op) {
+    setting_.window.add(slot, operation, op);
+  }
   void undo_join(Slot slot, std::uint32_t operation, const RegisterOperation& op, ClassId id) {
     --setting_.capacity[id];
     setting_.window.add(slot, operation, op);
@@ -103,15 +104,15 @@ class Frontier {
     for (const Config& c : configs_) setting_.trace.release(c.node);
     configs_ = std::move(configs);
   }
-  // Gives away, with their references, all but the `width` most promising: those with the least still to be placed.
-  std::vector<Config> shed(std::size_t width) {
+  // Gives away, with their references, all but the most promising: the ones with more still to be placed first.
+  std::vector<Config> shed() {
     ranks_.clear();
     for (std::uint32_t i = 0; i < configs_.size(); ++i) ranks_.emplace_back(promise(configs_[i]), i);
-    std::sort(ranks_.begin(), ranks_.end());
-    std::vector<Config> best;
+    std::sort(ranks_.begin(), ranks_.end(), std::greater<>());
     std::vector<Config> rest;
-    for (const auto& [rank, i] : ranks_) (best.size() < width ? best : rest).push_back(std::move(configs_[i]));
-    configs_ = std::move(best);
+    for (const auto& [rank, i] : ranks_) rest.push_back(std::move(configs_[i]));
+    configs_.assign(1, std::move(rest.back()));
+    rest.pop_back();
     return rest;
   }
   // Gives up configurations that imitate nobody new: each is imitated by one of `dead`.
@@ -171,7 +172,8 @@ class Frontier {
   bool settle(Time now, const Outlook& outlook, Meter& meter) {
     const Timeline* timeline = setting_.prunings.forgetting ? outlook.timeline : nullptr;
     for (Config& c : configs_) {
-      const bool forgets = timeline != nullptr && c.value != setting_.forgotten && !timeline->mentioned_after(c.value, now);
+      const bool forgets =
+          timeline != nullptr && c.value != setting_.forgotten && !timeline->mentioned_after(c.value, now);
       if (forgets) c.value = setting_.forgotten;
       if (outlook.demand != nullptr) moves_.saturate(c, *outlook.demand);
       moves_.canonicalise(c);
@@ -207,4 +209,4 @@ class Frontier {
   Trace::Node last_ = Trace::root;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

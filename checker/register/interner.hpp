@@ -12,7 +12,7 @@
 
 #include <faultline/rng.hpp>
 
-namespace faultline {
+namespace faultline::registers {
 
 class Interner {
  public:
@@ -72,4 +72,4 @@ class Interner {
   std::vector<Id> table_;              // open addressing; 0: free
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -13,7 +13,7 @@
 
 #include <faultline/rng.hpp>
 
-namespace faultline {
+namespace faultline::registers {
 
 template <unsigned Words>
 class Mask {
@@ -165,4 +165,4 @@ class WideMask {
   std::vector<std::uint64_t> words_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -7,7 +7,7 @@
 
 #include "../problem.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 class Meter {
  public:
@@ -51,4 +51,4 @@ class Meter {
   std::string reason_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

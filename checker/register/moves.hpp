@@ -50,7 +50,7 @@
 #include "meter.hpp"
 #include "window.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 // What every configuration of one search refers to.
 template <class M>
@@ -60,10 +60,7 @@ struct Setting {
   Interner places;
   Interner uses;
   Prunings prunings;
-  // Relaxed: what is in flight is not used up by being used, tails neither, and having placed a cas is only better. A superset of
-  // what can happen, with far fewer configurations.
-  bool reuse = false;
-  std::vector<bool> counted;              // by class; others never run dry: a superset of what can happen
+  std::vector<bool> counted;                           // by class; others never run dry: a superset of what can happen
   std::vector<std::uint32_t> capacity;                 // by class: members that have joined
   std::vector<OpenClass> classes;                      // by class
   std::vector<ClassId> write_class;                    // by value: the class of open writes of it, or none
@@ -115,10 +112,7 @@ class Moves {
     due_ = slot;
     out_ = &out;
     meter_ = &meter;
-    if (c.placed.test(slot)) {
-      if (s_.reuse && p.kind == RegisterKind::cas) place(c);
-      return true;
-    }
+    if (c.placed.test(slot)) return true;
     if (p.kind != RegisterKind::write) {
       place(c);
       return false;
@@ -142,7 +136,7 @@ class Moves {
   // ------------------------------------------------------------------------------------------------------- Brings what
   // a configuration says about places to the one form that all alike share.
   void canonicalise(Config& c) {
-    c.blind = s_.window.latest_before(c.blind, s_.reuse ? c.placed - s_.window.duties() : c.placed);
+    c.blind = s_.window.latest_before(c.blind, c.placed);
     if (c.places == 0) return;
     load_spots(c);
     store_spots(c);
@@ -236,14 +230,9 @@ class Moves {
     }
     c.places = s_.places.intern(scratch_);
   }
-  [[nodiscard]] M settled_for(const Config& c) const {
-    const M settled = c.placed | (s_.window.writes() - c.bare);
-    return s_.reuse ? settled - s_.window.duties() : settled;
-  }
-  // What is left of `mask` to be used.
-  [[nodiscard]] M left(const M& mask, const Config& c) const { return s_.reuse ? mask : mask - c.placed; }
-  // A loop is not needed if any spot of its value is as late: a tail serves as a loop too, its chain need not go on. And no more
-  // tails of a value are needed than chains can leave it. Sorted by value and limit, the latest first.
+  [[nodiscard]] M settled_for(const Config& c) const { return c.placed | (s_.window.writes() - c.bare); }
+  // A loop is not needed if any spot of its value is as late: a tail serves as a loop too, its chain need not go on.
+  // And no more tails of a value are needed than chains can leave it. Sorted by value and limit, the latest first.
   [[nodiscard]] bool surplus(const Config& c, std::size_t i) {
     std::size_t first_tail = i;
     std::size_t later_tails = 0;
@@ -253,13 +242,13 @@ class Moves {
       first_tail = k - 1;
       ++later_tails;
     }
-    if (s_.reuse) return later_tails > 0;
     return s_.prunings.forgetting && later_tails > 0 && later_tails >= chains_from(c, spots_[first_tail]);
   }
-  // How many chains may still be put there at most: each needs something unplaced to leave by (and, for a loop, to come back).
+  // How many chains may still be put there at most: each needs something unplaced to leave by (and, for a loop, to come
+  // back).
   [[nodiscard]] unsigned chains_from(const Config& c, const Spot& spot) {
     const auto& watch = s_.window.watch(spot.value);
-    const M unplaced = left(s_.window.before(spot.limit), c);
+    const M unplaced = s_.window.before(spot.limit) - c.placed;
     const bool open = !s_.classes.empty();
     const unsigned served = open ? (unplaced - s_.window.supplies()).count() : 0;
     const unsigned leaving = open && class_leaves(spot.value) ? served : (watch.leaves & unplaced).count();
@@ -303,7 +292,7 @@ class Moves {
   }
 
   void step_back(ValueId value, Time since) {
-    const M candidates = left(s_.window.watch(value).enters, *c_);
+    const M candidates = s_.window.watch(value).enters - c_->placed;
     candidates.each([&](unsigned slot) {
       const auto& q = s_.window[slot];
       if (on_path(slot, q.from)) return;
@@ -324,7 +313,7 @@ class Moves {
 
   // A failed cas refusing `value` is due: any other value will do, reached directly or by one cas from `value` itself.
   void reach_other(ValueId value, Time since) {
-    const M writes = left(s_.window.writes(), *c_) - s_.window.watch(value).writes;
+    const M writes = s_.window.writes() - c_->placed - s_.window.watch(value).writes;
     seen_.clear();
     writes.each([&](unsigned slot) { seen_.push_back(s_.window[slot].to); });
     for (const OpenClass& k : s_.classes) {
@@ -334,7 +323,7 @@ class Moves {
     seen_.erase(std::unique(seen_.begin(), seen_.end()), seen_.end());
     const std::vector<ValueId> others = seen_;
     for (const ValueId other : others) start_at(other, since);
-    const M leaving = left(s_.window.watch(value).leaves, *c_);
+    const M leaving = s_.window.watch(value).leaves - c_->placed;
     leaving.each([&](unsigned slot) {
       const auto& q = s_.window[slot];
       links_.push_back({slot, value, q.to, q.invoked});
@@ -409,7 +398,7 @@ class Moves {
   void each_source(ValueId value, Time limit, Use use) {
     // An endless supply costs nothing, and the pending one stays free for whoever comes.
     if (endless_write(value)) return use(Move::class_bit | s_.write_class[value]);
-    M writes = left(s_.window.watch(value).writes, *c_);
+    M writes = s_.window.watch(value).writes - c_->placed;
     if (limit != now_) writes &= s_.window.before(limit);
     if (writes.any() && s_.prunings.twins) {
       unsigned best = none;
@@ -456,7 +445,7 @@ class Moves {
       first_.what = what;
     } else {
       const auto& p = s_.window[what];
-      if (!s_.reuse || s_.window.duties().test(what)) made_.placed.set(what);
+      made_.placed.set(what);
       made_.bare.reset(what);
       if (p.open) ++made_.cost;
       first_.what = p.operation;
@@ -521,7 +510,7 @@ class Moves {
   void insert_at_tail(const Spot& spot) {
     if (!begin(Place::tail, spot.value, spot.limit)) return;
     first_.limit = spot_limit(spot);
-    if (!s_.reuse) spots_.erase(std::find(spots_.begin(), spots_.end(), spot));
+    spots_.erase(std::find(spots_.begin(), spots_.end(), spot));
     spots_.push_back({follow(spot.value), spot.limit, true});
     finish();
   }
@@ -539,7 +528,7 @@ class Moves {
   }
   void come_back(const Spot& spot, ValueId at) {
     if (meter_->tick()) return;
-    const M candidates = left(s_.window.watch(at).leaves & s_.window.before(spot.limit), *c_);
+    const M candidates = (s_.window.watch(at).leaves & s_.window.before(spot.limit)) - c_->placed;
     candidates.each([&](unsigned slot) {
       const auto& q = s_.window[slot];
       if (back_tried(slot, q.to)) return;
@@ -595,7 +584,7 @@ class Moves {
     const auto& watch = s_.window.watch(p.to);
     const M& before = s_.window.before(c.blind);
     c.placed |= (watch.reads | (s_.window.differs() - watch.differs)) & before;
-    if (left(watch.leaves, c).none() && s_.classes.empty()) return;
+    if ((watch.leaves - c.placed).none() && s_.classes.empty()) return;
     load_spots(c);
     spots_.push_back({p.to, c.blind, true});
     store_spots(c);
@@ -618,4 +607,4 @@ class Moves {
   std::vector<ValueId> seen_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

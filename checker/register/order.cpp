@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace faultline {
+namespace faultline::registers {
 
 namespace {
 
@@ -195,8 +195,8 @@ class Replay {
     return at;
   }
 
-  // The moves name limits by the latest invocation before them that matters (moves.hpp): of the spots alike, the first whose limit
-  // is not before that is as good as the one meant.
+  // The moves name limits by the latest invocation before them that matters (moves.hpp): of the spots alike, the first
+  // whose limit is not before that is as good as the one meant.
   [[nodiscard]] std::size_t find_spot(const Move& move) const {
     const bool tail = move.place == Place::tail;
     std::size_t best = spots_.size();
@@ -274,4 +274,4 @@ std::vector<std::uint32_t> replay(const Timeline& timeline, std::span<const Move
   return replay.finish();
 }
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -7,7 +7,7 @@
 
 #include "trace.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 // The operations of the walk up to, and without, event `until`. REQUIRES: no class is overdrawn.
 std::vector<std::uint32_t> replay(const Timeline& timeline, std::span<const Move> moves, std::size_t until);
@@ -15,4 +15,4 @@ std::vector<std::uint32_t> replay(const Timeline& timeline, std::span<const Move
 // Classes of open operations of which the moves use more members than had joined at that time.
 std::vector<ClassId> overdrawn(const Timeline& timeline, std::span<const Move> moves);
 
-}  // namespace faultline
+}  // namespace faultline::registers

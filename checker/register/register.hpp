@@ -70,7 +70,11 @@ RegisterProblem compile(const History& history, const RegisterRules& rules);
 
 enum class RegisterEngine : std::uint8_t { automatic, zones, frontier, depth_first };
 
-// Judges. `order` holds positions in the problem. RegisterEngine::zones REQUIRES zones_apply(problem) (zones.hpp).
+// Whether the zones engine may be asked: no value is stored twice, nor the initial one at all.
+bool zones_apply(const RegisterProblem& problem);
+
+// Judges. `order` holds positions in the problem. RegisterEngine::zones REQUIRES zones_apply(problem), and may not know (unknown) if
+// there are failed cas.
 SearchResult search_register(const RegisterProblem& problem, const Budget& budget,
                              RegisterEngine which = RegisterEngine::automatic);
 SearchResult search_register(const Items& items, const Value& initial, const Budget& budget,

@@ -1,8 +1,11 @@
 #include "search.hpp"
 
 #include "contest.hpp"
+#include "zones.hpp"
 
 namespace faultline {
+
+namespace registers {
 
 SearchResult search(const Timeline& timeline, const Budget& budget, const SearchOptions& options) {
   if (timeline.slots() <= 64) return Contest<Mask<1>>(timeline, budget, options).run();
@@ -11,9 +14,19 @@ SearchResult search(const Timeline& timeline, const Budget& budget, const Search
   return Contest<WideMask>(timeline, budget, options).run();
 }
 
+}  // namespace registers
+
 SearchResult search_register(const RegisterProblem& problem, const Budget& budget, RegisterEngine which) {
-  const Timeline timeline(problem);
-  return search(timeline, budget, {.engine = which});
+  if (which == RegisterEngine::zones || (which == RegisterEngine::automatic && zones_apply(problem))) {
+    SearchResult result = registers::search_zones(problem, budget);
+    if (result.kind != VerdictKind::unknown || !result.reason.empty()) return result;
+    if (which == RegisterEngine::zones) {
+      result.reason = "failed cas that no order found by zones explains";
+      return result;
+    }
+  }
+  const registers::Timeline timeline(problem);
+  return registers::search(timeline, budget, {.engine = which});
 }
 
 SearchResult search_register(const Items& items, const Value& initial, const Budget& budget, RegisterEngine which) {

@@ -5,7 +5,7 @@
 #include <map>
 #include <tuple>
 
-namespace faultline {
+namespace faultline::registers {
 
 Timeline::Timeline(const RegisterProblem& problem) : problem_(&problem) {
   FL_ASSERT(problem.operations.size() < (1U << 30));
@@ -135,4 +135,4 @@ std::uint64_t Timeline::bytes() const {
          class_of_.capacity() * sizeof(class_of_[0]) + classes_.capacity() * sizeof(OpenClass);
 }
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -12,7 +12,7 @@
 
 #include "register.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 using Time = std::uint32_t;
 inline constexpr Time never = std::numeric_limits<Time>::max();
@@ -26,8 +26,9 @@ struct OpenClass {
   ValueId to = 0;
 };
 
-// How many operations that have not completed could notice that the register held a value. A walk never needs to enter it more
-// often than that: whatever is placed leads to an operation that was due, and every step of it is noticed by the next.
+// How many operations that have not completed could notice that the register held a value. A walk never needs to enter
+// it more often than that: whatever is placed leads to an operation that was due, and every step of it is noticed by
+// the next.
 class Demand {
  public:
   explicit Demand(const RegisterProblem& problem) : by_value_(problem.values) {
@@ -104,4 +105,4 @@ class Timeline {
   std::uint32_t slots_ = 0;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

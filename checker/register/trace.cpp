@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace faultline {
+namespace faultline::registers {
 
 std::vector<Move> Trace::path(Node node) const {
   std::vector<Move> moves;
@@ -44,4 +44,4 @@ void Trace::cut(std::span<const Node> leaves) {
   cut_at_ = std::max<std::size_t>(4096, 2 * living_);
 }
 
-}  // namespace faultline
+}  // namespace faultline::registers

@@ -12,7 +12,7 @@
 
 #include "timeline.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 // Where in the walk a plan inserts. The limits and the arguments are in moves.hpp.
 enum class Place : std::uint8_t {
@@ -95,4 +95,4 @@ class Trace {
   bool recording_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

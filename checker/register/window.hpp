@@ -7,7 +7,7 @@
 #include "mask.hpp"
 #include "timeline.hpp"
 
-namespace faultline {
+namespace faultline::registers {
 
 template <class M>
 class Window {
@@ -63,8 +63,8 @@ class Window {
 
   // Who was invoked at or before `limit`.
   [[nodiscard]] const M& before(Time limit) { return prefix(rank(limit)); }
-  // The latest invocation at or before `limit` of an operation not in `except`; 0 if there is none. Two limits are as good as each
-  // other for the others iff these are equal.
+  // The latest invocation at or before `limit` of an operation not in `except`; 0 if there is none. Two limits are as
+  // good as each other for the others iff these are equal.
   [[nodiscard]] Time latest_before(Time limit, const M& except) const {
     std::size_t count = rank(limit);
     while (count > 0 && except.test(order_[count - 1])) --count;
@@ -152,4 +152,4 @@ class Window {
   M all_, writes_, supplies_, duties_, differs_;
 };
 
-}  // namespace faultline
+}  // namespace faultline::registers

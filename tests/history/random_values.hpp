@@ -4,7 +4,11 @@
 #include <faultline/history.hpp>
 #include <faultline/rng.hpp>
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 

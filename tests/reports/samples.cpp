@@ -187,7 +187,7 @@ Sample stale_read() {
       "Process 4 read r7 = 3 from n1, although write 5 by process 2 had completed 412 ms before the read began.";
   a.prefix = {{w3, "3"}, {w5, "5"}};
   a.candidates = {
-      {r3, false, "3", "5", "read by process 4 (line 2204) returned 3, but the register holds 5 (line 2115)"}};
+      {r3, false, "3", "5", "read by process 4 (line 1898) returned 3, but the register holds 5 (line 1820)"}};
   v.anomalies = {a};
   v.reason = a.sentence;
   sample.input = base_input(h);
@@ -269,8 +269,9 @@ Sample never_written() {
   Verdict v = base_verdict(*sample.history, "register", VerdictKind::invalid);
   fail_key(v, {}, 1);
   Anomaly a{.name = "never-written", .culprit = 1, .core = {1}, .one_minimal = true};
-  a.sentence = "Process 1 read the register = omega, but no operation ever wrote omega.";
-  a.candidates = {{1, false, "omega", "nil", "read by process 1 (line 3) returned omega, but the register holds nil"}};
+  a.sentence = "Process 1 read \"omega\", but no operation ever wrote \"omega\".";
+  a.candidates = {
+      {1, false, "\"omega\"", "nil", "read by process 1 (line 3) returned \"omega\", but the register holds nil"}};
   v.anomalies = {a};
   v.reason = a.sentence;
   sample.input = base_input(*sample.history);

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include <faultline/checker.hpp>
 #include <faultline/live/live_world.hpp>
 #include <faultline/nemesis.hpp>
 #include <faultline/run.hpp>
@@ -24,7 +25,7 @@ Plan partitions_while_registers_are_read_and_written() {
           .final = workload.value().final_reads};
 }
 
-TEST(Run, ARegisterWorkloadUnderAPartitionIsRecordedWithTheNodesThatAnswered) {
+TEST(Run, ARegisterWorkloadUnderPartitionsIsRecordedWithWhoAnsweredAndIsLinearizable) {
   if (!etcd_is_present()) return;
   const Folder folder;
   const auto target = make_etcd_target({.nodes = 3, .run_directory = folder.run(), .operation_timeout = 1s});
@@ -58,6 +59,10 @@ TEST(Run, ARegisterWorkloadUnderAPartitionIsRecordedWithTheNodesThatAnswered) {
   }
   EXPECT_GE(ok, 200U);
   EXPECT_EQ(answered.size(), 3U);
+
+  const auto verdict = check(history, "register");
+  ASSERT_TRUE(verdict.ok()) << verdict.error().to_string();
+  EXPECT_EQ(verdict.value().kind, VerdictKind::valid);
 }
 
 }  // namespace
