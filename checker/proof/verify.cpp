@@ -129,7 +129,7 @@ class Verifier {
                                    shown(history_.key(history_.invoked(o)))));
       }
     }
-    if (placed == 0) return refused("nothing was ordered: an empty history is not valid");
+    if (history_.empty()) return refused("nothing was ordered: an empty history is not valid");
     result_.outcome = Verification::Outcome::confirmed;
     result_.reason = fmt::format("a legal order of {} operations on {} key{} was replayed", placed,
                                  certificate_.keys.size(), certificate_.keys.size() == 1 ? "" : "s");

@@ -96,7 +96,7 @@ TEST(Width, HundredsOfOperationsInFlightAreNoLimit) {
   EXPECT_EQ(check_linearizable(Counter{}, h, {.engine = "frontier"}).kind, VerdictKind::valid);
   r = h.invoke(0, "read");
   h.ok(r, 599 * 600 / 2 - 1);
-  EXPECT_EQ(check_linearizable(Counter{}, h, {.engine = "frontier"}).kind, VerdictKind::invalid);
+  EXPECT_EQ(check_linearizable(Counter{}, h, {.engine = "frontier", .explain = false}).kind, VerdictKind::invalid);
 }
 
 }  // namespace
