@@ -42,12 +42,6 @@ TEST(Semantics, AnEmptyHistoryIsUnknown) {
   EXPECT_NE(verdict.reason.find("Nothing to judge"), std::string::npos);
 }
 
-TEST(Semantics, AHistoryOfFaultNotesAloneIsValid) {
-  History h;
-  ASSERT_TRUE(h.append({.type = EventType::info, .process = nemesis_process, .f = "start-kill"}).ok());
-  EXPECT_EQ(kind(h, "register"), VerdictKind::valid);
-}
-
 TEST(Semantics, OperationsThatTouchOverlap) {
   History h;
   auto w = h.invoke(0, "write", 1);
