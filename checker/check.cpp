@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <tuple>
 
 #include "engines.hpp"
 #include "parallel.hpp"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::size_t most_explained = 5;  // anomalies; a sixth would not be read
 constexpr std::string_view out_of_memory = "memory limit";
+constexpr std::string_view not_judged = "another key is invalid already";
 
 // A model of one's own as the brute force of explanations sees it.
 struct SpaceModel {
@@ -56,6 +58,7 @@ class Check {
     results_.resize(keys_.size());
     search_all();
     search_again();
+    leave_the_rest();
     collect();
     if (options_.explain) explain_anomalies();
     conclude();
@@ -95,21 +98,33 @@ class Check {
 
   void search(std::size_t key, std::uint64_t memory, bool alone) {
     SearchResult result{.engine = "none"};
-    if (skip_rest_ || spent()) {
-      result.reason = skip_rest_ ? "another key is invalid already" : why_stopped();
+    if (skips(key) || spent()) {
+      result.reason = skips(key) ? std::string(not_judged) : why_stopped();
     } else if (keys_[key].items.empty()) {
       result.kind = VerdictKind::valid;
     } else {
       const Duration begun = now();
-      const Budget budget{.stop = [this, alone] { return poll(alone); }, .memory_limit = memory};
+      const Budget budget{.stop = [this, alone, key] { return poll(alone) || skips(key); }, .memory_limit = memory};
       result = engine_(keys_[key].items, budget);
       result.cost.time = now() - begun;
       if (result.kind == VerdictKind::unknown && spent()) result.reason = why_stopped();
     }
-    if (result.kind == VerdictKind::invalid && options_.stop_at_first) skip_rest_ = true;
+    if (result.kind == VerdictKind::invalid) lower(first_invalid_, key);
     ++done_[static_cast<std::size_t>(result.kind)];
     configurations_ += result.cost.configurations;
     results_[key] = std::move(result);
+  }
+
+  // With stop_at_first the keys behind the first invalid one are left, whether or not some thread has come to them already: so what is
+  // reported does not depend on the number of threads.
+  [[nodiscard]] bool skips(std::size_t key) const { return options_.stop_at_first && key > first_invalid_; }
+  static void lower(std::atomic<std::size_t>& least, std::size_t value) {
+    for (std::size_t seen = least; value < seen && !least.compare_exchange_weak(seen, value);) continue;
+  }
+  void leave_the_rest() {
+    for (std::size_t key = 0; key < keys_.size(); ++key) {
+      if (skips(key)) results_[key] = {.engine = "none", .reason = std::string(not_judged)};
+    }
   }
 
   bool poll(bool alone) {
@@ -161,8 +176,9 @@ class Check {
       verdict_.anomalies.push_back(explain(history_, view_, keys_[key].items, results_[key], engine_, budget));
       verdict_.anomalies.back().key = keys_[key].key;
     }
+    // A class before none, few operations before many, a wide gap before a narrow one.
     const auto telling = [](const Anomaly& a) {
-      return std::pair(a.name == "no-legal-order", a.core.size() + a.context.size());
+      return std::tuple(a.name == "no-legal-order", a.core.size() + a.context.size(), -a.gap.value_or(Duration{}));
     };
     std::stable_sort(verdict_.anomalies.begin(), verdict_.anomalies.end(),
                      [&](const Anomaly& a, const Anomaly& b) { return telling(a) < telling(b); });
@@ -212,7 +228,7 @@ class Check {
   const CheckOptions& options_;
   std::vector<KeyProblem> keys_;
   std::vector<SearchResult> results_;
-  std::atomic<bool> skip_rest_{false};
+  std::atomic<std::size_t> first_invalid_{SIZE_MAX};
   // Read while the searches go on, by whoever tells the progress.
   std::array<std::atomic<std::size_t>, 3> done_{};  // keys by VerdictKind
   std::atomic<std::uint64_t> configurations_{0};

@@ -8,13 +8,14 @@
 #include <array>
 
 #include "monitors/monitor.hpp"
+#include "register/register.hpp"
 #include "search/generic.hpp"
 
 namespace faultline {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> names{"auto", "generic", "frontier", "depth-first", "monitor"};
+constexpr std::array<std::string_view, 6> names{"auto", "generic", "frontier", "depth-first", "zones", "monitor"};
 
 std::optional<GenericEngine> generic_of(std::string_view name) {
   if (name == "auto" || name == "generic") return GenericEngine::both;
@@ -40,8 +41,26 @@ std::optional<SearchResult> monitor(const M& model, const Items& items, const Bu
   return std::nullopt;
 }
 
+// Registers have engines of their own, also under the names of the generic ones; `generic` remains as a second opinion.
+SearchResult decide_register(const Value& initial, std::string_view name, const Items& items, const Budget& budget) {
+  const RegisterProblem problem = compile(items, initial);
+  if (name == "zones" && !zones_apply(problem)) {
+    return {.engine = "zones", .reason = "zones need every value to be stored by one operation"};
+  }
+  const RegisterEngine engine = name == "zones"         ? RegisterEngine::zones
+                                : name == "frontier"    ? RegisterEngine::frontier
+                                : name == "depth-first" ? RegisterEngine::depth_first
+                                                        : RegisterEngine::automatic;
+  return search_register(problem, budget, engine);
+}
+
 template <class M>
 SearchResult decide(const M& model, std::string_view name, const Items& items, const Budget& budget) {
+  constexpr bool is_register = std::is_same_v<M, Register> || std::is_same_v<M, CasRegister>;
+  if constexpr (is_register) {
+    if (name != "generic" && name != "monitor") return decide_register(model.initial, name, items, budget);
+  }
+  if (name == "zones") return {.engine = "zones", .reason = "zones judge registers only"};
   if (name == "auto" || name == "monitor") {
     if (auto found = monitor(model, items, budget)) return *found;
     if (name == "monitor") return {.engine = "monitor", .reason = "the monitor cannot decide this history"};

@@ -3,6 +3,7 @@
 #include <faultline/text.hpp>
 
 #include <algorithm>
+#include <cctype>
 
 #include "complaint.hpp"
 #include "edn.hpp"

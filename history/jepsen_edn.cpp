@@ -220,7 +220,12 @@ class EventFile {
     }
     std::size_t tags = 0;
     while (parser.tag()) {
-      if (++tags > max_depth || !parser.skip_blanks()) return Step::refused;
+      if (++tags > max_depth) {
+        parser.complain(parser.at(),
+                        fmt::format("expected at most {} tags before an event, found one more", max_depth));
+        return Step::refused;
+      }
+      if (!parser.skip_blanks()) return Step::refused;
     }
     const std::string_view before = input_.window().substr(0, parser.at());
     EventMap event(parser, static_cast<std::uint32_t>(line_ + newlines(before)));

@@ -48,7 +48,6 @@ Result<void> read_jsonl(ChunkReader& input, Recorder& recorder) {
       continue;
     }
     if (const auto complaint = recorder.add(std::move(std::get<RawEvent>(parsed)))) return lines.error(*complaint);
-    fast.learn();
   }
 }
 

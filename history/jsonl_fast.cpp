@@ -1,6 +1,5 @@
 #include "jsonl_fast.hpp"
 
-#include <algorithm>
 #include <bit>
 
 #include "words.hpp"
@@ -63,7 +62,6 @@ const char* natural(const char* at, std::int64_t& out) {
 const char* integer(const char* at, std::int64_t& out) {
   if (*at != '-') return natural(at, out);
   const char* past = natural(at + 1, out);
-  if (past == nullptr || out == 0) return nullptr;
   out = -out;
   return past;
 }
@@ -95,7 +93,6 @@ std::string_view between(const char* at, const char* past) { return {at, static_
 }  // namespace
 
 FastJsonl::Taken FastJsonl::take(std::string_view window, std::uint64_t first_line) {
-  unknown_extras_ = {};
   const char* const start = window.data();
   const char* const end = start + window.size();
   const char* at = start;
@@ -118,11 +115,11 @@ const char* FastJsonl::line(const char* at, const char* end, std::uint32_t numbe
   at = head(at, parsed);
   if (at == nullptr || (at = value(at, parsed.row.value)) == nullptr) return nullptr;
   if (*at == ',') {
-    at = extras(at, end, parsed.row);
+    at = extras(at, end, parsed);
   } else {
     at = *at == '}' && at[1] == '\n' ? at + 2 : nullptr;
   }
-  return at != nullptr && recorder_.add_row(parsed.row, parsed.index) ? at : nullptr;
+  return at != nullptr && intern(parsed) && recorder_.add_row(parsed.row, parsed.index) ? at : nullptr;
 }
 
 const char* FastJsonl::head(const char* at, Parsed& parsed) {
@@ -145,46 +142,64 @@ const char* FastJsonl::head(const char* at, Parsed& parsed) {
     return nullptr;
   }
   if (!eat(at, ",\"process\":") || (at = natural(at, parsed.row.process)) == nullptr) return nullptr;
-  if (!eat(at, ",\"f\":") || (at = function(at, parsed.row)) == nullptr) return nullptr;
-  if (eat(at, ",\"key\":") && (at = key(at, parsed.row)) == nullptr) return nullptr;
+  if (!eat(at, ",\"f\":") || (at = function(at, parsed)) == nullptr) return nullptr;
+  if (eat(at, ",\"key\":") && (at = key(at, parsed)) == nullptr) return nullptr;
   return eat(at, ",\"value\":") ? at : nullptr;
 }
 
-const char* FastJsonl::function(const char* at, History::Row& row) {
+const char* FastJsonl::function(const char* at, Parsed& parsed) const {
   const char* past = plain_text(at);
   if (past == nullptr) return nullptr;
   const std::string_view text = between(at, past);
   if (const FunctionId* known = functions_.find(text)) {
-    row.function = *known;
-    return past;
+    parsed.row.function = *known;
+  } else {
+    parsed.new_function = text;
   }
-  const auto id = recorder_.history().intern_function(text.substr(1, text.size() - 2));
-  if (!id) return nullptr;
-  functions_.insert(text, *id);
-  row.function = *id;
   return past;
 }
 
-const char* FastJsonl::key(const char* at, History::Row& row) {
+const char* FastJsonl::key(const char* at, Parsed& parsed) const {
   std::int64_t number = 0;
   const char* past = *at == '"' ? plain_text(at) : integer(at, number);
-  if (past == nullptr || *past != ',') return nullptr;
+  if (past == nullptr) return nullptr;
   const std::string_view text = between(at, past);
   if (const std::uint32_t* known = keys_.find(text)) {
-    row.key_id = *known;
-    return past;
+    parsed.row.key_id = *known;
+  } else {
+    parsed.new_key = text;
   }
-  const Value key = *at == '"' ? Value::string(text.substr(1, text.size() - 2)) : Value(number);
-  row.key_id = recorder_.history().intern_key(key);
-  keys_.insert(text, row.key_id);
   return past;
+}
+
+// Only once the whole line is known to be good, so that nothing of a torn line gets into the history.
+bool FastJsonl::intern(Parsed& parsed) {
+  History& history = recorder_.history();
+  if (const std::string_view text = parsed.new_function; !text.empty()) {
+    const auto id = history.intern_function(text.substr(1, text.size() - 2));
+    if (!id) return false;
+    functions_.insert(text, *id);
+    parsed.row.function = *id;
+  }
+  if (const std::string_view text = parsed.new_key; !text.empty()) {
+    std::int64_t number = 0;
+    const bool quoted = text.front() == '"';
+    if (!quoted) integer(text.data(), number);
+    parsed.row.key_id = history.intern_key(quoted ? Value::string(text.substr(1, text.size() - 2)) : Value(number));
+    keys_.insert(text, parsed.row.key_id);
+  }
+  if (!parsed.new_extras.empty()) {
+    parsed.row.extra_id = history.intern_extra(parsed.extra);
+    extras_.insert(parsed.new_extras, parsed.row.extra_id);
+  }
+  return true;
 }
 
 const char* FastJsonl::value(const char* at, Value& value) {
   if (is_digit(*at) || *at == '-') {
     std::int64_t number = 0;
     const char* past = integer(at, number);
-    if (past == nullptr || (*past != ',' && *past != '}')) return nullptr;
+    if (past == nullptr) return nullptr;
     value = Value(number);
     return past;
   }
@@ -226,32 +241,41 @@ const char* FastJsonl::remembered(const char* at, const char* past, Value& value
   return past;
 }
 
-const char* FastJsonl::extras(const char* at, const char* end, History::Row& row) {
+const char* FastJsonl::extras(const char* at, const char* end, Parsed& parsed) {
   const auto* newline = static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
   if (newline == nullptr) return nullptr;
   const std::string_view text = between(at, newline);
-  const std::uint32_t* known = extras_.find(text);
-  if (known == nullptr) {
-    unknown_extras_ = text;
-    return nullptr;
+  if (const std::uint32_t* known = extras_.find(text)) {
+    parsed.row.extra_id = *known;
+    return newline + 1;
   }
-  row.extra_id = *known;
+  std::vector<Value::Entry> entries;
+  while (*at == ',') {
+    Value::Entry& entry = entries.emplace_back();
+    at = extra_name(at + 1, entry.first);
+    if (at == nullptr || *at != ':' || (at = value(at + 1, entry.second)) == nullptr) return nullptr;
+  }
+  if (*at != '}' || at + 1 != newline) return nullptr;
+  const std::size_t written = entries.size();
+  parsed.extra = Value::map(std::move(entries));
+  if (parsed.extra.as_map().size() != written) return nullptr;
+  parsed.new_extras = text;
   return newline + 1;
 }
 
-void FastJsonl::learn() {
-  if (unknown_extras_.empty()) return;
-  // Only what can be nothing but extras: a text that may name a field of the event means something else on another
-  // line.
-  const bool may_name_field = unknown_extras_.find('\\') != std::string_view::npos ||
-                              std::any_of(field_names.begin(), field_names.end(), [&](std::string_view name) {
-                                return unknown_extras_.find('"' + std::string(name) + '"') != std::string_view::npos;
-                              });
-  History& history = recorder_.history();
-  if (!may_name_field && !history.empty()) {
-    extras_.insert(unknown_extras_, history.intern_extra(history.extra(static_cast<EventIndex>(history.size() - 1))));
+const char* FastJsonl::extra_name(const char* at, Value& name) {
+  const char* past = plain_text(at);
+  if (past == nullptr) return nullptr;
+  const std::string_view text = between(at, past);
+  if (const Value* known = names_.find(text)) {
+    name = *known;
+    return past;
   }
-  unknown_extras_ = {};
+  const std::string_view bare = text.substr(1, text.size() - 2);
+  if (is_field_name(bare)) return nullptr;
+  name = Value::string(bare);
+  names_.insert(text, name);
+  return past;
 }
 
 }  // namespace faultline

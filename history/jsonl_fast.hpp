@@ -2,10 +2,10 @@
 // Private to history/.
 //
 // It takes a line only if every byte is where the writer would have put it: fields in order, no blanks, no escapes,
-// values that are null, booleans, integers below 10^18, plain text or flat lists of such integers. Anything else, and
-// anything the recorder objects to, it leaves to simdjson, so what it accepts is a subset and means the same (tests
-// compare both on mutated lines). Text that has been seen lately (keys, lists, strings, extras) is looked up by its
-// bytes instead of being built and hashed again; so equal values share one node.
+// values that are null, booleans, integers below 10^18, plain text or flat lists of such integers, in extras too.
+// Anything else, and anything the recorder objects to, it leaves to simdjson, so what it accepts is a subset and means
+// the same (tests compare both on mutated lines). Text that has been seen lately (keys, lists, strings, extras) is
+// looked up by its bytes instead of being built and hashed again; so equal values share one node.
 #pragma once
 
 #include <array>
@@ -70,30 +70,32 @@ class FastJsonl {
   // REQUIRES: ChunkReader::padding readable zero bytes after the window.
   Taken take(std::string_view window, std::uint64_t first_line);
 
-  // To be called when simdjson has read and the recorder has taken the line that take() stopped at: if only its extras
-  // were unknown, they are known from now on.
-  void learn();
-
  private:
   struct Parsed {
     History::Row row;
     std::int64_t index = -1;
+    std::string_view new_function;  // as spelled, if it is not among the remembered ones
+    std::string_view new_key;
+    std::string_view new_extras;
+    Value extra;  // what they mean
   };
 
   const char* line(const char* at, const char* end, std::uint32_t number);
   const char* head(const char* at, Parsed& parsed);
-  const char* function(const char* at, History::Row& row);
-  const char* key(const char* at, History::Row& row);
+  const char* function(const char* at, Parsed& parsed) const;
+  const char* key(const char* at, Parsed& parsed) const;
+  bool intern(Parsed& parsed);
   const char* value(const char* at, Value& value);
   const char* remembered(const char* at, const char* past, Value& value);
-  const char* extras(const char* at, const char* end, History::Row& row);
+  const char* extras(const char* at, const char* end, Parsed& parsed);
+  const char* extra_name(const char* at, Value& name);
 
   Recorder& recorder_;
   TextCache<FunctionId, 64, 32> functions_;
   TextCache<std::uint32_t, 4096, 40> keys_;
   TextCache<Value, 4096, 40> values_;
   TextCache<std::uint32_t, 256, 240> extras_;
-  std::string_view unknown_extras_;  // of the line that take() stopped at
+  TextCache<Value, 64, 32> names_;  // of extras; never that of a field
 };
 
 }  // namespace faultline

@@ -50,7 +50,7 @@ std::string render_annotations(const ReportInput& input) {
   for (std::size_t i = 0; i < shown; ++i) {
     const std::string name = anomalies.empty() ? found.front().name : anomalies[i].name;
     const Value key = anomalies.empty() ? found.front().key : anomalies[i].key;
-    const std::string sentence = i == 0 ? contradiction(input) : harmless(anomalies[i].sentence);
+    const std::string sentence = i == 0 ? contradiction(input) : spoken(anomalies[i].sentence);
     text += line(headline(input) + (key.is_null() ? "" : " " + show_key(key, 80)) + " " + outside(name), sentence);
   }
   if (total > shown) text += line(headline(input), fmt::format("and {} more", total - shown));

@@ -106,7 +106,7 @@ std::vector<Fact> configuration(const ReportInput& input) {
   add(list, "history", outside(history_file(input)));
   if (input.verdict) {
     add(list, "model", outside(input.verdict->model));
-    add(list, "model options", harmless(input.model_options));
+    add(list, "model options", spoken(input.model_options));
     add(list, "engine", outside(input.verdict->engine));
     const std::uint64_t configurations = input.verdict->cost.configurations;
     add(list, "configurations searched", configurations > 0 ? grouped(configurations) : "");

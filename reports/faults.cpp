@@ -229,7 +229,7 @@ std::string fault_phase(const History& history, const std::vector<FaultBand>& ba
     const Instant a = history.time(event);
     const Instant b = history.time(began);
     if (a == no_time || b == no_time || b < a) return std::nullopt;
-    return b - a;
+    return elapsed(a.time_since_epoch().count(), b.time_since_epoch().count());
   };
   // Later bands replace earlier ones of the same rank; a rank is: still on and about this node, on, ended and about
   // this node.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -78,12 +79,10 @@ void write_steps(HtmlWriter& html, const History& history, const Anomaly& anomal
     const PrefixStep& step = anomaly.prefix[i];
     if (step.operation >= history.operation_count()) continue;
     const bool changed = i == 0 || anomaly.prefix[i - 1].state != step.state;
-    html.open("tr")
-        .open("td", {{"class", "n"}})
-        .element("span", {{"class", "disc"}}, fmt::format("{}", i + 1))
-        .close("td");
     const bool context =
         std::find(anomaly.context.begin(), anomaly.context.end(), step.operation) != anomaly.context.end();
+    html.open("tr").open("td", {{"class", "n"}});
+    html.element("span", {{"class", context ? "disc step ctx" : "disc step"}}, fmt::format("{}", i + 1)).close("td");
     write_operation(html, history, step.operation, with_key, context);
     html.open("td")
         .open("span", {{"class", changed ? "mono state changed" : "mono state"}})
@@ -137,7 +136,7 @@ void write_candidates(HtmlWriter& html, const History& history, const Anomaly& a
         .value_element("td", {{"class", "mono"}}, outside(candidate.has));
     html.close("tr");
     html.open("tr", {{"class", stuck.empty() ? "" : "stuck"}})
-        .value_element("td", {{"class", "why"}, {"colspan", "3"}}, harmless(candidate.why));
+        .value_element("td", {{"class", "why"}, {"colspan", "3"}}, spoken(candidate.why));
     html.close("tr");
   }
   html.close("tbody").close("table").close("div");
@@ -221,13 +220,12 @@ void write_evidence(HtmlWriter& html, const History& history, const Anomaly& ano
   write_legend(html, history, anomaly);
   if (with_primer) write_primer(html);
   html.close("section").open("section", {{"aria-labelledby", name + "-prefix"}});
-  const std::size_t core = anomaly.core.size();
-  const auto placed = std::count_if(anomaly.prefix.begin(), anomaly.prefix.end(), [&](const PrefixStep& step) {
-    return std::find(anomaly.core.begin(), anomaly.core.end(), step.operation) != anomaly.core.end();
-  });
+  const std::set<OperationIndex> core(anomaly.core.begin(), anomaly.core.end());
+  const auto placed = std::count_if(anomaly.prefix.begin(), anomaly.prefix.end(),
+                                    [&](const PrefixStep& step) { return core.contains(step.operation); });
   html.open(heading_tag, {{"id", name + "-prefix"}}).text("Longest legal prefix ");
   html.open("span", {{"class", "more"}})
-      .text(fmt::format("· {} of {}, then stuck", placed, core))
+      .text(fmt::format("· {} of {}, then stuck", placed, core.size()))
       .close("span")
       .close(heading_tag);
   write_prefix(html, history, anomaly);

@@ -120,8 +120,9 @@ void write_minimal(HtmlWriter& html, const ReportInput& input) {
   std::size_t bytes = 0;
   while (!left.empty() && bytes < max_minimal_bytes) {
     const std::size_t end = std::min(left.find('\n'), left.size());
-    html.value(outside(left.substr(0, end), 1000)).line_break();
-    bytes += end;
+    const std::string line = outside(left.substr(0, end), 1000);
+    html.value(line).line_break();
+    bytes += line.size();
     left.remove_prefix(std::min(left.size(), end + 1));
   }
   if (!left.empty()) html.text(fmt::format("… {} more bytes", left.size()));
@@ -153,7 +154,7 @@ void write_others(HtmlWriter& html, const ReportInput& input) {
   for (std::size_t i = 1; i < std::min(all.size(), max_others + 1); ++i) {
     html.open("li").open("span", {{"class", "what"}}).text("✗ ");
     if (!all[i].key.is_null()) html.text("key ").value(show_key(all[i].key)).text(" · ");
-    html.value(outside(all[i].name)).close("span").text(harmless(all[i].sentence));
+    html.value(outside(all[i].name)).close("span").text(spoken(all[i].sentence));
     if (i <= max_others_drawn) {
       html.open("details").element("summary", {}, "Timeline and prefix");
       write_evidence(html, *input.history, all[i], fmt::format("other-{}", i), false);

@@ -54,10 +54,12 @@ std::string prefix_lines(const ReportInput& input, const Anomaly& anomaly) {
   const std::size_t skipped = anomaly.prefix.size() - std::min(anomaly.prefix.size(), max_lines);
   if (skipped > 0) text += counted(skipped, "earlier step") + "\n";
   for (std::size_t i = skipped; i < anomaly.prefix.size(); ++i) {
-    text += fmt::format("{} {} : {}\n", i + 1, operation(anomaly.prefix[i].operation), anomaly.prefix[i].state);
+    text +=
+        fmt::format("{} {} : {}\n", i + 1, operation(anomaly.prefix[i].operation), outside(anomaly.prefix[i].state));
   }
   for (const Candidate& candidate : anomaly.candidates) {
-    text += fmt::format("{} {} : {}\n", candidate.legal ? "?" : "✗", operation(candidate.operation), candidate.why);
+    text +=
+        fmt::format("{} {} : {}\n", candidate.legal ? "?" : "✗", operation(candidate.operation), spoken(candidate.why));
   }
   return text;
 }

@@ -87,7 +87,7 @@ std::string prefix_table(const History& history, const Anomaly& anomaly) {
   for (const Candidate& candidate : anomaly.candidates) {
     text += fmt::format("| {} | {} | {} | {} | {} |\n", candidate.legal ? "?" : "✗",
                         operation_cell(history, candidate.operation, with_key), code(outside(candidate.needs)),
-                        code(outside(candidate.has)), prose(harmless(candidate.why)));
+                        code(outside(candidate.has)), prose(spoken(candidate.why)));
   }
   return text;
 }

@@ -37,7 +37,7 @@ std::string stop_text(const ReportInput& input) {
   };
   if (reason == "time limit") return at_limit("time", input.time_limit ? to_text(*input.time_limit) : "");
   if (reason == "memory limit") return at_limit("memory", input.memory_limit ? bytes_text(*input.memory_limit) : "");
-  return "The search stopped (" + harmless(reason) + ")";
+  return "The search stopped (" + spoken(reason) + ")";
 }
 
 std::string valid_sentence(const ReportInput& input) {
@@ -56,7 +56,7 @@ std::string unknown_sentence(const ReportInput& input) {
   const bool limited = std::any_of(verdict.by_key.begin(), verdict.by_key.end(), [](const KeyVerdict& key) {
     return key.kind == VerdictKind::unknown && !key.reason.empty();
   });
-  if (!limited && !verdict.reason.empty()) return harmless(verdict.reason);
+  if (!limited && !verdict.reason.empty()) return spoken(verdict.reason);
   return fmt::format("{}: {} of {} valid, {} undecided. Nothing is proved about {}.", stop_text(input), keys.valid,
                      keys.total == 1 ? "1 key is" : fmt::format("{} keys are", keys.total),
                      keys.unknown == 1 ? "1 is" : fmt::format("{} are", keys.unknown),
@@ -74,7 +74,7 @@ std::string judged_sentence(const ReportInput& input) {
   if (is_empty(input)) return "Nothing to judge: the history holds no client operations.";
   if (!input.vacuous.empty() && key_counts(input).unknown == 0) {
     return fmt::format("No requested fault had an effect ({}); {} prove nothing about it.",
-                       without_full_stop(harmless(input.vacuous)),
+                       without_full_stop(spoken(input.vacuous)),
                        counted(input.history->operation_count(), "valid operation"));
   }
   return input.verdict->kind == VerdictKind::valid ? valid_sentence(input) : unknown_sentence(input);
@@ -150,7 +150,7 @@ std::vector<Finding> findings(const ReportInput& input) {
     const auto same =
         std::find_if(found.begin(), found.end(), [&](const Finding& f) { return f.name == anomaly.name; });
     if (same == found.end()) {
-      found.push_back({anomaly.name, harmless(anomaly.sentence), anomaly.key, &anomaly, 1});
+      found.push_back({anomaly.name, spoken(anomaly.sentence), anomaly.key, &anomaly, 1});
     } else {
       ++same->count;
     }
@@ -160,8 +160,7 @@ std::vector<Finding> findings(const ReportInput& input) {
     const auto invalid = static_cast<std::size_t>(
         std::count_if(keys.begin(), keys.end(), [](const KeyVerdict& k) { return k.kind == VerdictKind::invalid; }));
     const Value key = invalid > 0 && keys.front().kind == VerdictKind::invalid ? keys.front().key : Value();
-    found.push_back(
-        {"no-legal-order", harmless(input.verdict->reason), key, nullptr, std::max<std::size_t>(invalid, 1)});
+    found.push_back({"no-legal-order", spoken(input.verdict->reason), key, nullptr, std::max<std::size_t>(invalid, 1)});
   }
   return found;
 }
@@ -211,7 +210,7 @@ std::vector<Command> commands(const ReportInput& input) {
   std::vector<Command> list;
   if (input.run) {
     const std::string repeat = input.run->repeat.empty() ? "faultline replay " + shell_quoted(input.run->directory)
-                                                         : harmless(input.run->repeat);
+                                                         : spoken(input.run->repeat);
     list.push_back({repeat, input.run->exact_repeat ? "exact: every step the same"
                                                     : "same schedule only: a live system may answer otherwise"});
   }
@@ -220,7 +219,7 @@ std::vector<Command> commands(const ReportInput& input) {
     list.push_back({"faultline report " + shell_quoted(input.run->directory), "judges what is recorded"});
   const std::string model =
       input.verdict && !input.verdict->model.empty() ? " --model " + shell_quoted(input.verdict->model) : std::string();
-  const std::string options = input.model_options.empty() ? std::string() : " " + harmless(input.model_options);
+  const std::string options = input.model_options.empty() ? std::string() : " " + spoken(input.model_options);
   const bool shrunk = is_invalid(input) && !input.verdict->anomalies.empty() && !minimal_file(input).empty();
   if (shrunk) {
     list.push_back({"faultline check " + shell_quoted(minimal_file(input)) + model + options, "exit 1"});
@@ -237,7 +236,7 @@ std::vector<Command> commands(const ReportInput& input) {
         {"faultline verify " + shell_quoted(history_file(input)) + " " + shell_quoted(certificate_file(input)),
          "by independent code"});
   }
-  for (Command& command : list) command.line = harmless(command.line);
+  for (Command& command : list) command.line = spoken(command.line);
   return list;
 }
 
@@ -270,7 +269,7 @@ std::string contradiction(const ReportInput& input) {
   const std::string recorded = counted(input.history->operation_count(), "operation");
   if (broke(input)) {
     return fmt::format("The run broke before it could be judged: {}. {} {} recorded.",
-                       without_full_stop(harmless(input.failure)), recorded,
+                       without_full_stop(spoken(input.failure)), recorded,
                        input.history->operation_count() == 1 ? "was" : "were");
   }
   if (input.ending == Ending::interrupted) return interrupted_sentence(input);

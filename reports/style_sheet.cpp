@@ -45,6 +45,7 @@ td,tbody th{overflow-wrap:anywhere}
 .num{text-align:right;white-space:nowrap}
 .disc{display:inline-block;min-width:18px;height:18px;border-radius:9px;padding:0 4px;background:var(--disc);color:var(--disc-text);font-size:11px;line-height:18px;text-align:center}
 .disc.x{background:var(--bad);color:var(--bad-disc-text)}
+.disc.ctx{background:none;color:var(--soft);box-shadow:inset 0 0 0 1.5px var(--soft)}
 .disc.maybe{background:none;color:var(--open);box-shadow:inset 0 0 0 1.5px var(--open)}
 .state{white-space:pre-wrap}
 .changed{background:var(--change);border-radius:3px;font-weight:650;padding:0 5px;margin-left:-5px}
@@ -82,10 +83,12 @@ footer{margin-top:24px;color:var(--soft);font-size:12px}
 )css";
 
 constexpr const char* picture_rules = R"css(
-svg.timeline{display:block;width:100%;height:auto;overflow:visible}
+svg.timeline{width:100%;height:auto;overflow:visible}
+.wide{display:block}
 .narrow{display:none}
 .timeline text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","Liberation Mono",monospace;fill:var(--text);unicode-bidi:isolate}
 .timeline .lane{fill:var(--text)}
+.timeline .label{paint-order:stroke;stroke:var(--page);stroke-width:3px;stroke-linejoin:round}
 .timeline .rule{stroke:var(--line)}
 .timeline .axis{stroke:var(--soft)}
 .timeline .tick{fill:var(--soft);font-size:11px}

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "words.hpp"
+
 namespace faultline::reports {
 
 namespace {
@@ -20,10 +22,15 @@ constexpr double enough_busy = 0.3;
 constexpr double worth_cutting = 0.25;
 constexpr double margin_share = 0.05;  // of the drawn time, kept on each side of a break
 
+// Exact for stretches of any length, and for short ones far from zero.
+double length(std::int64_t from, std::int64_t to) {
+  return static_cast<double>(static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from));
+}
+
 struct Gap {
   std::int64_t from, to;
   bool cut = false;
-  [[nodiscard]] double length() const { return static_cast<double>(to) - static_cast<double>(from); }
+  [[nodiscard]] double size() const { return length(from, to); }
 };
 
 std::vector<Busy> merged(std::vector<Busy> busy) {
@@ -44,17 +51,16 @@ std::vector<Busy> merged(std::vector<Busy> busy) {
 // Marks the gaps to cut, longest first; returns the time that is still drawn, without margins.
 double choose_cuts(std::vector<Gap>& gaps, double busy) {
   double drawn = busy;
-  for (const Gap& gap : gaps) drawn += gap.length();
+  for (const Gap& gap : gaps) drawn += gap.size();
   std::vector<std::size_t> by_length(gaps.size());
   std::iota(by_length.begin(), by_length.end(), std::size_t{0});
   std::stable_sort(by_length.begin(), by_length.end(),
-                   [&](std::size_t a, std::size_t b) { return gaps[a].length() > gaps[b].length(); });
+                   [&](std::size_t a, std::size_t b) { return gaps[a].size() > gaps[b].size(); });
   std::size_t cuts = 0;
   for (const std::size_t i : by_length) {
-    if (busy <= 0 || busy >= enough_busy * drawn || gaps[i].length() < worth_cutting * drawn || cuts == max_breaks)
-      break;
+    if (busy <= 0 || busy >= enough_busy * drawn || gaps[i].size() < worth_cutting * drawn || cuts == max_breaks) break;
     gaps[i].cut = true;
-    drawn -= gaps[i].length();
+    drawn -= gaps[i].size();
     ++cuts;
   }
   return drawn;
@@ -69,18 +75,18 @@ TimeAxis::TimeAxis(std::vector<Busy> busy, double left, double right, double tai
   std::vector<Gap> gaps;
   double active = 0;
   for (std::size_t i = 0; i < stretches.size(); ++i) {
-    active += static_cast<double>(stretches[i].to) - static_cast<double>(stretches[i].from);
+    active += length(stretches[i].from, stretches[i].to);
     if (i > 0) gaps.push_back({stretches[i - 1].to, stretches[i].from});
   }
   double drawn = active;
-  for (const Gap& gap : gaps) drawn += gap.length();
+  for (const Gap& gap : gaps) drawn += gap.size();
   if (cuts) drawn = choose_cuts(gaps, active);
   const auto margin = static_cast<std::int64_t>(drawn * margin_share);
   std::size_t broken = 0;
   for (Gap& gap : gaps) {
     if (!gap.cut) continue;
-    gap.cut = gap.length() > 4.0 * static_cast<double>(margin);
-    drawn += gap.cut ? 2.0 * static_cast<double>(margin) : gap.length();
+    gap.cut = gap.size() > 4.0 * static_cast<double>(margin);
+    drawn += gap.cut ? 2.0 * static_cast<double>(margin) : gap.size();
     broken += gap.cut ? 1 : 0;
   }
   const double room = right - left - tail - static_cast<double>(broken) * break_width;
@@ -89,16 +95,17 @@ TimeAxis::TimeAxis(std::vector<Busy> busy, double left, double right, double tai
   points_.push_back({stretches.front().from, at});
   const auto advance = [&](std::int64_t to, double by) { points_.push_back({to, at += by}); };
   for (std::size_t i = 0; i < stretches.size(); ++i) {
-    const auto busy_length = static_cast<double>(stretches[i].to) - static_cast<double>(stretches[i].from);
+    const auto busy_length = length(stretches[i].from, stretches[i].to);
     advance(stretches[i].to, busy_length * scale_);
     if (i == gaps.size()) break;
     if (!gaps[i].cut) {
-      advance(gaps[i].to, gaps[i].length() * scale_);
+      advance(gaps[i].to, gaps[i].size() * scale_);
       continue;
     }
     const double side = static_cast<double>(margin) * scale_;
     advance(gaps[i].from + margin, side);
-    breaks_.push_back({gaps[i].from + margin, gaps[i].to - margin, gaps[i].to - gaps[i].from, at, break_width});
+    breaks_.push_back(
+        {gaps[i].from + margin, gaps[i].to - margin, elapsed(gaps[i].from, gaps[i].to).count(), at, break_width});
     advance(gaps[i].to - margin, break_width);
     advance(gaps[i].to, side);
   }
@@ -111,8 +118,7 @@ double TimeAxis::x(std::int64_t time) const {
   if (after == points_.end()) return points_.back().x;
   const Point& b = *after;
   const Point& a = *std::prev(after);
-  const double share = (static_cast<double>(time) - static_cast<double>(a.time)) /
-                       (static_cast<double>(b.time) - static_cast<double>(a.time));
+  const double share = length(a.time, time) / length(a.time, b.time);
   return a.x + share * (b.x - a.x);
 }
 

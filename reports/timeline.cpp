@@ -193,8 +193,8 @@ class Layout {
     if (const std::string node = node_text(history_, o); !node.empty()) text += " · " + node;
     text += ": " + operation_text(history_, o, true) + " (" + std::string(to_string(history_.outcome(o))) + ")";
     if (t_.timed) {
-      text += ", began " + to_text(Duration(begin(o) - first_)) + " after the first operation shown";
-      if (ends(o)) text += ", took " + to_text(Duration(end(o) - begin(o)));
+      text += ", began " + to_text(elapsed(first_, begin(o))) + " after the first operation shown";
+      if (ends(o)) text += ", took " + to_text(elapsed(begin(o), end(o)));
     }
     if (const std::uint32_t line = history_.line(history_.invoked(o)); line > 0) text += fmt::format(", line {}", line);
     return context_.contains(o) ? text + "; context: relaxed to may have happened at any time after it began" : text;
@@ -252,7 +252,7 @@ class Layout {
       stripe.x = stripe.began_before ? t_.left : axis.x(rank(at(band.from)));
       stripe.width = std::max(1.5, (stripe.goes_on ? t_.right : axis.x(rank(at(band.to)))) - stripe.x);
       if (stripe.began_before && t_.timed)
-        stripe.label += ", began " + to_text(Duration(first_ - at(band.from))) + " before";
+        stripe.label += ", began " + to_text(elapsed(at(band.from), first_)) + " before";
       const double width = text_width(stripe.label) + 12;
       stripe.label_ends = stripe.x + width > t_.right;
       stripe.label_x = stripe.label_ends ? t_.right - 6 : stripe.x + 6;

@@ -227,7 +227,7 @@ void draw_timeline(HtmlWriter& html, const History& history, const Anomaly& anom
                     {"aria-labelledby", id + "-title " + id + "-text"}});
   html.element("title", {{"id", id + "-title"}}, "Timeline of the counterexample");
   html.open("desc", {{"id", id + "-text"}})
-      .text(harmless(anomaly.sentence) + " The table of the longest legal prefix lists the same operations.");
+      .text(spoken(anomaly.sentence) + " The table of the longest legal prefix lists the same operations.");
   html.close("desc");
   hatch(html, id);
   TimelineDrawing(html, t, drawing).draw();

@@ -45,14 +45,20 @@ void write_candidates(JsonWriter& json, const std::vector<Candidate>& candidates
   json.key("candidates").open_list();
   for (const Candidate& candidate : candidates) {
     json.open_object(true).key("operation").number(candidate.operation).key("legal").boolean(candidate.legal);
-    json.key("needs").string(candidate.needs).key("has").string(candidate.has).key("why").string(candidate.why).close();
+    json.key("needs")
+        .string(outside(candidate.needs))
+        .key("has")
+        .string(outside(candidate.has))
+        .key("why")
+        .string(spoken(candidate.why))
+        .close();
   }
   json.close();
 }
 
 void write_anomaly(JsonWriter& json, const History& history, const Anomaly& anomaly) {
   json.open_object().key("class").string(anomaly.name).key("key");
-  write_key_value(json, anomaly.key).key("sentence").string(harmless(anomaly.sentence));
+  write_key_value(json, anomaly.key).key("sentence").string(spoken(anomaly.sentence));
   if (anomaly.culprit != none) json.key("culprit").number(anomaly.culprit);
   if (anomaly.contradicted != none) json.key("contradicted").number(anomaly.contradicted);
   if (anomaly.gap) json.key("gap_ns").integer(anomaly.gap->count());
@@ -71,7 +77,7 @@ void write_anomaly(JsonWriter& json, const History& history, const Anomaly& anom
         .key("operation")
         .number(anomaly.prefix[i].operation)
         .key("state")
-        .string(anomaly.prefix[i].state)
+        .string(outside(anomaly.prefix[i].state))
         .close();
   }
   json.close();
@@ -88,7 +94,7 @@ void write_key(JsonWriter& json, const KeyVerdict& key) {
   json.key("operations").number(key.operations).key("longest_prefix").number(key.longest_prefix);
   json.key("configurations").number(key.cost.configurations).key("peak_bytes").number(key.cost.peak_bytes);
   json.key("seconds").seconds(in_seconds(key.cost.time));
-  if (!key.reason.empty()) json.key("reason").string(harmless(key.reason));
+  if (!key.reason.empty()) json.key("reason").string(spoken(key.reason));
   json.close();
 }
 
@@ -206,7 +212,7 @@ std::string render_verdict_json(const ReportInput& input) {
   const bool plainly_valid = kind == VerdictKind::valid && input.ending == Ending::judged;
   json.key("reason").text_or_null(plainly_valid ? "" : contradiction(input));
   json.key("vacuous").boolean(!input.vacuous.empty());
-  if (!input.failure.empty()) json.key("error").string(harmless(input.failure));
+  if (!input.failure.empty()) json.key("error").string(spoken(input.failure));
   write_totals(json, input);
   if (input.run) write_run(json, *input.run);
   json.key("source").text_or_null(history_file(input)).key("utc").text_or_null(input.utc);

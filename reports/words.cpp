@@ -66,6 +66,11 @@ std::string outside(std::string_view text, std::size_t limit) {
   return fmt::format("{}… ({} bytes)", kept, text.size());
 }
 
+std::string spoken(std::string_view text) {
+  constexpr std::size_t sentence_limit = 2000;
+  return outside(text, sentence_limit);
+}
+
 std::string show(const Value& value, std::size_t limit) { return cut(value.to_string(), limit); }
 
 std::string show_key(const Value& key, std::size_t limit) {
@@ -185,6 +190,12 @@ std::size_t columns(std::string_view text) {
     width += wide ? 2 : 1;
   }
   return width;
+}
+
+Duration elapsed(std::int64_t from, std::int64_t to) {
+  std::int64_t difference = 0;
+  if (!__builtin_sub_overflow(to, from, &difference)) return Duration(difference);
+  return to > from ? Duration::max() : Duration::min();
 }
 
 std::string shell_quoted(std::string_view argument) {

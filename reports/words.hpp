@@ -22,6 +22,8 @@ std::string harmless(std::string_view text);
 std::string cut(std::string_view text, std::size_t limit = value_limit);
 // Text from outside that is no Value: node names, errors, file names.
 std::string outside(std::string_view text, std::size_t limit = value_limit);
+// A whole sentence, message or command line: longer, but bounded too.
+std::string spoken(std::string_view text);
 // A value as the checker's sentences write it: text quoted. A key: text bare.
 std::string show(const Value& value, std::size_t limit = value_limit);
 std::string show_key(const Value& key, std::size_t limit = value_limit);
@@ -48,6 +50,8 @@ std::string percent(std::uint64_t part, std::uint64_t whole);
 std::string to_ascii(std::string_view text);
 // Columns a text takes in a monospaced font.
 std::size_t columns(std::string_view text);
+// to - from, as far as it can be told in nanoseconds.
+Duration elapsed(std::int64_t from, std::int64_t to);
 // One argument of a POSIX shell, quoted only when it must be.
 std::string shell_quoted(std::string_view argument);
 

@@ -171,6 +171,10 @@ class LiveRun {
   std::uint64_t completed_ = 0;
 };
 
+std::string in_one_sentence(const Error& error) {
+  return error.remedy.empty() ? error.message : error.message + "; " + error.remedy;
+}
+
 int finish(const RunDirectory& directory, ReportInput& input, const std::optional<Certificate>& certificate,
            const Settings& settings, Console& console) {
   describe_tool(input);
@@ -219,7 +223,7 @@ int run_command(Settings settings, Console& console) {
   if (!ran || ran.value().failure) {
     const Error& error = ran ? *ran.value().failure : ran.error();
     input.ending = Ending::harness_failure;
-    input.failure = error.to_string();
+    input.failure = in_one_sentence(error);
   }
   return judge_run(directory, input, settings, console);
 }
@@ -245,7 +249,7 @@ int judge_run(const RunDirectory& directory, ReportInput& input, const Settings&
   const Limits limits = limits_of(settings, "check-time-limit", Stopwatch());
   auto judged = judge(*input.history, model_of(settings.text("workload")), {}, limits, true, console);
   if (!judged) {
-    if (!broke) input.failure = judged.error().to_string();
+    if (!broke) input.failure = in_one_sentence(judged.error());
     input.ending = Ending::harness_failure;
     return finish(directory, input, std::nullopt, settings, console);
   }

@@ -3,6 +3,8 @@
 #include <faultline/effects.hpp>
 #include <faultline/workload.hpp>
 
+#include "units.hpp"
+
 namespace faultline::cli {
 
 RunInfo run_info(const std::filesystem::path& directory, const Settings& settings, const History& history,
@@ -16,7 +18,7 @@ RunInfo run_info(const std::filesystem::path& directory, const Settings& setting
                .concurrency = settings.number("concurrency"),
                .leader_changes = leader_changes(history),
                .versions = versions,
-               .repeat = "faultline run " + (directory / "run.toml").string()};
+               .repeat = "faultline run " + shell_word((directory / "run.toml").string())};
   std::erase(info.nemesis, "none");
   for (const KindEffect& effect : fault_effects(history)) {
     info.faults.push_back({.kind = effect.kind, .count = effect.count, .effect = effect.text, .bit = effect.bit});

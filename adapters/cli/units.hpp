@@ -21,6 +21,9 @@ Value parse_value(std::string_view text);
 std::vector<std::string> split(std::string_view text, char separator);  // empty text: no items
 std::string join(const std::vector<std::string>& items, std::string_view separator);
 
+// As one word of a shell command: in single quotes unless it is plain.
+std::string shell_word(std::string_view text);
+
 // "1.8 GiB"
 std::string bytes_text(std::uint64_t bytes);
 

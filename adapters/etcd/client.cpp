@@ -10,6 +10,11 @@ namespace {
 
 using boost::asio::awaitable;
 
+// How long a process whose node cannot be reached rests before it says so. Nothing was sent, so the longer operation means
+// the same; but without a rest the processes of a dead node, always free again at once, would take most of a run's
+// operations from those that can do some.
+constexpr Duration unreachable_rest = std::chrono::milliseconds(100);
+
 // Takes shares of everything it uses: the client may be gone before it ends.
 awaitable<Event> perform_one(std::shared_ptr<Connection> connection, std::shared_ptr<const ClientOptions> options,
                              Event invocation) {
@@ -28,6 +33,7 @@ awaitable<Event> perform_one(std::shared_ptr<Connection> connection, std::shared
     if (exchange.end == Exchange::End::replied) {
       completion = talk.receive(exchange.reply);
     } else {
+      if (exchange.end == Exchange::End::not_sent) co_await Connection::rest(connection, unreachable_rest);
       completion = talk.broken(exchange.end == Exchange::End::lost, exchange.error);
     }
     if (completion) co_return to_event(invocation, options->node, *completion);

@@ -48,7 +48,10 @@ std::string text_of(beast::string_view view) { return {view.data(), view.size()}
 }  // namespace
 
 Connection::Connection(asio::any_io_executor executor, live::Endpoint endpoint, std::size_t reply_bytes_max)
-    : endpoint_(std::move(endpoint)), reply_bytes_max_(reply_bytes_max), stream_(std::move(executor)) {}
+    : endpoint_(std::move(endpoint)),
+      reply_bytes_max_(reply_bytes_max),
+      stream_(executor),
+      timer_(std::move(executor)) {}
 
 bool Connection::is_spoilt() {
   char byte = 0;
@@ -65,6 +68,7 @@ void Connection::close() {
 void Connection::abandon() {
   abandoned_ = true;
   close();
+  timer_.cancel();
 }
 
 Exchange Connection::failed(Exchange::End end, const char* phase, boost::system::error_code error) {
@@ -75,6 +79,12 @@ Exchange Connection::failed(Exchange::End end, const char* phase, boost::system:
 Exchange Connection::replied(Reply reply, bool reusable) {
   if (!reusable || buffer_.size() != 0) close();
   return {.end = Exchange::End::replied, .reply = std::move(reply)};
+}
+
+asio::awaitable<void> Connection::rest(std::shared_ptr<Connection> self, Duration pause) {
+  if (self->abandoned_) co_return;
+  self->timer_.expires_after(pause);
+  (void)co_await self->timer_.async_wait(as_tuple);
 }
 
 asio::awaitable<Exchange> Connection::exchange(std::shared_ptr<Connection> self, std::string message,

@@ -5,6 +5,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 
@@ -38,7 +39,9 @@ class Connection {
   // it runs, so the caller may let go of it.
   static boost::asio::awaitable<Exchange> exchange(std::shared_ptr<Connection> self, std::string message,
                                                    std::chrono::steady_clock::time_point deadline);
-  // Ends the exchange under way; there will be no other.
+  // Waits for `pause`, or until abandoned.
+  static boost::asio::awaitable<void> rest(std::shared_ptr<Connection> self, Duration pause);
+  // Ends the exchange or rest under way; there will be no other.
   void abandon();
 
   [[nodiscard]] const live::Endpoint& endpoint() const { return endpoint_; }
@@ -54,6 +57,7 @@ class Connection {
   std::size_t reply_bytes_max_;
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
+  boost::asio::steady_timer timer_;
   bool open_ = false;
   bool abandoned_ = false;
 };

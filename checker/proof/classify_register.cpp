@@ -2,8 +2,12 @@
 //
 // Words used in the premises: an operation *produces* v if it is not known to have failed and may put v in place;
 // *before* and *after* are real time: one had returned before the other was invoked. w *seals off* v from r if w
-// certainly put another value in place before r, and whatever produces v is before w or after r: then v cannot be the
-// value while r runs.
+// certainly put another value in place before r, and whatever produces v is before w or after r, or w saw v itself and v
+// is in place during one stretch at most: then v cannot be the value while r runs.
+//
+// A core may begin at a write, `since` (certificate.hpp): a legal order can be cut in front of it, and nothing that is
+// before it comes later. So what is before it produces nothing any more, and neither does the initial value; every
+// operation of the core that sees something comes after it, so the premises need not know.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -82,6 +86,7 @@ class Registers {
 
   bool seals_off(const Fact& w, const Value& value, const Fact& r) const {
     if (!before(w, r) || !product(w) || *product(w) == value) return false;
+    if (sight(w) == value && once(value, r)) return true;
     const Producers all = producers(value);
     return std::all_of(all.begin(), all.end(),
                        [&](const Fact* y) { return y == &r || before(*y, w) || before(r, *y); });
@@ -96,8 +101,19 @@ class Registers {
     return found;
   }
 
-  // The value is in place during one unbroken stretch at most.
-  bool once(const Value& value) const { return producers(value).size() + (is_initial(value) ? 1 : 0) == 1; }
+  // Until r has returned, the value is in place during one unbroken stretch at most.
+  bool once(const Value& value, const Fact& r) const {
+    const Producers all = producers(value);
+    const auto count = std::count_if(all.begin(), all.end(), [&](const Fact* y) { return !before(r, *y); });
+    return count + (is_initial(value) ? 1 : 0) == 1;
+  }
+
+  // The core is a proof, and but for these reads it consists of operations that put something in place.
+  bool hinges_on(const std::vector<const Fact*>& reads) const {
+    return facts_.proven() && std::all_of(core_.begin(), core_.end(), [&](const Fact* fact) {
+             return product(*fact).has_value() || std::find(reads.begin(), reads.end(), fact) != reads.end();
+           });
+  }
 
   Naming make(std::string name, const Fact& culprit, const Fact* contradicted, std::string sentence) const {
     Naming naming{.name = std::move(name), .sentence = std::move(sentence), .culprit = culprit.operation};
@@ -144,7 +160,7 @@ class Registers {
             *sight(*first) != *sight(*second))
           continue;
         const Value from = *sight(*first);
-        if (*product(*first) == from || *product(*second) == from || !once(from)) continue;
+        if (*product(*first) == from || *product(*second) == from || !once(from, *second)) continue;
         return make("lost-update", *second, first,
                     fmt::format("Processes {} and {} both succeeded in replacing the same {}.", first->process,
                                 second->process, facts_.key_is(from)));
@@ -230,12 +246,14 @@ class Registers {
     });
   }
 
-  // Something certainly put another value in place before the read, and seals off the value read.
+  // Something certainly put another value in place before the read, and seals off the value read; or the read alone contradicts
+  // what was put in place, the latest of it before the read.
   std::optional<Naming> stale_read() const {
     for (const Fact* read : core_) {
       if (!is_read(*read)) continue;
       const Value value = *sight(*read);
       const Fact* write = seal(value, *read);
+      if (write == nullptr && hinges_on({read})) write = latest_other(value, *read);
       if (write == nullptr) continue;
       return make("stale-read", *read, write,
                   fmt::format("Process {} read {}{}, although {} by process {} had completed {} before the read began.",
@@ -245,14 +263,23 @@ class Registers {
     return std::nullopt;
   }
 
+  const Fact* latest_other(const Value& value, const Fact& read) const {
+    const Fact* latest = nullptr;
+    for (const Fact* w : core_) {
+      if (before(*w, read) && product(*w) && *product(*w) != value) latest = w;
+    }
+    return latest;
+  }
+
   // A read of `new` before a read of `old`, and `old` cannot come back: either whatever produces it is before whatever
-  // produces `new`; or it is in place during one stretch only, which certainly began before the read of `new`.
+  // produces `new`; or it is in place during one stretch only, which certainly began before the read of `new`; or these two reads
+  // alone contradict what was put in place.
   std::optional<Naming> inversion() const {
     for (const Fact* newer : core_) {
       for (const Fact* older : core_) {
         if (!is_read(*newer) || !is_read(*older) || !before(*newer, *older)) continue;
         const Value fresh = *sight(*newer), old = *sight(*older);
-        if (fresh == old || !cannot_come_back(old, fresh, *newer)) continue;
+        if (fresh == old || !(cannot_come_back(*newer, *older) || hinges_on({newer, older}))) continue;
         return make(
             "inversion", *older, newer,
             fmt::format("Process {} read {}; {} later process {} read the older {}.", newer->process,
@@ -262,7 +289,8 @@ class Registers {
     return std::nullopt;
   }
 
-  bool cannot_come_back(const Value& old, const Value& fresh, const Fact& newer) const {
+  bool cannot_come_back(const Fact& newer, const Fact& older) const {
+    const Value fresh = *sight(newer), old = *sight(older);
     const Producers olds = producers(old), news = producers(fresh);
     const bool all_before =
         !is_initial(fresh) && !news.empty() && std::all_of(olds.begin(), olds.end(), [&](const Fact* y) {
@@ -272,7 +300,7 @@ class Registers {
     const bool began =
         is_initial(old) || (olds.size() == 1 && before(*olds[0], newer)) ||
         std::any_of(core_.begin(), core_.end(), [&](const Fact* r) { return sight(*r) == old && before(*r, newer); });
-    return once(old) && began;
+    return once(old, older) && began;
   }
 
   const Facts& facts_;

@@ -7,6 +7,7 @@
 #include <faultline/text.hpp>
 
 #include "classify.hpp"
+#include "widest.hpp"
 
 namespace faultline {
 
@@ -120,7 +121,8 @@ class Explainer {
   }
 
   void find_class() {
-    const Facts facts(history_, all_, anomaly_.core, anomaly_.since);
+    const bool proven = prefix_known_ && anomaly_.one_minimal;
+    const Facts facts(history_, all_, {.operations = anomaly_.core, .since = anomaly_.since, .proven = proven});
     if (const auto naming = classify(facts, model_.name, model_.initial)) {
       anomaly_.name = naming->name;
       anomaly_.sentence = naming->sentence;
@@ -180,7 +182,11 @@ class Explainer {
 Anomaly explain(const History& history, const ModelView& model, const Items& items, const SearchResult& found,
                 const Engine& engine, const Budget& budget) {
   FL_ASSERT(found.kind == VerdictKind::invalid && !items.empty());
-  return Explainer(history, model, items, shrink(model, items, found, engine, budget)).run();
+  SearchResult suspected = found;
+  if (model.name == "register" || model.name == "cas-register") {
+    if (auto widest = widest_stale_read(history, items); !widest.empty()) suspected.core = std::move(widest);
+  }
+  return Explainer(history, model, items, shrink(model, items, suspected, engine, budget)).run();
 }
 
 namespace {

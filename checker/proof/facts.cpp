@@ -32,12 +32,12 @@ std::string place(const History& history, EventIndex event) {
   return line != 0 ? fmt::format("line {}", line) : fmt::format("event {}", event);
 }
 
-Facts::Facts(const History& history, const Items& items, const std::vector<OperationIndex>& core, OperationIndex since)
-    : history_(history), since_(since) {
+Facts::Facts(const History& history, const Items& items, const Core& core)
+    : history_(history), since_(core.since), proven_(core.proven) {
   FL_ASSERT(!items.empty());
   const std::uint32_t key = history.key_id(history.invoked(items.front().operation));
   key_ = history.keys()[key];
-  std::vector<OperationIndex> sorted = core;
+  std::vector<OperationIndex> sorted = core.operations;
   std::sort(sorted.begin(), sorted.end());
   for (const Item& item : items) {
     const bool kept = item.completed != none && std::binary_search(sorted.begin(), sorted.end(), item.operation);

@@ -31,13 +31,20 @@ struct Fact {
 
 class Facts {
  public:
-  // `items`: everything prepared for the key; `core`: operations kept; `since`: where the core begins, see certificate.hpp.
-  Facts(const History& history, const Items& items, const std::vector<OperationIndex>& core, OperationIndex since);
+  struct Core {
+    std::vector<OperationIndex> operations;
+    OperationIndex since = none;  // where it begins, see certificate.hpp
+    bool proven = false;          // it was searched: no legal order, but legal ones without any single operation
+  };
+
+  // `items`: everything prepared for the key.
+  Facts(const History& history, const Items& items, const Core& core);
 
   [[nodiscard]] const std::vector<Fact>& all() const { return facts_; }
   // The core's, in order of their return.
   [[nodiscard]] std::vector<const Fact*> core() const;
 
+  [[nodiscard]] bool proven() const { return proven_; }
   // Where the core begins, or null.
   [[nodiscard]] const Fact* since() const;
 
@@ -57,6 +64,7 @@ class Facts {
   const History& history_;
   Value key_;
   OperationIndex since_;
+  bool proven_;
   std::vector<Fact> facts_;  // by invocation
 };
 

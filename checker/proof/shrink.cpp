@@ -1,6 +1,7 @@
 #include "shrink.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 namespace faultline {
@@ -32,6 +33,15 @@ class Shrinker {
     advance_start();
     show_old_values();
     drop_start();
+    const bool all_tried = try_singles();
+    return result(all_tried);
+  }
+
+  // The same from a few operations that are said to contradict each other; nullopt if the engine does not agree.
+  std::optional<Core> run_from(const std::vector<std::uint32_t>& suspects) {
+    Choice choice{.kept = std::vector<bool>(items_.size(), false)};
+    for (const std::uint32_t i : suspects) choice.kept[i] = true;
+    if (!accept(std::move(choice))) return std::nullopt;
     const bool all_tried = try_singles();
     return result(all_tried);
   }
@@ -212,6 +222,9 @@ Items cut(const Items& items, EventIndex last) {
 Core shrink(const ModelView& model, const Items& items, const SearchResult& found, const Engine& engine,
             const Budget& budget) {
   FL_ASSERT(found.kind == VerdictKind::invalid);
+  if (!found.core.empty()) {
+    if (auto core = Shrinker(model, items, engine, budget).run_from(found.core)) return *core;
+  }
   const Items until_death = cut(items, found.died_at);
   return Shrinker(model, until_death, engine, budget).run();
 }

@@ -6,6 +6,8 @@
 // result invalid; `unknown` is a refusal. Whether a step is possible only depends on the answer to it, and behaviours
 // only grow, so one pass over single operations is enough.
 //
+// Operations that are said to contradict each other by themselves (SearchResult::core) are tried first, alone.
+//
 // Zeller, Hildebrandt: "Simplifying and isolating failure-inducing input", 2002 (ddmin).
 #pragma once
 

@@ -129,7 +129,7 @@ class Verifier {
                                    shown(history_.key(history_.invoked(o)))));
       }
     }
-    if (placed == 0) return refused("nothing was ordered: an empty history is not valid");
+    if (history_.empty()) return refused("nothing was ordered: an empty history is not valid");
     result_.outcome = Verification::Outcome::confirmed;
     result_.reason = fmt::format("a legal order of {} operations on {} key{} was replayed", placed,
                                  certificate_.keys.size(), certificate_.keys.size() == 1 ? "" : "s");
@@ -258,6 +258,7 @@ class Verifier {
     }
     if (found.kind != VerdictKind::invalid) return std::nullopt;
     ++confirmed_cores_;
+    if (proof.order.empty()) return std::nullopt;  // no prefix is claimed
     const auto completed = [&](OperationIndex o) { return std::binary_search(core.begin(), core.end(), o); };
     const auto claimed = std::count_if(proof.order.begin(), proof.order.end(), completed);
     const auto longest = std::count_if(found.order.begin(), found.order.end(),

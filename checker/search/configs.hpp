@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <faultline/rng.hpp>
@@ -43,6 +44,7 @@ class ConfigSet {
     const std::uint64_t hash = mix64(mutators.hash() + state * 0x9e3779b97f4a7c15ULL);
     for (std::uint32_t i = heads_[hash & (heads_.size() - 1)]; i != none; i = configs_[i].next) {
       Config<Mask>& other = configs_[i];
+      ++compared_;
       if (other.state != state || !(other.placed.without(observers) == mutators)) continue;
       if (other.placed.contains(placed) && all_uses.no_more(other.uses, uses)) return false;
       if (placed.contains(other.placed) && all_uses.no_more(uses, other.uses)) drop(other, trail);
@@ -54,6 +56,8 @@ class ConfigSet {
     ++alive_;
     return true;
   }
+  // How many configurations the insertions since the last call were compared with.
+  std::uint64_t take_compared() { return std::exchange(compared_, 0); }
   void commit(TrailNode node) { configs_.back().trail = node; }
 
   [[nodiscard]] std::size_t size() const { return configs_.size(); }  // with the dropped ones
@@ -110,6 +114,7 @@ class ConfigSet {
   std::vector<Config<Mask>> configs_;
   std::vector<std::uint32_t> heads_;  // a power of two
   std::size_t alive_ = 0;
+  std::uint64_t compared_ = 0;
 };
 
 }  // namespace faultline::search

@@ -89,7 +89,12 @@ class Frontier final : public Engine {
     if (const std::uint64_t growth = set.growth() + trail_.growth(); growth > 4096) {
       if (!pace_.may_grow(held_bytes(), growth)) return false;
     }
-    return set.insert(placed, state, uses, window_.observers(), uses_, trail_);
+    const bool added = set.insert(placed, state, uses, window_.observers(), uses_, trail_);
+    // Where many configurations differ in what they spent only, comparing them is most of the work.
+    if (const std::uint64_t compared = set.take_compared(); compared > 4) {
+      pace_.steps(compared / 4, [this] { return held_bytes(); });
+    }
+    return added;
   }
 
   void next_event() {

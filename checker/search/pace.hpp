@@ -21,6 +21,13 @@ class Pace {
     ++steps_;
     return steps_ % 64 == 0 ? poll(held_bytes()) : !spent();
   }
+  // Many steps at once.
+  template <class HeldBytes>
+  bool steps(std::uint64_t count, HeldBytes held_bytes) {
+    const std::uint64_t before = steps_ / 64;
+    steps_ += count;
+    return steps_ / 64 != before ? poll(held_bytes()) : !spent();
+  }
   // True if `bytes` more than `held_bytes` are allowed.
   bool may_grow(std::uint64_t held_bytes, std::uint64_t bytes) {
     note(held_bytes);

@@ -11,6 +11,7 @@
 //   notes. A name
 //     other than `nemesis` stays in the note's extra field "process".
 //   - `index`, where present, must grow and is then dropped: a History numbers its events itself.
+//   - in EDN an index or time of -1 or nil is none, and events without :process share one that no other event has.
 //   - values stay as written, on invocations of reads too; what counts is the checker's to decide.
 //   - nesting is limited to 512, so no Value from a file can exhaust a stack.
 //

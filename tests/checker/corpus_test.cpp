@@ -87,8 +87,12 @@ TEST_P(Corpus, EveryFileGetsItsVerdictAndItsCertificateIsConfirmed) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, Corpus, testing::Values("auto", "frontier"),
-                         [](const auto& instance) { return std::string(instance.param); });
+INSTANTIATE_TEST_SUITE_P(Engines, Corpus, testing::Values("auto", "generic", "frontier", "depth-first"),
+                         [](const auto& instance) {
+                           std::string name(instance.param);
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace faultline::test

@@ -39,7 +39,7 @@ TEST(Semantics, TheTenLineProgramFindsTheStaleRead) {
 TEST(Semantics, AnEmptyHistoryIsUnknown) {
   const Verdict verdict = judged(History(), "register");
   EXPECT_EQ(verdict.kind, VerdictKind::unknown);
-  EXPECT_NE(verdict.reason.find("nothing to judge"), std::string::npos);
+  EXPECT_NE(verdict.reason.find("Nothing to judge"), std::string::npos);
 }
 
 TEST(Semantics, OperationsThatTouchOverlap) {

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 
 #include "random_values.hpp"
 #include "support.hpp"
@@ -130,11 +131,16 @@ TEST(Hostile, AMillionDeepNestingIsAnErrorInEveryFormat) {
   for (const std::string_view opening : {"[", "{\"a\":", "#{", "#_ ", "#t ", "^ ", "{"}) {
     std::string deep;
     while (deep.size() < 1'000'000) deep += opening;
-    read_error("{\"type\":\"invoke\",\"process\":0,\"f\":\"w\",\"value\":" + deep + "\n", {.format = Format::jsonl});
-    read_error("{:type :invoke :process 0 :f :w :value " + deep, {.format = Format::jepsen_edn});
-    read_error(deep, {.format = Format::jepsen_edn});
-    read_error("0\t:invoke\t:w\t" + deep + "\n", {.format = Format::jepsen_tsv});
-    read_error("INFO  jepsen.util - 0\t:invoke\t:w\t" + deep + "\n", {.format = Format::jepsen_log});
+    const std::vector<std::pair<Format, std::string>> files{
+        {Format::jsonl, "{\"type\":\"invoke\",\"process\":0,\"f\":\"w\",\"value\":" + deep + "\n"},
+        {Format::jepsen_edn, "{:type :invoke :process 0 :f :w :value " + deep},
+        {Format::jepsen_edn, deep},
+        {Format::jepsen_tsv, "0\t:invoke\t:w\t" + deep + "\n"},
+        {Format::jepsen_log, "INFO  jepsen.util - 0\t:invoke\t:w\t" + deep + "\n"}};
+    for (const auto& [format, text] : files) {
+      EXPECT_TRUE(std::regex_search(read_error(text, {.format = format}),
+                                    std::regex("^h:1:[0-9]+: error: expected .+, found ")));
+    }
     EXPECT_FALSE(parse_json(deep).ok());
     EXPECT_FALSE(parse_edn(deep).ok());
   }
@@ -175,6 +181,26 @@ TEST(Hostile, ALineOfAGigabyteEndsInAnErrorAndNeedsLittleMemory) {
     EXPECT_LT(read.error().message.size(), 1500U);
   }
   EXPECT_LT(peak_memory_kib() - before, 400 * 1024);  // a sanitizer keeps freed buffers for a while
+}
+
+TEST(Hostile, EventsAcrossTheBoundariesOfChunksAreReadOnceEach) {
+  History history;
+  Rng rng(8);
+  for (Process p = 0; p < 8000; ++p) {
+    const std::string value(rng.below(400), 'v');
+    ASSERT_TRUE(history.append({.process = p, .f = "put", .key = Value("k"), .value = Value(value)}).ok());
+    ASSERT_TRUE(
+        history.append({.type = EventType::ok, .process = p, .f = "put", .key = Value("k"), .value = Value(value)})
+            .ok());
+  }
+  for (const Format format :
+       {Format::jsonl, Format::jepsen_edn, Format::jepsen_log, Format::jepsen_tsv, Format::kv_log}) {
+    const bool in_values = format == Format::jepsen_log || format == Format::jepsen_tsv;
+    const std::string text = write_history(history, format).value().text;
+    const ReadResult read = read_ok(text, {.independent = in_values});
+    EXPECT_EQ(difference(history, read.history), "");
+    EXPECT_EQ(read.history.line(15999), 16000U);
+  }
 }
 
 TEST(Hostile, ALongEventWithinTheLimitIsRead) {

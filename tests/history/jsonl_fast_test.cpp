@@ -40,6 +40,11 @@ void expect_same(const std::string& text) {
     ASSERT_EQ(fast.value().history.line(i), general.value().history.line(i)) << text;
     ASSERT_EQ(fast.value().history.operation_of(i), general.value().history.operation_of(i)) << text;
   }
+  const History& x = fast.value().history;
+  const History& y = general.value().history;
+  ASSERT_TRUE(std::equal(x.keys().begin(), x.keys().end(), y.keys().begin(), y.keys().end())) << text;
+  ASSERT_TRUE(std::equal(x.functions().begin(), x.functions().end(), y.functions().begin(), y.functions().end()))
+      << text;
   std::vector<Remark> a = fast.value().remarks;
   std::vector<Remark> b = general.value().remarks;
   for (auto* remarks : {&a, &b}) {

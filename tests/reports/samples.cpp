@@ -187,7 +187,7 @@ Sample stale_read() {
       "Process 4 read r7 = 3 from n1, although write 5 by process 2 had completed 412 ms before the read began.";
   a.prefix = {{w3, "3"}, {w5, "5"}};
   a.candidates = {
-      {r3, false, "3", "5", "read by process 4 (line 2204) returned 3, but the register holds 5 (line 2115)"}};
+      {r3, false, "3", "5", "read by process 4 (line 1898) returned 3, but the register holds 5 (line 1820)"}};
   v.anomalies = {a};
   v.reason = a.sentence;
   sample.input = base_input(h);

@@ -129,6 +129,31 @@ TEST(Client, ARefusedConnectionSentNothing) {
   EXPECT_EQ(event.error(), Value("connecting: Connection refused"));
 }
 
+TEST(Client, AnUnreachableNodeIsNotAskedInATightLoop) {
+  live::Endpoint nobody;
+  {
+    nobody = ScriptedServer([](Peer&, int) {}).endpoint();
+  }
+  Harness harness(nobody);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(harness.perform(write_seven()).type, EventType::fail);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, 300ms);
+}
+
+TEST(Client, DestroyedWhileItRestsItEndsAtOnce) {
+  live::Endpoint nobody;
+  {
+    nobody = ScriptedServer([](Peer&, int) {}).endpoint();
+  }
+  Harness harness(nobody);
+  harness.start(write_seven());
+  harness.loop.run_for(20ms);
+  harness.client.reset();
+  harness.loop.poll();
+  ASSERT_TRUE(harness.completion.has_value());
+  EXPECT_EQ(harness.completion->type, EventType::fail);
+}
+
 TEST(Client, AnAddressThatIsNoneSentNothing) {
   Harness harness({"no-such-host", 1});
   EXPECT_EQ(harness.perform(write_seven()).type, EventType::fail);

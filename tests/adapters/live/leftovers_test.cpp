@@ -237,6 +237,41 @@ TEST(Leftovers, TheKernelEndsTheDaemonsOfADeadHarness) {
   EXPECT_TRUE(of_run().empty());
 }
 
+TEST(Leftovers, AHealerThatIsKilledItselfIsFollowedByTheNext) {
+  const Folder folder;
+  const Stranger daemon;
+  const std::string run = fresh_run_id();
+  in_dying_harness([&] {
+    auto journal = Leftovers::open(run);
+    (void)journal.value()->intend_process(daemon.identity, "n1");
+    for (int i = 0; i < 50; ++i) {
+      const fs::path scratch = folder / ("scratch" + std::to_string(i));
+      (void)make_scratch_folder(*journal.value(), scratch);
+      fs::create_directories(scratch / "n1/wal");
+      std::ofstream(scratch / "n1/wal/0.wal") << "data";
+    }
+    if (::geteuid() != 0) return;
+    (void)journal.value()->intend_namespace("fl-" + run + "-n1");
+    (void)create_namespace("fl-" + run + "-n1");
+  });
+  int killed = 0;
+  for (auto delay = std::chrono::microseconds(100);; delay += std::chrono::microseconds(400)) {
+    const pid_t healer = ::fork();
+    if (healer == 0) ::_exit(heal_leftovers().ok() ? 0 : 1);
+    std::this_thread::sleep_for(delay);
+    ::kill(healer, SIGKILL);
+    int status = 0;
+    ::waitpid(healer, &status, 0);
+    if (WIFEXITED(status)) break;
+    ++killed;
+  }
+  EXPECT_GT(killed, 0);
+  EXPECT_FALSE(is_alive(daemon.identity));
+  EXPECT_TRUE(test::namespaces_of(run).empty());
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(fs::exists(folder / ("scratch" + std::to_string(i))));
+  EXPECT_TRUE(journals(folder).empty());
+}
+
 // Kills a real harness while it builds, breaks and heals a cluster.
 void kill_harness_at_random_moments(const std::string& network, std::uint64_t seed, int rounds) {
   Rng rng = Rng(seed).fork(network);

@@ -82,7 +82,7 @@ TEST_P(Golden, ExplanationIsAsWrittenAndProved) {
 
   const History minimal = minimal_history(history, anomaly);
   EXPECT_EQ(judge(minimal, model, options).kind, VerdictKind::invalid) << "the minimal history is itself invalid";
-  EXPECT_LE(anomaly.core.size() + anomaly.context.size(), 6U) << "small enough to be read";
+  EXPECT_LE(anomaly.core.size() + anomaly.context.size(), 9U) << "small enough to be read";
 }
 
 INSTANTIATE_TEST_SUITE_P(Scripts, Golden, testing::ValuesIn(script_names()), [](const auto& script) {

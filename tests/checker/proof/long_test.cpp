@@ -168,5 +168,60 @@ TEST(LongHistory, StaleReadAmongUniqueValuesWithTimeoutsIsThreeOperations) {
   expect_small_stale_read({.operations = 1000, .values = 0, .info = 0.01}, 3, {"stale-read"});
 }
 
+// A budget that is spent at once leaves everything kept: too much to read, but nothing wrong.
+TEST(LongHistory, WithoutBudgetTheCoreIsLargeButTrue) {
+  const History history = Clients({.operations = 300, .values = 0}, 1).with_stale_read();
+  const CasRegister model;
+  const ModelView view = view_of(model, "cas-register", {});
+  const ModelRules rules{.model = "cas-register",
+                         .catalogued = true,
+                         .functions = CasRegister::functions(),
+                         .accepts = {},
+                         .observer = view.observer};
+  const auto prepared = prepare(history, rules, {});
+  const Items& items = prepared.value().keys[0].items;
+  const Engine engine = [&](const Items& some, const Budget& budget) { return search_generic(some, model, budget); };
+  const SearchResult found = engine(items, {});
+  const Anomaly anomaly = explain(history, view, items, found, engine, {.stop = [] { return true; }});
+  EXPECT_FALSE(anomaly.one_minimal);
+  EXPECT_GT(anomaly.core.size(), 250U);
+  EXPECT_EQ(anomaly.name, "stale-read") << anomaly.sentence;
+  const History minimal = minimal_history(history, anomaly);
+  const auto again = prepare(minimal, rules, {});
+  EXPECT_EQ(engine(again.value().keys[0].items, {}).kind, VerdictKind::invalid);
+  const auto verified =
+      verify(history, make_certificate(history, "cas-register", {}, VerdictKind::invalid, {proof_of(anomaly)}));
+  EXPECT_NE(verified.value().outcome, Verification::Outcome::rejected) << verified.value().reason;
+}
+
+// A model nobody knows: no calls are assumed to mean anything, yet the core and the prefix are there.
+struct Latch {
+  using State = bool;
+  bool init() const { return false; }
+  std::optional<bool> step(bool set, const Call& call) const {
+    if (call.f == "trip") return true;
+    return call.result_known && call.output != Value(set) ? std::nullopt : std::optional(set);
+  }
+  bool equal(bool a, bool b) const { return a == b; }
+};
+
+TEST(OwnModel, IsExplainedWithoutKnowledgeOfItsCalls) {
+  const History history =
+      parse_history("0 invoke trip\n0 ok trip\n1 invoke look\n1 ok look true\n1 invoke look\n1 ok look false\n");
+  const ModelView view = view_of(Latch(), "latch", {});
+  const auto prepared = prepare(history, {.model = "latch", .functions = {}, .accepts = {}, .observer = {}}, {});
+  ASSERT_TRUE(prepared.ok());
+  const Items& items = prepared.value().keys[0].items;
+  const Engine engine = [&](const Items& some, const Budget&) { return plain_engine(view, some); };
+  const Anomaly anomaly = explain(history, view, items, plain_engine(view, items), engine, {});
+  EXPECT_EQ(anomaly.name, "no-legal-order");
+  EXPECT_EQ(
+      anomaly.sentence,
+      "After the longest legal prefix (2 operations, state = ?) the only operation that may come next is not legal.");
+  EXPECT_EQ(anomaly.core, (std::vector<OperationIndex>{1, 2}));
+  EXPECT_EQ(anomaly.context, (std::vector<OperationIndex>{0}));
+  EXPECT_TRUE(anomaly.one_minimal);
+}
+
 }  // namespace
 }  // namespace faultline

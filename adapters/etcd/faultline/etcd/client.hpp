@@ -5,6 +5,8 @@
 // connecting included. A connection is thrown away after any error, when the server asks for it, and whenever bytes are
 // left that no request is waiting for, so that no operation can read another one's reply.
 //
+// An operation whose node cannot be reached ends after a rest of 100 ms.
+//
 // Thread rules: everything on the executor's one thread. The client may be destroyed while an operation is under way:
 // the operation then ends by itself, sends nothing more and completes as broken (see Conversation::broken).
 #pragma once
