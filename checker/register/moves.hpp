@@ -47,7 +47,7 @@
 // earlier. If w1 comes later in L, or stands hidden, swap them. If w1 starts an episode S left out, that episode may
 // stand in the gap instead, right before w2's (at the end, w2's own gap has the limit now; in the gap, both have its
 // limit): then swap. Of pending cas with equal values one loses to a twin that fits the place, was invoked later and is
-// due no later: the twin takes its position, and it fits wherever the twin stood. Open operations are due never; those
+// due no later: the twin takes its position, and the loser fits where the twin stood. Open operations are due never; those
 // that joined a class were invoked before any limit that matters, so every pending twin that fits goes first. Of open
 // writes not yet joined the one invoked last goes first: it fits the fewest other places.
 //
