@@ -1,11 +1,10 @@
 // Contest: the engines that can decide one timeline, taking turns on one budget. The first decided answer wins.
 //
-//   depth      one configuration at a time, every open operation counted (depth_first.hpp). Valid histories are rarely
-//   hard for it relaxed    what is in flight is never used up (relaxed.hpp): a superset with a tiny frontier. Death is
-//   `invalid` frontier   all configurations. Open operations that joined a class never run dry at first; when it
-//   survives with more of a
-//              class than there was, that class is counted and it starts again. Death is `invalid` at every stage (what
-//              it explores is a superset); survival within capacities is `valid`
+//   - Depth first: one configuration at a time, every open operation counted. Valid histories are rarely hard for it.
+//   - Relaxation: what is in flight is never used up, a superset with a tiny frontier. Death is `invalid`.
+//   - Frontier: all configurations. Open operations that joined a class never run dry at first; when it survives with
+//     more of a class than there was, that class is counted and it starts again. Death is `invalid` at every stage, for
+//     what it explores is a superset; survival within capacities is `valid`.
 //
 // Turns double and are measured in steps, so the result is the same on every machine.
 #pragma once
@@ -146,8 +145,8 @@ class Contest {
   }
 
   void run_relaxed() {
-    using State = typename Relaxation<M>::State;
-    if (!relaxed_) relaxed_ = std::make_unique<Relaxation<M>>(timeline_);
+    using State = typename RelaxationRun<M>::State;
+    if (!relaxed_) relaxed_ = std::make_unique<RelaxationRun<M>>(timeline_);
     switch (relaxed_->run(meter_, slice_)) {
       case State::running:
       case State::survived: return;
@@ -202,7 +201,7 @@ class Contest {
   Meter meter_;
   std::unique_ptr<FrontierRun<M>> frontier_;
   std::unique_ptr<DepthFirst<M>> depth_;
-  std::unique_ptr<Relaxation<M>> relaxed_;
+  std::unique_ptr<RelaxationRun<M>> relaxed_;
   std::vector<bool> counted_;  // by class, by the frontier
   std::uint64_t slice_;
   std::optional<SearchResult> result_;

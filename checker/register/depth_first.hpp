@@ -1,10 +1,11 @@
-// DepthFirst: the moves of the frontier, followed by a few configurations at a time.
+// DepthFirst: the moves of the frontier, followed by one configuration at a time.
 //
-// At every completion the most promising `width` configurations go on and the rest is put on a stack. When all of them
-// are dead, the walk goes back to the latest event with something left. What was followed and died is remembered for
-// the latest events and what it imitates is not tried again. Exhaustion is `invalid`, unless the stack had to forget
-// its oldest entries to stay within its bound: then the search is stuck and says so. Wing, Gong 1993; Lowe 2017
-// (memoised depth-first search), here over the frontier's moves.
+// At every completion the most promising way on is taken and the others are put on a stack. When it is dead, the walk
+// goes back to the latest event with something left. What was followed and died is remembered for the latest events,
+// and what it imitates is not tried again. Exhaustion is `invalid`, unless the stack had to forget its oldest entries
+// to stay within its bound: then the search is stuck and says so.
+//
+// Wing, Gong 1993; Lowe 2017 (depth-first search with a memo), here over the frontier's moves.
 #pragma once
 
 #include <deque>

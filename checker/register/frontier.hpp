@@ -85,12 +85,11 @@ class Frontier {
     for (Config& c : configs_) {
       if (!c.placed.test(slot)) continue;
       c.placed.reset(slot);
-      moves_.count_use(c, id);
+      setting_.count_use(c, id);
     }
   }
 
-  // --- going back (depth_first.hpp): the window only; configurations are handed in with `restore`
-  // ------------------------------
+  // --- going back (depth_first.hpp): the window only; configurations are handed in with `restore` ---
   void undo_invoke(Slot slot) { setting_.window.remove(slot); }
   void undo_complete(Slot slot, std::uint32_t operation, const RegisterOperation& op) {
     setting_.window.add(slot, operation, op);
@@ -135,6 +134,20 @@ class Frontier {
     setting_.trace.cut(leaves_);
   }
 
+  // Every value it still refers to.
+  template <class Visit>
+  void each_value(Visit visit) const {
+    for (const Config& c : configs_) {
+      visit(c.value);
+      const auto places = setting_.places.get(c.places);
+      for (std::size_t i = 0; i < places.size(); i += 3) visit(places[i]);
+    }
+    for (const OpenClass& k : setting_.classes) {
+      visit(k.from);
+      visit(k.to);
+    }
+  }
+
   [[nodiscard]] const std::vector<Config>& configurations() const { return configs_; }
   [[nodiscard]] std::vector<Move> moves_of(const Config& c) const { return setting_.trace.path(c.node); }
   [[nodiscard]] std::vector<Move> moves_to(Trace::Node node) const { return setting_.trace.path(node); }
@@ -175,7 +188,7 @@ class Frontier {
       const bool forgets =
           timeline != nullptr && c.value != setting_.forgotten && !timeline->mentioned_after(c.value, now);
       if (forgets) c.value = setting_.forgotten;
-      if (outlook.demand != nullptr) moves_.saturate(c, *outlook.demand);
+      if (outlook.demand != nullptr) setting_.saturate(c, *outlook.demand);
       moves_.canonicalise(c);
     }
     if (meter.tick(configs_.size())) return false;

@@ -1,89 +1,78 @@
 // Moves: every way to place an operation that is due, and nothing else.
 //
-// Take a linearization and call a write of the value already held an *observer*, like a read or a failed cas; any other
-// write is *blind* and starts an *episode*, which a chain of cas may continue. What changes the register is thus a
-// walk: episodes one after the other, the first starting from the initial value. A configuration stands for a walk over
-// some of the operations invoked so far, such that every operation that has completed is in it, observes a value of it,
-// or is a write it hides.
+// Take a linearization. Call a write of the value already held there an *observer*, like a read or a failed cas; any
+// other write is *blind* and starts an *episode*, which a chain of cas may continue. What changes the register is thus
+// a walk: episodes one after the other, the first starting from the initial value. A configuration stands for a walk
+// over some of the operations invoked so far, such that every operation that has completed is in it, observes a value
+// of it, or is a write it hides.
 //
-// An operation may be inserted at a place of the walk iff it was invoked no later than every operation standing after
-// that place completed: the earliest such completion is the place's *limit*. (Everything inserted is still in flight or
-// open, so nothing standing before the place completed before its invocation.) Places, with what they ask of an
-// insertion:
-//   end     after everything; no limit
-//   gap     just before the last blind write: an episode of its own. A blind write looks at nothing, so anything may
-//   precede it tail    the end of an episode that another follows: a chain of cas from its value loop    within an
-//   episode, where it holds x: a chain of cas from x back to x
+// An operation may be inserted at a place of the walk iff it was invoked before everything standing after that place
+// completed: the earliest such completion is the place's *limit*. (What is inserted is in flight or open, so nothing
+// before the place was invoked after it completed.) The places, and what may be inserted there:
 //
-// *Laziness*: nothing is placed before its deadline. Let L be a linearization that contains a configuration's walk S,
-// and let o be due. Take from L the least walk S' that contains S and o's own position in L: leave out every episode,
-// every rest of an episode and every loop not needed for that. S' contains exactly one insertion more than S, at one of
-// these places:
-//   - o lies in an episode S knows, behind its last known step: a chain at the end or the tail, loops left out, ending
-//   with o
-//   - o lies on a loop of L that S left out: a loop
-//   - o lies in an episode S left out: its blind write and a chain ending with o; in the gap if S has a later episode,
-//   else at the end
-// What was left out can be inserted later, because places only ever gain companions of the same limit: what is inserted
-// makes a tail or loop place of every value it passes, with the limit of the place it went to.
+//   - end: after everything; a chain of cas from the current value, or a blind write and a chain. No limit.
+//   - gap: just before the last blind write; a blind write and a chain. What follows looks at nothing before it.
+//   - tail: the end of an episode that another one follows; a chain of cas from its value.
+//   - loop: within an episode, where it holds x; a chain of cas from x back to x.
 //
-// *Later is better*: a gap, a tail or a loop of the same value with the later limit takes whatever the earlier one
-// takes, so one gap, and one loop per value, are enough. *Observers are free*: entering x at a place satisfies everyone
-// in flight who waits for x and was invoked within its limit; a read changes nothing, so it may stand at the first
-// position that fits. A write of x is then hidden: it may stand there too. *Absorption*: a blind write hides every
-// write invoked before it: those can stand in its gap. When such a write is due and unused, it takes its readers with
-// it into the gap, and leaves a tail: nothing is spent that would not be lost. *Progress*: a write that is due and
-// hidden is made visible, at the end, only if somebody may notice its value later. *Twins*: of pending writes of one
-// value use the one due first. Let L use w2 where w1, due earlier, was possible. If w1 comes later in L, swap them. If
-// w1 starts an episode S left out, that episode can as well stand in the gap before w2's (at the end, when w2's starts
-// there: its limit is now; in the gap, w2's limit is that of all others there), and then swap. Of pending cas with
-// equal values only those are tried that are due first or were invoked last: the others lose to one that is both. An
-// open operation is due never; once joined it was invoked before any limit: every pending twin that fits goes first.
+// Laziness. Nothing is placed before its deadline. Let L be a linearization that contains a configuration's walk S, and
+// let o be due. Take the least walk S' between S and L that contains o's own position: leave out every episode, every
+// rest of an episode and every loop not needed for that. S' has exactly one insertion more than S:
 //
-// Wing, Gong 1993 and Lowe 2017 (just-in-time linearization) place operations at the end only; the gap, tails and loops
-// are what lets everything else wait for its own deadline.
+//   - o lies in an episode S knows, behind its last step in S: a chain without loops ending with o, at the end or tail.
+//   - o lies on a loop of L that S left out: a simple way to o and a simple way back, at a loop place.
+//   - o lies in an episode S left out: its blind write and a chain without loops ending with o, in the gap if S knows a
+//     later episode, else at the end.
+//
+// What was left out can still be inserted later: the insertion makes a tail or a loop of every value it passes, with
+// the limit of the place it went to; the end makes them with the limit now. L stays the witness: nothing is lost.
+//
+// Later is better. A gap, a tail or a loop of the same value with the later limit takes whatever the earlier one takes
+// (what is inserted stands later among what is not yet due). So one gap and one loop per value are enough; a tail
+// serves as a loop, too; and of the tails of one value no more are needed than chains can leave it.
+//
+// Observers are free. Entering x at a place satisfies everyone in flight who waits for x and was invoked within its
+// limit: a read changes nothing, so it may stand at the first position that fits. A write of x is then hidden: it may
+// stand there as well, unless it is used elsewhere.
+//
+// Absorption. A blind write at the end hides every write in flight: those can stand in its gap, unseen. When one
+// invoked within the gap's limit is due and unused, it goes there with its readers, and leaves a tail: nothing is spent
+// that would not be lost, and everything it could have given there is kept.
+//
+// Progress. A write that is due and hidden is put at the end, too, but only if somebody may notice its value later: as
+// an episode of L without observers it can be hidden instead. If its value is held already, it is put at the end and
+// nowhere else: that costs nothing, satisfies nobody less, and the gap before it is as late as a gap can be.
+//
+// Twins. Of pending writes of one value within the limit use the one due first. Let L use w2 here and w1 be due
+// earlier. If w1 comes later in L, or stands hidden, swap them. If w1 starts an episode S left out, that episode may
+// stand in the gap instead, right before w2's (at the end, w2's own gap has the limit now; in the gap, both have its
+// limit): then swap. Of pending cas with equal values one loses to a twin that fits the place, was invoked later and is
+// due no later: the twin takes its position, and the loser fits where the twin stood. Open operations are due never; those
+// that joined a class were invoked before any limit that matters, so every pending twin that fits goes first. Of open
+// writes not yet joined the one invoked last goes first: it fits the fewest other places.
+//
+// Endless classes. Where open writes of x never run dry, x need not be reached by a chain: add one to L right there.
+//
+// Wing, Gong 1993 and Lowe 2017 (just-in-time linearization) place operations at the end only. The gap, tails and loops
+// are what lets everything else wait for its own deadline, which keeps configurations few.
 #pragma once
 
 #include <algorithm>
 
-#include "configuration.hpp"
 #include "meter.hpp"
-#include "window.hpp"
+#include "setting.hpp"
+#include "spots.hpp"
 
 namespace faultline::registers {
-
-// What every configuration of one search refers to.
-template <class M>
-struct Setting {
-  Window<M> window;
-  Trace trace;
-  Interner places;
-  Interner uses;
-  Prunings prunings;
-  std::vector<bool> counted;                           // by class; others never run dry: a superset of what can happen
-  std::vector<std::uint32_t> capacity;                 // by class: members that have joined
-  std::vector<OpenClass> classes;                      // by class
-  std::vector<ClassId> write_class;                    // by value: the class of open writes of it, or none
-  std::vector<std::vector<ClassId>> cas_classes_into;  // by value
-  ValueId forgotten = 0;                               // stands for every value nobody mentions any more
-
-  Setting(std::uint32_t values, bool recording) : window(values), trace(recording), forgotten(values) {}
-
-  [[nodiscard]] std::uint64_t bytes() const {
-    return window.bytes() + trace.bytes() + places.bytes() + uses.bytes() + write_class.capacity() * sizeof(ClassId) +
-           cas_classes_into.capacity() * sizeof(cas_classes_into[0]);
-  }
-};
 
 template <class M>
 class Moves {
  public:
   using Config = Configuration<M>;
 
-  explicit Moves(Setting<M>& setting) : s_(setting) {}
+  explicit Moves(Setting<M>& setting) : s_(setting), spots_(setting) {}
 
-  // --- the deterministic part
-  // --------------------------------------------------------------------------------------------- The operation in
+  // --- the deterministic part ---
   // `slot` has been invoked, at the end of everything.
   void invoke(Config& c, Slot slot) const {
     const auto& p = s_.window[slot];
@@ -102,8 +91,7 @@ class Moves {
     }
   }
 
-  // --- an operation is due
-  // ------------------------------------------------------------------------------------------------ Appends to `out`
+  // --- an operation is due ---
   // every configuration in which it has been placed. The slot's bit stays for the caller to clear. Returns whether `c`
   // itself lives on as it is now (it may have been improved by absorption); if so it is not in `out`.
   bool complete(Config& c, Slot slot, Time now, bool noticed, std::vector<Config>& out, Meter& meter) {
@@ -132,14 +120,13 @@ class Moves {
     return true;
   }
 
-  // --- housekeeping
-  // ------------------------------------------------------------------------------------------------------- Brings what
+  // --- housekeeping ---
   // a configuration says about places to the one form that all alike share.
   void canonicalise(Config& c) {
     c.blind = s_.window.latest_before(c.blind, c.placed);
     if (c.places == 0) return;
-    load_spots(c);
-    store_spots(c);
+    spots_.load(c);
+    spots_.store(c);
   }
 
  private:
@@ -149,122 +136,7 @@ class Moves {
     Time invoked;
   };
 
-  // --- classes of open operations
-  // -----------------------------------------------------------------------------------------
-  [[nodiscard]] std::uint32_t used(const Config& c, ClassId id) const {
-    const auto pairs = s_.uses.get(c.uses);
-    for (std::size_t i = 0; i < pairs.size(); i += 2) {
-      if (pairs[i] == id) return pairs[i + 1];
-    }
-    return 0;
-  }
-  // Whether `c` may use a class `extra` times more.
-  [[nodiscard]] bool has(const Config& c, ClassId id, std::uint32_t extra = 1) const {
-    if (s_.capacity[id] == 0) return false;
-    if (!s_.counted[id]) return true;
-    return used(c, id) + extra <= s_.capacity[id];
-  }
-  [[nodiscard]] bool has_write(const Config& c, ValueId value) const {
-    return value < s_.write_class.size() && s_.write_class[value] != none && has(c, s_.write_class[value]);
-  }
-  // Whether open writes of the value never run dry.
-  [[nodiscard]] bool endless_write(ValueId value) const {
-    if (value >= s_.write_class.size() || s_.write_class[value] == none) return false;
-    const ClassId id = s_.write_class[value];
-    return s_.capacity[id] > 0 && !s_.counted[id];
-  }
-
- public:
-  // One more member used. Public because an open operation used before it joined its class is counted then.
-  void count_use(Config& c, ClassId id) {
-    if (!s_.counted[id]) return;
-    const auto pairs = s_.uses.get(c.uses);
-    scratch_.assign(pairs.begin(), pairs.end());
-    std::size_t i = 0;
-    while (i < scratch_.size() && scratch_[i] < id) i += 2;
-    if (i < scratch_.size() && scratch_[i] == id) {
-      ++scratch_[i + 1];
-    } else {
-      scratch_.insert(scratch_.begin() + static_cast<std::ptrdiff_t>(i), {id, 1});
-    }
-    c.uses = s_.uses.intern(scratch_);
-  }
-  // Stops counting a class once more members are left than can be noticed.
-  void saturate(Config& c, const Demand& demand) {
-    if (c.uses == 0) return;
-    const auto pairs = s_.uses.get(c.uses);
-    scratch_.clear();
-    for (std::size_t i = 0; i < pairs.size(); i += 2) {
-      const ClassId id = pairs[i];
-      if (s_.capacity[id] - pairs[i + 1] >= demand.of(s_.classes[id].to)) continue;
-      scratch_.insert(scratch_.end(), {id, pairs[i + 1]});
-    }
-    c.uses = s_.uses.intern(scratch_);
-  }
-
- private:
-  // --- places
-  // -------------------------------------------------------------------------------------------------------------
-  void load_spots(const Config& c) {
-    spots_.clear();
-    const auto raw = s_.places.get(c.places);
-    for (std::size_t i = 0; i < raw.size(); i += 3) spots_.push_back({raw[i], raw[i + 1], raw[i + 2] != 0});
-  }
-
-  // Keeps the spots that may still be of use to `c`, in canonical form.
-  void store_spots(Config& c) {
-    // Limits matter relative to what a chain can place: cas, and who still waits to see something.
-    const M settled = settled_for(c);
-    std::size_t kept = 0;
-    for (Spot spot : spots_) {
-      spot.limit = s_.window.latest_before(spot.limit, settled);
-      if (spot.limit == 0 || (s_.prunings.forgetting && chains_from(c, spot) == 0)) continue;
-      spots_[kept++] = spot;
-    }
-    spots_.resize(kept);
-    std::sort(spots_.begin(), spots_.end(), std::greater<>());
-    scratch_.clear();
-    for (std::size_t i = 0; i < kept; ++i) {
-      const Spot& spot = spots_[i];
-      if (!surplus(c, i)) scratch_.insert(scratch_.end(), {spot.value, spot.limit, spot.tail ? 1U : 0U});
-    }
-    c.places = s_.places.intern(scratch_);
-  }
-  [[nodiscard]] M settled_for(const Config& c) const { return c.placed | (s_.window.writes() - c.bare); }
-  // A loop is not needed if any spot of its value is as late: a tail serves as a loop too, its chain need not go on.
-  // And no more tails of a value are needed than chains can leave it. Sorted by value and limit, the latest first.
-  [[nodiscard]] bool surplus(const Config& c, std::size_t i) {
-    std::size_t first_tail = i;
-    std::size_t later_tails = 0;
-    for (std::size_t k = i; k > 0 && spots_[k - 1].value == spots_[i].value; --k) {
-      if (!spots_[i].tail) return true;
-      if (!spots_[k - 1].tail) continue;
-      first_tail = k - 1;
-      ++later_tails;
-    }
-    return s_.prunings.forgetting && later_tails > 0 && later_tails >= chains_from(c, spots_[first_tail]);
-  }
-  // How many chains may still be put there at most: each needs something unplaced to leave by (and, for a loop, to come
-  // back).
-  [[nodiscard]] unsigned chains_from(const Config& c, const Spot& spot) {
-    const auto& watch = s_.window.watch(spot.value);
-    const M unplaced = s_.window.before(spot.limit) - c.placed;
-    const bool open = !s_.classes.empty();
-    const unsigned served = open ? (unplaced - s_.window.supplies()).count() : 0;
-    const unsigned leaving = open && class_leaves(spot.value) ? served : (watch.leaves & unplaced).count();
-    if (leaving == 0 || spot.tail) return leaving;
-    return (watch.enters & unplaced).any() || (open && class_enters(spot.value)) ? 1 : 0;
-  }
-  [[nodiscard]] bool class_leaves(ValueId value) const {
-    return std::any_of(s_.classes.begin(), s_.classes.end(),
-                       [&](const OpenClass& k) { return k.kind == RegisterKind::cas && k.from == value; });
-  }
-  [[nodiscard]] bool class_enters(ValueId value) const {
-    return value < s_.cas_classes_into.size() && !s_.cas_classes_into[value].empty();
-  }
-
-  // --- searching backwards from what is due
-  // ---------------------------------------------------------------------------------
+  // --- searching backwards from what is due ---
   void place(const Config& c) {
     const auto& p = s_.window[due_];
     c_ = &c;
@@ -287,7 +159,7 @@ class Moves {
     if (meter_->tick()) return;
     start_at(value, since);
     // Whoever can store the value at will need not come to it by a cas: the open write may as well be added to L there.
-    if (endless_write(value) && s_.window[due_].kind != RegisterKind::write) return;
+    if (s_.endless_write(value) && s_.window[due_].kind != RegisterKind::write) return;
     step_back(value, since);
   }
 
@@ -304,7 +176,7 @@ class Moves {
     for (const ClassId id : s_.cas_classes_into[value]) {
       const ValueId from = s_.classes[id].from;
       const std::uint32_t what = Move::class_bit | id;
-      if (on_path(what, from) || !has(*c_, id)) continue;
+      if (on_path(what, from) || !s_.has(*c_, id)) continue;
       links_.push_back({what, from, value, 0});
       reach(from, since);
       links_.pop_back();
@@ -332,7 +204,7 @@ class Moves {
     });
     for (ClassId id = 0; id < s_.classes.size(); ++id) {
       const OpenClass& k = s_.classes[id];
-      if (k.kind != RegisterKind::cas || k.from != value || !has(*c_, id)) continue;
+      if (k.kind != RegisterKind::cas || k.from != value || !s_.has(*c_, id)) continue;
       links_.push_back({Move::class_bit | id, value, k.to, 0});
       start_at(value, since);
       links_.pop_back();
@@ -370,8 +242,7 @@ class Moves {
     return found;
   }
 
-  // --- starting points
-  // ------------------------------------------------------------------------------------------------------
+  // --- starting points ---
   void start_at(ValueId value, Time since) {
     const Config& c = *c_;
     if (c.value == value && !links_.empty()) insert_at_end(value);
@@ -397,7 +268,7 @@ class Moves {
   template <class Use>
   void each_source(ValueId value, Time limit, Use use) {
     // An endless supply costs nothing, and the pending one stays free for whoever comes.
-    if (endless_write(value)) return use(Move::class_bit | s_.write_class[value]);
+    if (s_.endless_write(value)) return use(Move::class_bit | s_.write_class[value]);
     M writes = s_.window.watch(value).writes - c_->placed;
     if (limit != now_) writes &= s_.window.before(limit);
     if (writes.any() && s_.prunings.twins) {
@@ -408,7 +279,7 @@ class Moves {
       return use(best);
     }
     writes.each([&](unsigned slot) { use(slot); });
-    if (has_write(*c_, value)) use(Move::class_bit | s_.write_class[value]);
+    if (s_.has_write(*c_, value)) use(Move::class_bit | s_.write_class[value]);
   }
   [[nodiscard]] bool better_source(unsigned slot, unsigned than) const {
     const auto& p = s_.window[slot];
@@ -417,8 +288,7 @@ class Moves {
     return p.invoked > q.invoked;  // both open: the later one fits fewer places
   }
 
-  // --- insertions
-  // -------------------------------------------------------------------------------------------------------------
+  // --- insertions ---
   void make_visible(const Config& c) {
     c_ = &c;
     links_.clear();
@@ -431,7 +301,7 @@ class Moves {
     if (!links_.empty() && beaten(before_)) return false;
     made_ = *c_;
     s_.trace.hold(made_.node);
-    load_spots(*c_);
+    spots_.load(*c_);
     first_ = {.when = now_, .what = 0, .place = place, .value = value, .limit = limit};
     limit_ = limit;
     return true;
@@ -439,8 +309,8 @@ class Moves {
   void use(std::uint32_t what) {
     if ((what & Move::class_bit) != 0) {
       const ClassId id = what & ~Move::class_bit;
-      if (!has(made_, id)) broke_ = true;
-      count_use(made_, id);
+      if (!s_.has(made_, id)) broke_ = true;
+      s_.count_use(made_, id);
       ++made_.cost;
       first_.what = what;
     } else {
@@ -460,15 +330,11 @@ class Moves {
     made_.placed |= (watch.reads | (s_.window.differs() - watch.differs)) & before_;
     made_.bare -= watch.writes & before_;
   }
-  // In the canonical form of this moment, by which the record finds the spot again.
-  [[nodiscard]] Time spot_limit(const Spot& spot) const {
-    return s_.window.latest_before(spot.limit, settled_for(*c_));
-  }
   // The links from `from` on, leaving a loop place at every value that is left.
   ValueId follow(ValueId from) {
     for (std::size_t i = links_.size(); i-- > 0;) {
       FL_ASSERT(links_[i].from == from);
-      spots_.push_back({from, limit_, false});
+      spots_.add({from, limit_, false});
       use(links_[i].what);
       from = links_[i].to;
       enter(from);
@@ -481,7 +347,7 @@ class Moves {
       s_.trace.release(made_.node);
       return;
     }
-    store_spots(made_);
+    spots_.store(made_);
     out_->push_back(made_);
   }
 
@@ -492,7 +358,7 @@ class Moves {
   }
   void rewrite(std::uint32_t what, ValueId value) {
     if (!begin(Place::rewrite, value, now_)) return;
-    spots_.push_back({c_->value, now_, true});
+    spots_.add({c_->value, now_, true});
     use(what);
     made_.bare = M();
     made_.blind = now_;
@@ -504,14 +370,14 @@ class Moves {
     if (!begin(Place::gap, value, c_->blind)) return;
     use(what);
     enter(value);
-    spots_.push_back({follow(value), limit_, true});
+    spots_.add({follow(value), limit_, true});
     finish();
   }
   void insert_at_tail(const Spot& spot) {
     if (!begin(Place::tail, spot.value, spot.limit)) return;
-    first_.limit = spot_limit(spot);
-    spots_.erase(std::find(spots_.begin(), spots_.end(), spot));
-    spots_.push_back({follow(spot.value), spot.limit, true});
+    first_.limit = spots_.limit(*c_, spot);
+    spots_.remove(spot);
+    spots_.add({follow(spot.value), spot.limit, true});
     finish();
   }
 
@@ -537,7 +403,7 @@ class Moves {
     for (ClassId id = 0; id < s_.classes.size(); ++id) {
       const OpenClass& k = s_.classes[id];
       const std::uint32_t what = Move::class_bit | id;
-      if (k.kind != RegisterKind::cas || k.from != at || !has(*c_, id) || back_tried(what, k.to)) continue;
+      if (k.kind != RegisterKind::cas || k.from != at || !s_.has(*c_, id) || back_tried(what, k.to)) continue;
       step_towards(spot, {what, at, k.to, 0});
     }
   }
@@ -565,7 +431,7 @@ class Moves {
     std::reverse(links_.begin(), links_.end());
     links_.insert(links_.end(), outward_.begin(), outward_.end());
     if (begin(Place::loop, spot.value, spot.limit)) {
-      first_.limit = spot_limit(spot);
+      first_.limit = spots_.limit(*c_, spot);
       follow(spot.value);
       finish();
     }
@@ -585,12 +451,13 @@ class Moves {
     const M& before = s_.window.before(c.blind);
     c.placed |= (watch.reads | (s_.window.differs() - watch.differs)) & before;
     if ((watch.leaves - c.placed).none() && s_.classes.empty()) return;
-    load_spots(c);
-    spots_.push_back({p.to, c.blind, true});
-    store_spots(c);
+    spots_.load(c);
+    spots_.add({p.to, c.blind, true});
+    spots_.store(c);
   }
 
   Setting<M>& s_;
+  Spots<M> spots_;
   const Config* c_ = nullptr;  // the configuration at hand
   Slot due_ = none;
   Time now_ = 0;
@@ -602,8 +469,6 @@ class Moves {
   M before_;
   Time limit_ = 0;
   bool broke_ = false;
-  std::vector<Spot> spots_;
-  std::vector<std::uint32_t> scratch_;
   std::vector<ValueId> seen_;
 };
 

@@ -24,32 +24,45 @@ namespace faultline::registers {
 template <class M>
 class Relaxation {
  public:
-  enum class State : std::uint8_t { running, survived, died, stopped };
-
-  explicit Relaxation(const Timeline& timeline)
-      : timeline_(timeline), window_(timeline.problem().values), visited_(timeline.problem().values) {
-    configs_.push_back({.value = timeline.problem().initial});
+  Relaxation(ValueId initial, std::uint32_t values) : window_(values), visited_(values) {
+    configs_.push_back({.value = initial});
   }
 
-  State run(Meter& meter, std::uint64_t steps) {
-    const std::uint64_t until = meter.steps() + steps;
-    while (state_ == State::running && meter.steps() < until) {
-      if (position_ == timeline_.size()) {
-        state_ = State::survived;
-      } else if (!forward()) {
-        state_ = State::died;
-      } else {
-        ++position_;
-        if (meter.tick(configs_.size())) state_ = State::stopped;
-      }
+  // An open operation needs no slot: it stays possible for ever.
+  void invoke(Slot slot, std::uint32_t operation, const RegisterOperation& op) {
+    if (op.open()) {
+      if (op.kind == RegisterKind::write) open_writes_.insert(op.to);
+      if (op.kind == RegisterKind::cas) open_cas_[op.from].insert(op.to);
+      return;
     }
-    return state_;
+    window_.add(slot, operation, op);
+    for (Config& c : configs_) {
+      const bool observer = op.kind == RegisterKind::read || op.kind == RegisterKind::differs;
+      if (observer && (c.value == op.from) == (op.kind == RegisterKind::read)) c.placed.set(slot);
+      if (op.kind == RegisterKind::write && c.value != op.to) c.bare.set(slot);
+    }
   }
 
-  [[nodiscard]] std::size_t position() const { return position_; }
+  // False if no configuration survives.
+  bool complete(Slot slot) {
+    place(slot);
+    return !configs_.empty();
+  }
+
+  [[nodiscard]] std::size_t size() const { return configs_.size(); }
   [[nodiscard]] std::uint64_t bytes() const {
     return window_.bytes() + visited_.capacity() * sizeof(std::uint32_t) +
            configs_.capacity() * (sizeof(Config) + 2 * window_.all().heap_bytes());
+  }
+  // Every value it still refers to.
+  template <class Visit>
+  void each_value(Visit visit) const {
+    for (const Config& c : configs_) visit(c.value);
+    for (const ValueId value : open_writes_) visit(value);
+    for (const auto& [from, targets] : open_cas_) {
+      visit(from);
+      for (const ValueId to : targets) visit(to);
+    }
   }
 
  private:
@@ -59,30 +72,7 @@ class Relaxation {
     M bare;    // writes nothing hides yet
   };
 
-  bool forward() {
-    const auto [o, step] = timeline_[position_];
-    const RegisterOperation& op = timeline_.operation(o);
-    const Slot slot = timeline_.slot(o);
-    if (step == Timeline::Step::join) return true;
-    if (step == Timeline::Step::invoke && op.open()) {
-      if (op.kind == RegisterKind::write) open_writes_.insert(op.to);
-      if (op.kind == RegisterKind::cas) open_cas_[op.from].insert(op.to);
-      return true;
-    }
-    if (step == Timeline::Step::invoke) {
-      window_.add(slot, o, op);
-      for (Config& c : configs_) {
-        const bool observer = op.kind == RegisterKind::read || op.kind == RegisterKind::differs;
-        if (observer && (c.value == op.from) == (op.kind == RegisterKind::read)) c.placed.set(slot);
-        if (op.kind == RegisterKind::write && c.value != op.to) c.bare.set(slot);
-      }
-      return true;
-    }
-    complete(slot);
-    return !configs_.empty();
-  }
-
-  void complete(Slot slot) {
+  void place(Slot slot) {
     const auto& p = window_[slot];
     made_.clear();
     std::erase_if(configs_, [&](const Config& c) {
@@ -116,6 +106,7 @@ class Relaxation {
     ++stamp_;
     reached_.clear();
     const auto visit = [&](ValueId value) {
+      if (visited_.size() <= value) visited_.resize(value + 1);
       if (visited_[value] == stamp_) return;
       visited_[value] = stamp_;
       reached_.push_back(value);
@@ -130,9 +121,9 @@ class Relaxation {
   }
 
   void arrive(const Config& c, const typename Window<M>::Pending& due, bool rewritten) {
-    const bool reachable =
-        due.kind == RegisterKind::differs || visited_[due.kind == RegisterKind::write ? due.to : due.from] == stamp_;
-    if (!reachable) return;
+    const ValueId goal = due.kind == RegisterKind::write ? due.to : due.from;
+    const bool reachable = goal < visited_.size() && visited_[goal] == stamp_;
+    if (!reachable && due.kind != RegisterKind::differs) return;
     Config next = c;
     visit_all(next);
     if (rewritten) {
@@ -181,7 +172,6 @@ class Relaxation {
     return a.placed.contains(b.placed) && b.bare.contains(a.bare);
   }
 
-  const Timeline& timeline_;
   Window<M> window_;
   std::vector<Config> configs_, made_, kept_;
   std::set<ValueId> open_writes_;
@@ -189,6 +179,45 @@ class Relaxation {
   std::vector<std::uint32_t> visited_;             // by value: the stamp of the latest search that reached it
   std::uint32_t stamp_ = 0;
   std::vector<ValueId> reached_, starts_;
+};
+
+// One relaxation on its way along a timeline.
+template <class M>
+class RelaxationRun {
+ public:
+  enum class State : std::uint8_t { running, survived, died, stopped };
+
+  explicit RelaxationRun(const Timeline& timeline)
+      : timeline_(timeline), relaxation_(timeline.problem().initial, timeline.problem().values) {}
+
+  State run(Meter& meter, std::uint64_t steps) {
+    const std::uint64_t until = meter.steps() + steps;
+    while (state_ == State::running && meter.steps() < until) {
+      if (position_ == timeline_.size()) {
+        state_ = State::survived;
+      } else if (!forward()) {
+        state_ = State::died;
+      } else {
+        ++position_;
+        if (meter.tick(relaxation_.size())) state_ = State::stopped;
+      }
+    }
+    return state_;
+  }
+
+  // The next event; when it died, the completion nobody survived.
+  [[nodiscard]] std::size_t position() const { return position_; }
+  [[nodiscard]] std::uint64_t bytes() const { return relaxation_.bytes(); }
+
+ private:
+  bool forward() {
+    const auto [o, step] = timeline_[position_];
+    if (step == Timeline::Step::invoke) relaxation_.invoke(timeline_.slot(o), o, timeline_.operation(o));
+    return step != Timeline::Step::complete || relaxation_.complete(timeline_.slot(o));
+  }
+
+  const Timeline& timeline_;
+  Relaxation<M> relaxation_;
   std::size_t position_ = 0;
   State state_ = State::running;
 };

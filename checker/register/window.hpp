@@ -27,7 +27,8 @@ class Window {
     std::uint32_t mentions = 0;
   };
 
-  explicit Window(std::uint32_t values) : watch_of_(std::size_t{values} + 1) { watches_.emplace_back(); }
+  // `values`: how many to expect; more may come.
+  explicit Window(std::uint32_t values) : watch_of_(values) { watches_.emplace_back(); }
 
   void add(Slot slot, std::uint32_t operation, const RegisterOperation& op) {
     if (slots_.size() <= slot) slots_.resize(slot + 1);
@@ -52,7 +53,9 @@ class Window {
   [[nodiscard]] const Pending& operator[](Slot slot) const { return slots_[slot]; }
   [[nodiscard]] std::size_t in_flight() const { return order_.size(); }
   [[nodiscard]] const std::vector<Slot>& by_invocation() const { return order_; }
-  [[nodiscard]] const Watch& watch(ValueId value) const { return watches_[watch_of_[value]]; }
+  [[nodiscard]] const Watch& watch(ValueId value) const {
+    return watches_[value < watch_of_.size() ? watch_of_[value] : 0];
+  }
   [[nodiscard]] const M& all() const { return all_; }
   [[nodiscard]] const M& writes() const { return writes_; }
   // Cas that must take effect: to have placed one is neither better nor worse than not to.
@@ -99,6 +102,7 @@ class Window {
   }
 
   Watch& mention(ValueId value, bool adding) {
+    if (watch_of_.size() <= value) watch_of_.resize(value + 1);
     if (watch_of_[value] == 0) {
       FL_ASSERT(adding);
       if (unused_.empty()) {

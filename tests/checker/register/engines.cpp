@@ -33,22 +33,6 @@ SearchResult run(const RegisterProblem& problem, const Way& way) {
   return registers::search(timeline, {}, {.prunings = way.prunings, .engine = way.engine});
 }
 
-namespace {
-
-// The history up to and with an event: what completes later is open.
-RegisterProblem cut_after(const RegisterProblem& problem, EventIndex event) {
-  RegisterProblem cut = problem;
-  std::erase_if(cut.operations, [&](const RegisterOperation& op) { return op.invoked > event; });
-  for (RegisterOperation& op : cut.operations) {
-    if (op.open() || op.completed <= event) continue;
-    op.completed = none;
-    if (op.kind == RegisterKind::read || op.kind == RegisterKind::differs) op.kind = RegisterKind::nothing;
-  }
-  return cut;
-}
-
-}  // namespace
-
 std::string complaint(const RegisterProblem& problem, const SearchResult& result, bool expect_valid, const Way& way) {
   if (result.kind == VerdictKind::unknown)
     return way.engine == RegisterEngine::zones ? "" : "unknown: " + result.reason;

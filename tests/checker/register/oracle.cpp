@@ -124,6 +124,17 @@ bool linearizable(const RegisterProblem& problem) {
   return search(problem, placed, problem.initial);
 }
 
+RegisterProblem cut_after(const RegisterProblem& problem, EventIndex event) {
+  RegisterProblem cut = problem;
+  std::erase_if(cut.operations, [&](const RegisterOperation& op) { return op.invoked > event; });
+  for (RegisterOperation& op : cut.operations) {
+    if (op.open() || op.completed <= event) continue;
+    op.completed = none;
+    if (op.kind == RegisterKind::read || op.kind == RegisterKind::differs) op.kind = RegisterKind::nothing;
+  }
+  return cut;
+}
+
 std::string check_order(const RegisterProblem& problem, const std::vector<std::uint32_t>& order, bool complete,
                         EventIndex until) {
   std::vector<bool> placed(problem.operations.size());

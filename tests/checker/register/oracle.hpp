@@ -15,6 +15,9 @@ namespace faultline::oracle {
 // Tries every order, without any memory. REQUIRES: few operations.
 bool linearizable(const RegisterProblem& problem);
 
+// The history up to and with an event: what completes later is open.
+RegisterProblem cut_after(const RegisterProblem& problem, EventIndex event);
+
 // Empty if the order is a legal one that respects real time: no operation twice, none after one that completed before
 // it was invoked, each legal for the register. With `complete`, every operation that completed must be in it. `until`:
 // of operations completed before this position, all must be in it.
