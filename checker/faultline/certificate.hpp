@@ -1,12 +1,10 @@
 // Certificate: why a verdict is to be believed, in a form that somebody else can check with other code than ours.
 //
 //   valid    per key an order of operations: each acknowledged one once, each open one at most once, no failed one. One
-//   linear pass
-//            replays it: real time is respected and the model reproduces every recorded result.
+//            linear pass replays it: real time is respected and the model reproduces every recorded result.
 //   invalid  per invalid key a core: a few operations, kept with result and deadline, that admit no legal order even if
-//   every other
-//            operation may have happened at any time after its invocation, with any result, or never. A short search
-//            confirms it.
+//            every other operation may have happened at any time after its invocation, with any result, or never. A
+//            short search confirms it.
 //   unknown  claims nothing, so there is nothing to verify.
 //
 // A certificate names its history by a digest of everything that matters to the verdict: order, type, process, f, key
@@ -41,8 +39,8 @@ namespace faultline {
 struct KeyProof {
   Value key;
   VerdictKind kind = VerdictKind::unknown;
-  std::vector<OperationIndex>
-      order;  // valid: complete; invalid: the longest legal prefix of core and context; unknown: empty
+  // valid: complete; invalid: the longest legal prefix of core and context, or empty: not claimed; unknown: empty.
+  std::vector<OperationIndex> order;
   std::vector<OperationIndex> core;     // invalid only
   std::vector<OperationIndex> context;  // invalid only: relaxed operations that can make a difference
   OperationIndex since = none;          // invalid only: see above; a member of core, or none
@@ -60,8 +58,8 @@ struct Certificate {
   std::uint64_t operations = 0;  // of the history
   std::string history_digest;    // 32 hexadecimal digits
   std::string claim_digest;      // over history_digest, kind, model and its options
-  std::vector<KeyProof>
-      keys;  // valid: every key with an operation that must be placed; invalid: at least one invalid key
+  // valid: every key with an operation that must be placed; invalid: at least one invalid key.
+  std::vector<KeyProof> keys;
 
   friend bool operator==(const Certificate&, const Certificate&) = default;
 };

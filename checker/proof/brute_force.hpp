@@ -5,17 +5,21 @@
 // are tried in the order of their indices, so the first order found is the smallest. There is no pruning to be wrong
 // about; the cost is exponential.
 //
-// `brute_force_with_memo` serves the verifier for cores of some tens of operations, and the report for the longest legal prefix. It
-// gives the same verdict and the same length of the longest prefix, with four savings, each by an exchange in a given legal order:
-//   memo     After a completed operation, a configuration (set of placed operations, state) is not entered twice: what may follow
-//            depends on nothing else. (After an open one the rules below depend on more, so nothing is remembered there.)
-//   twins    Of open operations that ask the same thing the one invoked first is used: none has a deadline, so they may swap.
+// `brute_force_with_memo` serves the verifier for cores of some tens of operations, and the report for the longest legal
+// prefix. It gives the same verdict and the same length of the longest prefix, with five savings, each justified by an
+// exchange in a given legal order:
+//   memo     After a completed operation, a configuration (set of placed operations, state) is not entered twice: what
+//            may follow depends on nothing else. (After an open one the rules below look further back, so nothing is
+//            remembered there.)
+//   twins    Of open operations that ask the same thing the one invoked first is used: none has a deadline, so they may
+//            swap.
 //   idle     After an open operation comes one to which it makes a difference; otherwise it could be taken out.
-//   lazy     An open operation that commutes with the one after it comes second (two open ones: by index). Moving it back breaks no
-//            deadline, for it has none.
-//   unseen   kv only: the text that an open put or append leaves behind is the beginning of the result of a get still to come. If
-//            no get sees it before the next put, it could be taken out; and until then texts only grow.
-// Of the legal orders with fewest open operations the one with these as late as possible, ties by index, is never cut off.
+//   lazy     An open operation that commutes with the one after it comes second (of two open ones the one with the
+//            greater index). Moving it back breaks no deadline, for it has none.
+//   unseen   kv only: the text that an open put or append leaves behind is the beginning of the result of a get still to
+//            come. If no get sees it before the next put, it could be taken out; and until then texts only grow.
+// Of the legal orders with fewest open operations the one with these as late as possible, ties by index, is never cut
+// off.
 //
 // Wing, Gong: "Testing and verifying concurrent objects", 1993.
 #pragma once

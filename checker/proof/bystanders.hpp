@@ -4,21 +4,19 @@
 // only on how often each kind of relaxed operation is used in an order that uses as few as possible. The bounds below
 // hold for such an order: one more use could be taken out of it and leave it legal.
 //
-//   register      The next operation of the order must look at what a write or cas left behind, or it could go: so its
-//   value is
-//                 read, expected by a cas of the core, or expected by a relaxed cas whose own value is wanted. A failed
-//                 cas of the core looks at every value. Between two operations of the core the same write (or cas) is
-//                 used once: after a second use the value is the same as after the first, and all in between could go.
-//   kv            As register; a put is looked at by a get of the core whose result begins with its text, an append by
-//   one whose
-//                 result contains its text, once per occurrence.
-//   mutex         As register, with the two states of the lock for values.
-//   set           Only an element that a read or `contains` of the core has seen; once.
-//   queues        An element that nobody of the core dequeues could stay away, with whoever takes it; so enqueue v as
-//   often as the
-//                 core dequeues v, dequeue as often as the core enqueues (or the queue holds elements at the
-//                 beginning).
-//   counter       Every addition can matter.
+//   register   The next operation of the order must look at what a write or cas left behind, or that could go: so its
+//              value is read, expected by a cas of the core, or expected by a relaxed cas whose own value is wanted.
+//              Between two operations of the core the same write (or cas) is used once: after a second use the value is
+//              the same as after the first, and all in between could go. A failed cas of the core looks at every value;
+//              but values that nobody looks for in particular are all the same to it, so writes of them are one kind,
+//              used once per failed cas.
+//   kv         As register; a put is looked at by a get of the core whose result begins with its text, an append by one
+//              whose result contains its text, once per occurrence.
+//   mutex      As register, with the two states of the lock for values.
+//   set        Only an element that a read or `contains` of the core has seen; once.
+//   queues     An element that nobody of the core dequeues could stay away, with whoever takes it; so enqueue v as often
+//              as the core dequeues v, dequeue as often as the core enqueues (or the queue holds elements at first).
+//   counter    Every addition can matter.
 // Observers never matter: they change nothing and their results are forgotten.
 #pragma once
 

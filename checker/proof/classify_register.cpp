@@ -2,8 +2,12 @@
 //
 // Words used in the premises: an operation *produces* v if it is not known to have failed and may put v in place;
 // *before* and *after* are real time: one had returned before the other was invoked. w *seals off* v from r if w
-// certainly put another value in place before r, and whatever produces v is before w or after r: then v cannot be the
-// value while r runs.
+// certainly put another value in place before r, and whatever produces v is before w or after r, or w saw v itself and v
+// is in place during one stretch at most: then v cannot be the value while r runs.
+//
+// A core may begin at a write, `since` (certificate.hpp): a legal order can be cut in front of it, and nothing that is
+// before it comes later. So what is before it produces nothing any more, and neither does the initial value; every
+// operation of the core that sees something comes after it, so the premises need not know.
 #include <fmt/format.h>
 
 #include <algorithm>

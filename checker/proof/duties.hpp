@@ -2,9 +2,9 @@
 //
 // This is the verifier's own reading of the rules; it shares nothing with what prepares operations for the engines, so
 // that a mistake there cannot confirm itself:
-//   ok                  must: took effect once, between invocation and completion, with this result
-//   fail                nothing: no effect; but a failed cas that counts as an observation must: "the value was not
-//   `from`" info, unfinished    may: took effect once, at any time after its invocation, with any result, or never
+//   ok                 must: took effect once, between invocation and completion, with this result
+//   fail               nothing: no effect; but a failed cas that counts as an observation must: "the value was not it"
+//   info, unfinished   may: took effect once, at any time after its invocation, with any result, or never
 // The argument of a write, cas, put or append is an ok completion's value, or the invocation's if that is nil; of
 // others the other way round. A nil read constrains nothing (`may`) if the certificate says that nil stands for any
 // result.

@@ -5,10 +5,9 @@
 // Deleting an operation is another matter: without the write of 1, a correct read of 1 looks wrong. An operation is
 // left out only if no legal order needs it:
 //   - relaxed observers, and everything invoked after the last kept operation has returned;
-//   - relaxed changes that no kept operation can tell from nothing; which those are depends on the model, see
-//   relax.cpp;
-//   - what returned before `since` was invoked. certificate.hpp gives the argument, and the conditions on `since` and
-//   on what is kept.
+//   - relaxed changes that no kept operation can tell from nothing; which those are depends on the model (relax.cpp);
+//   - what returned before `since` was invoked; certificate.hpp gives the argument, and the conditions on `since` and on
+//     what is kept.
 #pragma once
 
 #include "model_view.hpp"

@@ -258,6 +258,7 @@ class Verifier {
     }
     if (found.kind != VerdictKind::invalid) return std::nullopt;
     ++confirmed_cores_;
+    if (proof.order.empty()) return std::nullopt;  // no prefix is claimed
     const auto completed = [&](OperationIndex o) { return std::binary_search(core.begin(), core.end(), o); };
     const auto claimed = std::count_if(proof.order.begin(), proof.order.end(), completed);
     const auto longest = std::count_if(found.order.begin(), found.order.end(),

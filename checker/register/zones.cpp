@@ -27,6 +27,7 @@ class Zones {
     return 0;
   }
 
+  [[nodiscard]] bool has_failed_cas() const { return has_failed_cas_; }
   // REQUIRES: no contradiction. Failed cas are left out.
   [[nodiscard]] std::vector<std::uint32_t> order() const;
 
@@ -73,6 +74,7 @@ class Zones {
         if (end != never) cluster.needed = true;
         has_cas_ = has_cas_ || op.kind == RegisterKind::cas;
       }
+      has_failed_cas_ = has_failed_cas_ || op.kind == RegisterKind::differs;
     }
     clusters_[problem_.initial].needed = true;
   }
@@ -223,6 +225,7 @@ class Zones {
   Meter& meter_;
   std::vector<Cluster> clusters_;  // by value
   bool has_cas_ = false;
+  bool has_failed_cas_ = false;
   std::vector<ValueId> blocks_;  // by the beginning of their zones
 };
 
@@ -319,7 +322,8 @@ SearchResult search_zones(const RegisterProblem& problem, const Budget& budget) 
       result.died_at = limit - 1;
       continue;
     }
-    Fitted fitted = with_failed_cas(problem, limit, zones.order());
+    Fitted fitted{.order = zones.order()};
+    if (zones.has_failed_cas()) fitted = with_failed_cas(problem, limit, fitted.order);
     result.order = std::move(fitted.order);
     if (limit == never && fitted.all) result.kind = VerdictKind::valid;
     break;

@@ -346,6 +346,12 @@ TEST_F(TamperedProof, PrefixMustBeLegalAndTheLongest) {
   EXPECT_REFUSED("operation 4 of the prefix is neither of the core nor of the context");
 }
 
+TEST_F(TamperedProof, WithoutAPrefixTheCoreIsStillAProof) {
+  proof().order.clear();
+  EXPECT_EQ(reason_of(history, certificate, Verification::Outcome::confirmed),
+            "the core was searched exhaustively: it has no legal order");
+}
+
 TEST_F(TamperedProof, SpentBudgetIsNotConfirmedAndNotRefused) {
   const auto verified = verify(history, certificate, {.max_steps = 3});
   ASSERT_TRUE(verified.ok());
