@@ -110,8 +110,7 @@ std::string cas_refusal(const Value& state, const Call& call) {
 
 }  // namespace
 
-// --- shapes and names
-// ----------------------------------------------------------------------------------------------------------
+// --- shapes and names --------------------------------------------------------------------------------------
 
 std::string_view to_string(Shape shape) {
   switch (shape) {
@@ -168,8 +167,7 @@ bool Counter::accepts(std::string_view f) { return find_function(functions(), f)
 bool FifoQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 bool UnorderedQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 
-// --- registers
-// -----------------------------------------------------------------------------------------------------------------
+// --- registers ---------------------------------------------------------------------------------------------
 
 std::optional<Value> Register::step(const State& state, const Call& call) const {
   if (call.f == "write") return call.input;
@@ -205,8 +203,7 @@ std::string CasRegister::explain(const State& state, const Call& call) const {
   return call.f == "cas" ? cas_refusal(state, call) : Register{}.explain(state, call);
 }
 
-// --- kv
-// ------------------------------------------------------------------------------------------------------------------------
+// --- kv ----------------------------------------------------------------------------------------------------
 
 std::optional<Text> Kv::step(const State& state, const Call& call) const {
   if (call.f == "append") return state.appended(call.input);
@@ -228,8 +225,7 @@ std::string Kv::explain(const State& state, const Call& call) const {
   return fmt::format("returned {}, but the key holds {}", shown(call.output), describe(state));
 }
 
-// --- mutex
-// ---------------------------------------------------------------------------------------------------------------------
+// --- mutex -------------------------------------------------------------------------------------------------
 
 std::optional<bool> Mutex::step(State held, const Call& call) const {
   const bool acquires = call.f == "acquire";
@@ -244,8 +240,7 @@ std::string Mutex::explain(State held, const Call& call) const {
   return held ? "succeeded, but the lock is held" : "succeeded, but the lock is free";
 }
 
-// --- set
-// -----------------------------------------------------------------------------------------------------------------------
+// --- set ---------------------------------------------------------------------------------------------------
 
 std::optional<Bag> Set::step(const State& state, const Call& call) const {
   if (call.f == "add") return state.count(call.input) > 0 ? state : state.with(call.input);
@@ -283,8 +278,7 @@ std::string Set::explain(const State& state, const Call& call) const {
   FL_ASSERT(false && "a read of exactly the set was refused");
 }
 
-// --- counter
-// -------------------------------------------------------------------------------------------------------------------
+// --- counter -----------------------------------------------------------------------------------------------
 
 std::optional<std::int64_t> Counter::step(State state, const Call& call) const {
   if (call.f != "read") return static_cast<std::int64_t>(static_cast<std::uint64_t>(state) + amount(call));
@@ -302,8 +296,7 @@ std::string Counter::explain(State state, const Call& call) const {
   return fmt::format("returned {}, but the counter stands at {}", shown(call.output), state);
 }
 
-// --- queues
-// --------------------------------------------------------------------------------------------------------------------
+// --- queues ------------------------------------------------------------------------------------------------
 
 std::optional<Line> FifoQueue::step(const State& state, const Call& call) const {
   if (call.f == "enqueue") return state.pushed(call.input);
@@ -370,8 +363,7 @@ std::string UnorderedQueue::explain(const State& state, const Call& call) const 
   return fmt::format("returned {}, but the queue is {}", shown(call.output), describe(state));
 }
 
-// --- the catalogue
-// -------------------------------------------------------------------------------------------------------------
+// --- the catalogue -----------------------------------------------------------------------------------------
 
 namespace {
 

@@ -5,8 +5,7 @@
 
 namespace faultline::search {
 
-// --- kv
-// ----------------------------------------------------------------------------------------------------------------------
+// --- kv ----------------------------------------------------------------------------------------------------
 
 KvSpace::KvSpace(const Kv& model, const Items& items)
     : ModelSpace(model),
@@ -127,8 +126,7 @@ EventIndex KvSpace::refuted(StateId id, std::span<const std::uint32_t> unplaced,
   return get == none || can_become(text, get, unplaced, next) ? none : items_[get].completed;
 }
 
-// --- fifo-queue
-// --------------------------------------------------------------------------------------------------------------
+// --- fifo-queue --------------------------------------------------------------------------------------------
 
 FifoSpace::FifoSpace(const FifoQueue& model, const Items& items) : ModelSpace(model), items_(items) {
   collect(model.initial);

@@ -69,6 +69,9 @@ TEST_P(Differential, EnginesAgreeWithTryingAllOrders) {
   Tally tally;
   std::vector<Engine> engines;
   for (const std::string_view name : engine_names()) {
+    // The generic searches are asked by themselves; only registers have others of these names.
+    const bool generic = name == "generic" || name == "frontier" || name == "depth-first";
+    if (name == "generic" || (generic && !GetParam().ends_with("register"))) continue;
     auto engine = make_engine(make_model(GetParam()).value(), name);
     ASSERT_TRUE(engine.ok());
     engines.push_back(std::move(engine).value());

@@ -170,7 +170,7 @@ TEST(Models, AnUnknownNameIsAnsweredWithTheNearestOne) {
   EXPECT_NE(made.error().remedy.find("did you mean cas-register?"), std::string::npos);
 }
 
-// --- the states of larger models ------------------------------------------------------------------------------------------------
+// --- the states of larger models ---------------------------------------------------------------------------
 
 TEST(States, AChangeLeavesTheOldStateAsItWas) {
   const Bag one = Bag().with(1);

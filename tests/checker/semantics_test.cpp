@@ -195,7 +195,7 @@ TEST(Semantics, UnknownModelsAndEnginesAreErrors) {
   EXPECT_NE(error_of(h, "register", {.engine = "frontir"}).find("did you mean frontier?"), std::string::npos);
 }
 
-// --- a model of one's own ---------------------------------------------------------------------------------------------------------
+// --- a model of one's own ----------------------------------------------------------------------------------
 
 // A register that only ever grows; three functions and nothing else.
 struct Maximum {
@@ -225,7 +225,7 @@ TEST(Semantics, AModelIsThreeFunctions) {
   EXPECT_FALSE(verdict.reason.empty());
 }
 
-// --- the checker of many textbooks ------------------------------------------------------------------------------------------------
+// --- the checker of many textbooks -------------------------------------------------------------------------
 
 // Replays whatever ended in the order in which it ended: the end is taken for the moment of effect, and for a sign that there was one.
 bool naive_by_end_time(const History& h, const Register& model) {
