@@ -1,10 +1,11 @@
 // The models of the catalogue: what a correct object of each kind does. See model.hpp for what a model is.
 //
 //   register         read → v · write v
-//   cas-register     read → v · write v · cas [from to]: ok only if the value is `from`; failed and observed: only if
-//   it is not kv               get → s · put s · append s, one string per key; a missing key reads "" (a nil result
-//   means the same) mutex            acquire: only if free · release: only if held; any process may release, as one
-//   that crashed cannot set              add e · read → all elements, in any order, each once · contains e → boolean
+//   cas-register     read → v · write v · cas [from to]: ok only if the value is `from`; failed and observed: only if it
+//                    is not
+//   kv               get → s · put s · append s, one string per key; a missing key reads "" (a nil result means the same)
+//   mutex            acquire: only if free · release: only if held; any process may release, as one that crashed cannot
+//   set              add e · read → all elements, in any order, each once · contains e → boolean
 //   counter          add n · inc [n] · dec [n], 1 if n is nil · read → n; 64 bits, wrapping around
 //   fifo-queue       enqueue v · dequeue → the oldest, or nil if there is none
 //   unordered-queue  enqueue v · dequeue → any one that is there, or nil if there is none

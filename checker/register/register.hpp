@@ -4,10 +4,10 @@
 // cache-friendly array; it is made from Items, or straight from the columns of a History without materialising a Value
 // per operation. Pure and single-threaded: a search may run on any thread, two searches share nothing.
 //
-// The engines (each in files of its name):
-//   zones        unique writes: n log n at worst, linear passes in practice       Gibbons, Korach 1997, section 4
-//   frontier     the set of possible configurations, carried along the events     Lowe 2017 (just-in-time), and
-//   moves.hpp depth-first  the same moves, one path at a time, with a memo of dead ends     Wing, Gong 1993; Lowe 2017
+// The engines, each in files of its name (the frontier's moves in moves.hpp):
+//   zones        unique writes: n log n at worst, linear passes in practice. Gibbons, Korach 1997, section 4
+//   frontier     the set of possible configurations, carried along the events. Lowe 2017 (just-in-time)
+//   depth-first  the same moves, one path at a time, with a memo of dead ends. Wing, Gong 1993; Lowe 2017
 #pragma once
 
 #include <cstdint>

@@ -3,16 +3,13 @@
 // Wing, Gong 1993 and Lowe 2017 ("Testing for linearizability", just-in-time linearization), with the window's state
 // instead of one bit per operation of the history. The rules, each an exchange in a given legal order:
 //   lazy       nothing is placed before the completion of an operation forces it: whatever an order places earlier may
-//   wait until
-//              then, since all that must precede it is placed already. So at the completion of o each configuration
-//              without o is extended, in every way, by operations in flight until o is placed; none left: no order
-//              exists.
-//   observers  one that sees its result in the current state is placed at once: it changes nothing, what must precede
-//   it completed
-//              before it was invoked and is placed, and what comes after it still does.
-//   twins      of two equal calls in flight the one with the earlier deadline is placed first: in an order that has
-//   them the other
-//              way round they swap places, and both deadlines still hold.
+//              wait until then, since all that must precede it is placed already. So at the completion of o each
+//              configuration without o is extended, in every way, by operations in flight until o is placed; none left:
+//              no order exists.
+//   observers  one that sees its result in the current state is placed at once: it changes nothing, what must precede it
+//              completed before it was invoked and is placed, and what comes after it still does.
+//   twins      of two equal calls in flight the one with the earlier deadline is placed first: in an order that has them
+//              the other way round they swap places, and both deadlines still hold.
 //   relevance  see sight.hpp; so is foresight, which is no exchange: it drops configurations that must fail.
 //   imitation  see configs.hpp.
 #include <faultline/assert.hpp>

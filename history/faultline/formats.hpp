@@ -8,8 +8,7 @@
 //
 // What every reader does with an event, whatever its format:
 //   - an integer process >= 0 is a client; -1, `nemesis` or anything that is no integer is not, and its events become
-//   notes. A name
-//     other than `nemesis` stays in the note's extra field "process".
+//     notes. A name other than `nemesis` stays in the note's extra field "process".
 //   - `index`, where present, must grow and is then dropped: a History numbers its events itself.
 //   - in EDN an index or time of -1 or nil is none, and events without :process share one that no other event has.
 //   - values stay as written, on invocations of reads too; what counts is the checker's to decide.
@@ -24,8 +23,8 @@
 //     NaN, infinities         {"$real":"NaN"}, {"$real":"Inf"}, {"$real":"-Inf"}
 //     text not valid UTF-8    {"$bytes":"68ff"}, in hexadecimal
 //   Only an object of exactly such a shape is read so. A map that really has the key "$keyword" is written with
-//   "$$keyword", one with
-//   "$$keyword" with "$$$keyword" (likewise $tag, $map, $real, $bytes); all other names, as "$oid", stay as they are.
+//   "$$keyword", one with "$$keyword" with "$$$keyword" (likewise $tag, $map, $real, $bytes); all other names, as
+//   "$oid", stay as they are.
 //
 // In EDN, text that is not UTF-8 is #faultline/bytes "68ff", a keyword EDN cannot spell #faultline/keyword "a b", and a
 // tag it cannot spell #faultline/tag ["a b" value].

@@ -3,8 +3,7 @@
 // Kinds and equality are those of the history formats: values compare structurally and typed, so 1 != 1.0 and :a !=
 // "a". A map is kept sorted by key and has each key once; a list keeps its order. `tagged` carries everything the
 // formats know beyond that, unchanged: tag and value, e.g. {"bigint","123456789012345678901"}, {"set",[...]},
-// {"symbol","foo"},
-// {"char","a"}, {"ratio","1/3"}, {"decimal","1.5"}, {"inst","..."}; the elements of a set are sorted.
+// {"symbol","foo"}, {"char","a"}, {"ratio","1/3"}, {"decimal","1.5"}, {"inst","..."}; the elements of a set are sorted.
 // Reals compare by bits, so a Value can be a key; 0.0 and -0.0 differ, and there is one NaN, which equals itself.
 // Numbers, null and booleans live inside the Value; the rest is a shared, reference-counted, immutable node.
 // Comparing, hashing and destroying recurse: readers limit nesting to 512, and so should whoever builds values by hand.
