@@ -156,7 +156,9 @@ class LiveRun {
                                     settings_.text("time-limit"), completed_));
       return journal.append(event, world.now());
     };
-    options.stop = [before = interrupts()] {
+    // Also the place that is polled while nothing completes: what was recorded reaches the disk within a second even then.
+    options.stop = [&world, &journal, before = interrupts()] {
+      if (!journal.flush_if_due(world.now())) return Stop::finish;  // go() names the failure, by flushing once more
       const int now = interrupts() - before;
       return now == 0 ? Stop::no : now == 1 ? Stop::finish : Stop::abandon;
     };
