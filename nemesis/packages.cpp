@@ -52,23 +52,33 @@ std::string_view draw_target(Rng& rng, bool first) { return first ? "primaries" 
 Fault draw_kill(Rng& rng, bool first) { return fault_with("kill", {{"target", draw_target(rng, first)}}); }
 Fault draw_pause(Rng& rng, bool first) { return fault_with("pause", {{"target", draw_target(rng, first)}}); }
 
+Fault draw_membership(Rng& rng, bool first) {
+  if (!first && rng.chance(0.4)) return fault_with("membership", {{"change", "grow"}});
+  const std::string_view target = first || rng.chance(0.5) ? "primaries" : "one";
+  return fault_with("membership", {{"change", "shrink"}, {"target", target}});
+}
+
 constexpr std::array<std::string_view, 3> partition_parameters{"shape", "of", "fallback"};
 constexpr std::array<std::string_view, 2> target_parameters{"target", "fallback"};
+constexpr std::array<std::string_view, 3> membership_parameters{"change", "target", "fallback"};
 
 constexpr std::array<Evidence, 3> partition_evidence{{{"dropped_packets", "packets dropped"},
-
                                                       {"held_bytes", "bytes held back"},
                                                       {"cut_connections", "connections cut"}}};
 constexpr std::array<Evidence, 1> kill_evidence{{{"killed", "daemons killed"}}};
 constexpr std::array<Evidence, 1> pause_evidence{{{"paused", "daemons paused"}}};
 
-constexpr std::array<Package, 3> all{{
+constexpr std::array<Evidence, 2> membership_evidence{{{"removed", "members removed"}, {"added", "members added"}}};
+
+constexpr std::array<Package, 4> all{{
     {"partition", "partition", "orange", "cuts the network between nodes, in all shapes", partition_evidence,
      partition_parameters, draw_partition},
     {"kill", "kill", "vermillion", "kills daemons (SIGKILL) and starts them again", kill_evidence, target_parameters,
      draw_kill},
     {"pause", "pause", "sky-blue", "stops daemons (SIGSTOP) and lets them go on", pause_evidence, target_parameters,
      draw_pause},
+    {"membership", "membership", "bluish-green", "removes a member or adds a new one, then brings the old ones back",
+     membership_evidence, membership_parameters, draw_membership},
 }};
 
 }  // namespace

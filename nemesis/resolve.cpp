@@ -101,6 +101,22 @@ Result<void> validate_target(const Fault& fault, const Nodes& nodes) {
   return {};
 }
 
+// A cluster grows by a node that is not in it: the port knows which. It shrinks by nodes it has, one or its leader, for
+// with fewer than a majority left it could not even be healed.
+Result<void> validate_membership(const Fault& fault, const Nodes& nodes) {
+  static constexpr std::array<std::string_view, 2> changes{"shrink", "grow"};
+  static constexpr std::array<std::string_view, 2> few{"one", "primaries"};
+  const Value& change = fault.parameters.get("change");
+  if (auto known = validate_word(change, "change", changes); !known) return known;
+  const Value& target = fault.parameters.get("target");
+  if (change.as_text() == "grow") {
+    if (target.is_null() && fault.grudge.empty()) return {};
+    return Error::bad_input("a membership that grows takes no target", R"(e.g. {"change":"grow"})");
+  }
+  if (!is_explicit(fault) && target.is_string()) return validate_word(target, "target of a shrink", few);
+  return validate_target(fault, nodes);
+}
+
 Value with_parameter(const Value& parameters, std::string_view name, Value value) {
   std::vector<Value::Entry> entries;
   if (parameters.is_map()) entries.assign(parameters.as_map().begin(), parameters.as_map().end());
@@ -141,7 +157,8 @@ Result<void> validate(const Fault& fault, const Nodes& nodes) {
       if (auto known = known_node(from, nodes); !known) return known;
     }
   }
-  return fault.kind == "partition" ? validate_partition(fault) : validate_target(fault, nodes);
+  if (fault.kind == "partition") return validate_partition(fault);
+  return fault.kind == "membership" ? validate_membership(fault, nodes) : validate_target(fault, nodes);
 }
 
 Result<Fault> resolve(const Fault& fault, const Nodes& nodes, const Nodes& primaries, Rng& rng) {
@@ -155,8 +172,11 @@ Result<Fault> resolve(const Fault& fault, const Nodes& nodes, const Nodes& prima
   }
   if (fault.kind != "partition") {
     const Value& target = fault.parameters.get("target");
+    if (target.is_null()) return resolved;  // a membership that grows
     resolved.nodes =
         target.is_list() ? node_list(target, "'target'").value() : select(target.as_text(), nodes, now_primary, rng);
+    // Two nodes may believe that they lead; both at once may be more than a cluster can miss.
+    if (fault.kind == "membership" && !target.is_list()) resolved.nodes.resize(1);
     return resolved;
   }
   const std::string_view shape = text_of(fault.parameters, "shape");

@@ -207,6 +207,7 @@ class BandReader {
 std::string ending_word(std::string_view kind) {
   if (kind == "pause") return "resume";
   if (kind == "kill") return "restart";
+  if (kind == "membership") return "return of the members";
   return kind == "partition" ? "heal" : "end of " + std::string(kind);
 }
 

@@ -19,6 +19,12 @@ Result<void> make_folder(const fs::path& folder) {
                             "choose another --out directory");
 }
 
+std::vector<NodeName> all_names(const LocalClusterOptions& options) {
+  std::vector<NodeName> names = options.nodes;
+  names.insert(names.end(), options.spares.begin(), options.spares.end());
+  return names;
+}
+
 }  // namespace
 
 LocalCluster::LocalCluster(LocalClusterOptions options) : options_(std::move(options)) {
@@ -39,13 +45,15 @@ Result<void> LocalCluster::make_places() {
   if (!made) return made.error();
   scratch_ = made.value();
   scratch_folder_ = scratch;
-  for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
-    const NodeName& name = options_.nodes[i];
+  const std::vector<NodeName> names = all_names(options_);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const NodeName& name = names[i];
     NodePlace place{.name = name,
                     .index = i,
                     .addresses = network_->addresses(name),
                     .data_directory = scratch / name,
-                    .log_file = fs::absolute(options_.run_directory / "nodes" / name / "daemon.log", error)};
+                    .log_file = fs::absolute(options_.run_directory / "nodes" / name / "daemon.log", error),
+                    .joins = i >= options_.nodes.size()};
     if (auto data = make_folder(place.data_directory); !data) return data;
     if (auto logs = make_folder(place.log_file.parent_path()); !logs) return logs;
     places_.push_back(std::move(place));
@@ -58,8 +66,10 @@ Result<void> LocalCluster::build() {
   auto journal = Leftovers::open(options_.run_id);
   if (!journal) return journal.error();
   leftovers_ = std::move(journal).value();
-  auto network = make_network(
-      {.nodes = options_.nodes, .run_id = options_.run_id, .kind = options_.network, .leftovers = leftovers_.get()});
+  auto network = make_network({.nodes = all_names(options_),
+                               .run_id = options_.run_id,
+                               .kind = options_.network,
+                               .leftovers = leftovers_.get()});
   if (!network) return network.error();
   network_ = std::move(network).value();
   if (auto built = network_->set_up(); !built) return built;
@@ -79,9 +89,11 @@ Result<void> LocalCluster::set_up() {
                     .name_space = network_->name_space(place.name),
                     .ports = {place.addresses.peer_listen, place.addresses.client}};
     daemons_.push_back(std::make_unique<Daemon>(std::move(spec), leftovers_.get()));
+    standings_.push_back(place.joins ? Standing::outside : Standing::member);
+    if (place.joins) continue;
     if (auto started = start_daemon(place.index); !started) return started;
   }
-  return wait_until_ready(all());
+  return wait_until_ready(members());
 }
 
 Result<void> LocalCluster::start_daemon(std::size_t node) {
@@ -113,6 +125,7 @@ Result<void> LocalCluster::tear_down() {
   }
   for (const auto& step : stopped) fail_with(step);
   daemons_.clear();
+  standings_.clear();
   active_.clear();
   if (network_) fail_with(network_->tear_down());
   if (!scratch_folder_.empty()) {
@@ -139,22 +152,22 @@ Result<void> LocalCluster::enter_client_network() const {
   return network_->enter();
 }
 
-const NodePlace& LocalCluster::place(const NodeName& node) const { return places_[index_of(node)]; }
+const NodePlace& LocalCluster::place(const NodeName& node) const {
+  const auto found = std::find_if(places_.begin(), places_.end(), [&](const NodePlace& p) { return p.name == node; });
+  FL_ASSERT(found != places_.end());
+  return *found;
+}
 
 std::string LocalCluster::network_description() const {
   const std::lock_guard lock(mutex_);
   return network_ ? network_->describe() : "none";
 }
 
-std::size_t LocalCluster::index_of(const NodeName& node) const {
-  const auto found = std::find(options_.nodes.begin(), options_.nodes.end(), node);
-  FL_ASSERT(found != options_.nodes.end());
-  return static_cast<std::size_t>(found - options_.nodes.begin());
-}
-
-LocalCluster::Indices LocalCluster::all() const {
+LocalCluster::Indices LocalCluster::members() const {
   Indices nodes;
-  for (std::size_t i = 0; i < daemons_.size(); ++i) nodes.push_back(i);
+  for (std::size_t i = 0; i < standings_.size(); ++i) {
+    if (standings_[i] == Standing::member) nodes.push_back(i);
+  }
   return nodes;
 }
 

@@ -31,7 +31,7 @@ std::vector<NodeName> LocalCluster::primaries() {
   const std::lock_guard lock(mutex_);
   if (!options_.leads || !network_) return {};
   Indices running;
-  for (const std::size_t node : all()) {
+  for (const std::size_t node : members()) {
     if (daemons_[node]->state() == Daemon::State::running) running.push_back(node);
   }
   std::vector<char> leads(daemons_.size(), 0);
@@ -45,9 +45,15 @@ std::vector<NodeName> LocalCluster::primaries() {
 }
 
 Result<void> LocalCluster::supports(const Fault& fault) const {
-  if (fault.kind != "partition" && fault.kind != "kill" && fault.kind != "pause") {
+  if (fault.kind == "membership") {
+    if (!options_.membership) {
+      return Error::bad_input(
+          "fault 'membership' is not available: this target's members cannot be changed while it runs",
+          "use partition, kill or pause");
+    }
+  } else if (fault.kind != "partition" && fault.kind != "kill" && fault.kind != "pause") {
     return Error::bad_input("fault '" + fault.kind + "' is not available for daemons on this machine",
-                            "use partition, kill or pause");
+                            "use partition, kill, pause or membership");
   }
   const auto known = [&](const NodeName& node) {
     return std::find(options_.nodes.begin(), options_.nodes.end(), node) != options_.nodes.end();
@@ -70,9 +76,10 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
 Result<Value> LocalCluster::apply(const Fault& fault) {
   const std::lock_guard lock(mutex_);
   if (auto supported = supports(fault); !supported) return supported.error();
-  if (!network_ || daemons_.size() != options_.nodes.size()) return Error::environment("the cluster is not set up");
+  if (!is_set_up()) return Error::environment("the cluster is not set up");
   note_exits();
-  return fault.kind == "partition" ? apply_partition(fault) : apply_to_daemons(fault);
+  if (fault.kind == "partition") return apply_partition(fault);
+  return fault.kind == "membership" ? apply_membership(fault) : apply_to_daemons(fault);
 }
 
 // The network carries the union of all partitions that are in force.
@@ -144,6 +151,7 @@ Result<Value> LocalCluster::heal(const Fault& fault) {
   if (found == active_.end()) return Value::map({});
   const Active healed = *found;
   active_.erase(found);
+  if (fault.kind == "membership") return heal_membership(healed);
   if (fault.kind != "partition") return heal_daemons(healed);
   if (auto loaded = load_grudges(); !loaded) return loaded.error();
   return to_value(network_->counters(), healed.before);
@@ -154,7 +162,8 @@ Result<Value> LocalCluster::heal_daemons(const Active& healed) {
   std::map<std::string, Value> back;
   std::string failures;
   for (const std::size_t node : healed.nodes) {
-    if (is_under(healed.fault.kind, node)) continue;  // another fault still holds it
+    if (is_under(healed.fault.kind, node)) continue;     // another fault still holds it
+    if (standings_[node] != Standing::member) continue;  // removed since; it comes back when that is healed
     Daemon& daemon = *daemons_[node];
     if (kill == (daemon.state() != Daemon::State::down)) continue;
     if (!kill && daemon.state() != Daemon::State::paused) continue;  // killed and restarted since
@@ -171,7 +180,7 @@ Result<Value> LocalCluster::heal_daemons(const Active& healed) {
 
 Result<Value> LocalCluster::heal_all() {
   const std::lock_guard lock(mutex_);
-  if (!network_ || daemons_.size() != options_.nodes.size()) return Error::environment("the cluster is not set up");
+  if (!is_set_up()) return Error::environment("the cluster is not set up");
   note_exits();
   active_.clear();
   std::string failures;
@@ -179,20 +188,23 @@ Result<Value> LocalCluster::heal_all() {
   std::map<std::string, Value> value;
   if (auto loaded = load_grudges(); !loaded) collect(loaded.error());
   std::map<std::string, Value> died;
-  for (const std::size_t node : all()) {
+  for (std::size_t node = 0; node < daemons_.size(); ++node) {
     if (auto resumed = daemons_[node]->resume(); !resumed) collect(resumed.error());
-    if (daemons_[node]->state() != Daemon::State::down) continue;
+    if (standings_[node] != Standing::member || daemons_[node]->state() != Daemon::State::down) continue;
     if (daemons_[node]->ended_unasked()) died[places_[node].name] = daemons_[node]->end();
     if (auto started = start_daemon(node); !started) collect(started.error());
   }
   auto probed = network_->probe(probe_limit);
   if (!probed) collect(probed.error());
   if (failures.empty()) {
-    if (auto ready = wait_until_ready(all()); !ready) collect(ready.error());
+    if (auto ready = wait_until_ready(members()); !ready) collect(ready.error());
+  }
+  if (failures.empty()) {
+    if (auto restored = restore_founders(); !restored) collect(restored.error());
   }
   if (!failures.empty()) return Error::environment(std::move(failures), "read the logs of the nodes");
   std::vector<Value> running;
-  for (const auto& place : places_) running.emplace_back(place.name);
+  for (const std::size_t node : members()) running.emplace_back(places_[node].name);
   value["reachable_pairs"] = probed.value().get("reachable_pairs");
   value["running"] = Value::list(std::move(running));
   if (!died.empty()) value["died"] = to_value(died);

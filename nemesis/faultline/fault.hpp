@@ -22,8 +22,8 @@ using NodeName = std::string;
 using Grudge = std::map<NodeName, std::set<NodeName>>;
 
 struct Fault {
-  std::string kind;             // "partition", "kill", "pause", …
-  std::vector<NodeName> nodes;  // kill, pause: whom; resolved before it is applied
+  std::string kind;             // "partition", "kill", "pause", "membership", …
+  std::vector<NodeName> nodes;  // kill, pause, a membership that shrinks: whom; resolved before it is applied
   Grudge grudge;                // partition: who drops whom
   Value parameters;             // a map of anything else the kind needs, e.g. {"shape": "bridge"}; null if none
 

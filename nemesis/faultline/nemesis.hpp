@@ -39,7 +39,7 @@ struct Package {
   Fault (*draw)(Rng& rng, bool first);
 };
 
-// partition, kill, pause.
+// partition, kill, pause, membership.
 std::span<const Package> packages();
 // nullptr if there is none of that kind.
 const Package* package_of_kind(std::string_view kind);

@@ -293,6 +293,19 @@ TEST(Resolve, PrimariesThatAreNoNodesDoNotCount) {
   EXPECT_EQ(kill.value().nodes, (Nodes{"n2"}));
 }
 
+TEST(Resolve, AMembershipShrinksByOneNodeEvenIfTwoBelieveThatTheyLead) {
+  Rng rng(1);
+  const auto shrink = fault("membership", {{"change", "shrink"}, {"target", "primaries"}});
+  EXPECT_EQ(resolve(shrink, cluster(5), {"n4", "n2"}, rng).value().nodes, (Nodes{"n2"}));
+}
+
+TEST(Resolve, AMembershipThatGrowsLeavesTheChoiceToTheCluster) {
+  Rng rng(1);
+  const auto grow = fault("membership", {{"change", "grow"}});
+  EXPECT_EQ(resolve(grow, cluster(3), {}, rng).value(), grow);
+  EXPECT_FALSE(needs_primaries(grow));
+}
+
 TEST(Resolve, AFaultThatNamesItsNodesStaysAsItIs) {
   Rng rng(1);
   const Fault kill{.kind = "kill", .nodes = {"n2"}, .grudge = {}, .parameters = {}};
@@ -320,6 +333,11 @@ TEST(Resolve, WhatIsUnknownIsRefusedByName) {
   EXPECT_EQ(refused(fault("kill", {{"target", Value::list({"n7"})}})), "unknown node 'n7'\n  known: n1, n2, n3");
   EXPECT_FALSE(refused(fault("kill", {{"target", Value::list({})}})).empty());
   EXPECT_FALSE(refused(fault("kill", {})).empty());
+  EXPECT_EQ(refused(fault("membership", {{"change", "shrnk"}})), "unknown change 'shrnk'\n  did you mean 'shrink'?");
+  EXPECT_EQ(refused(fault("membership", {{"change", "shrink"}, {"target", "all"}})),
+            "unknown target of a shrink 'all'\n  known: one, primaries");
+  EXPECT_FALSE(refused(fault("membership", {{"change", "shrink"}})).empty());
+  EXPECT_FALSE(refused(fault("membership", {{"change", "grow"}, {"target", "one"}})).empty());
   EXPECT_FALSE(refused(fault("partition", {{"shape", "one_way"}})).empty());
   EXPECT_FALSE(refused(fault("partition", {{"shape", "one_way"}, {"of", "one_way"}})).empty());
   EXPECT_FALSE(refused(fault("partition", {{"shape", "halves"}, {"of", "halves"}})).empty());

@@ -8,7 +8,7 @@
 namespace faultline {
 namespace {
 
-const std::vector<std::string> all_packages{"partition", "kill", "pause"};
+const std::vector<std::string> all_packages{"partition", "kill", "pause", "membership"};
 
 Nemesis nemesis(const std::vector<std::string>& names, const NemesisOptions& options = {}) {
   auto made = make_nemesis(names, options);
@@ -47,7 +47,7 @@ std::vector<Band> bands_of(const History& history) {
 TEST(Nemesis, EveryPackageOfAShortRunHitsTheLeaderOnce) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     ScriptedPort port;
-    const RunResult result = run_nemesis(nemesis(all_packages, {.seed = seed}), 30s, port);
+    const RunResult result = run_nemesis(nemesis(all_packages, {.seed = seed}), 40s, port);
     EXPECT_FALSE(result.failure);
     std::map<std::string, Fault> first;
     for (const EventIndex note : result.history.notes()) {
@@ -55,9 +55,10 @@ TEST(Nemesis, EveryPackageOfAShortRunHitsTheLeaderOnce) {
       if (event.type != EventType::info || !event.f.starts_with("start-")) continue;
       first.emplace(event.f.substr(6), fault_of_note(event.value).value());
     }
-    ASSERT_EQ(first.size(), 3U) << "seed " << seed;
+    ASSERT_EQ(first.size(), 4U) << "seed " << seed;
     EXPECT_EQ(first["kill"].nodes, (Nodes{"n2"}));
     EXPECT_EQ(first["pause"].nodes, (Nodes{"n2"}));
+    EXPECT_EQ(first["membership"].nodes, (Nodes{"n2"}));
     EXPECT_EQ(first["partition"].grudge, isolate(port.all, {"n2"}));
     EXPECT_LE(bands_of(result.history).front().start, Instant(3250ms));
   }
@@ -99,7 +100,7 @@ TEST(Nemesis, KindsTakeTurnsAndOverlapSometimesAtMostTwoNeverTheSame) {
     overlapping += active;
   }
   for (std::size_t i = 0; i + 2 < bands.size(); ++i) EXPECT_LT(bands[i].stop, bands[i + 2].start);  // then all works
-  for (const auto& [kind, n] : count) EXPECT_NEAR(n, static_cast<double>(bands.size()) / 3, 30) << kind;
+  for (const auto& [kind, n] : count) EXPECT_NEAR(n, static_cast<double>(bands.size()) / 4, 30) << kind;
   EXPECT_GT(overlapping, static_cast<int>(bands.size()) / 10);
   EXPECT_LT(overlapping, static_cast<int>(bands.size()) / 3);
   const auto never_together = bands_of(run_nemesis(nemesis(all_packages, {.seed = 3, .overlap = 0}), 1h, port).history);
@@ -156,7 +157,7 @@ TEST(Nemesis, UnknownAndRepeatedNamesAndBadOptionsAreRefused) {
     return made.error().to_string();
   };
   EXPECT_EQ(refused({"partitions"}), "unknown nemesis package 'partitions'\n  did you mean 'partition'?");
-  EXPECT_EQ(refused({"gremlins"}), "unknown nemesis package 'gremlins'\n  known: partition, kill, pause");
+  EXPECT_EQ(refused({"gremlins"}), "unknown nemesis package 'gremlins'\n  known: partition, kill, pause, membership");
   EXPECT_EQ(refused({"kill", "kill"}), "nemesis package 'kill' is named twice");
   EXPECT_EQ(refused({"kill"}, {.intervals = {{"pause", 1s}}}),
             "an interval is given for 'pause', which is no package of this run");

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +36,17 @@ struct NodePlace {
   NodeAddresses addresses;
   std::filesystem::path data_directory;  // made empty by set_up(), removed by tear_down()
   std::filesystem::path log_file;        // receives stdout and stderr; stays
+  bool joins = false;                    // it was added to a running cluster, rather than founding it
+};
+
+// How members come and go, for systems that can do it while they run. Each makes one attempt within the limit, asking `contact`, and
+// treats what is already so as success.
+struct MembershipControl {
+  using Step = std::function<Result<void>(const NodePlace& contact, const NodePlace& member, Duration limit)>;
+
+  Step remove;   // takes `member` out of the configuration
+  Step add;      // takes it in without a vote; its daemon is started, empty, once this has succeeded
+  Step promote;  // gives it a vote; an error as long as it is not caught up
 };
 
 // How to start a node's daemon. It must bind with SO_REUSEADDR, as servers do: its ports are reserved for it.
@@ -45,6 +57,7 @@ struct NodeSpec {
 
 struct LocalClusterOptions {
   std::vector<NodeName> nodes;
+  std::vector<NodeName> spares;         // further nodes, not started: a membership that grows takes one in
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   std::filesystem::path run_directory;  // logs go to run_directory/nodes/<name>/daemon.log
   NetworkKind network = NetworkKind::automatic;
@@ -58,6 +71,8 @@ struct LocalClusterOptions {
   std::function<Result<void>(const NodePlace& node, Duration limit)> ready;
   // One attempt, within the limit, to learn whether the node believes itself leader; no answer is false. Empty: no node ever leads.
   std::function<bool(const NodePlace& node, Duration limit)> leads;
+  // Without it the fault `membership` is not available.
+  std::optional<MembershipControl> membership;
 };
 
 class LocalCluster final : public FaultPort {
@@ -77,7 +92,7 @@ class LocalCluster final : public FaultPort {
 
   // See Network::enter(). For threads that will open connections to nodes.
   Result<void> enter_client_network() const;
-  // REQUIRES: set_up() came as far as building the network.
+  // Spares last. REQUIRES: set_up() came as far as building the network.
   [[nodiscard]] std::span<const NodePlace> places() const { return places_; }
   [[nodiscard]] const NodePlace& place(const NodeName& node) const;
   // How the nodes are connected: a sentence for Target::describe().
@@ -85,15 +100,17 @@ class LocalCluster final : public FaultPort {
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
-  // --- FaultPort: kinds partition, kill, pause ---------------------------------------------------------------------------
+  // --- FaultPort: kinds partition, kill, pause, membership ---------------------------------------------------------------
   [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
   // Asks every running node at once; paused and killed ones do not answer.
   std::vector<NodeName> primaries() override;
   [[nodiscard]] Result<void> supports(const Fault& fault) const override;
-  // partition: {"dropped_pairs":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}. Nodes that could not take the fault
+  // partition: {"dropped_pairs":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership:
+  // {"removed":["n1"]} or {"added":["n4"]}. Nodes that could not take the fault
   // are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
   Result<Value> apply(const Fault& fault) override;
-  // partition: the network counters since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}}.
+  // partition: the network counters since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}};
+  // membership: {"returned":["n1"]} or {"left":["n4"]}.
   Result<Value> heal(const Fault& fault) override;
   // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
   // ended by themselves; they are started again.
@@ -103,10 +120,12 @@ class LocalCluster final : public FaultPort {
   // A fault that was applied and not healed yet.
   struct Active {
     Fault fault;
-    std::vector<std::size_t> nodes;  // kill, pause: those that took it
+    std::vector<std::size_t> nodes;  // kill, pause, membership: those that took it
     NetworkCounters before;          // partition
   };
   using Indices = std::vector<std::size_t>;
+  // Of a node in the system's configuration. In doubt: a change of it was begun and not confirmed.
+  enum class Standing : std::uint8_t { outside, member, in_doubt };
 
   Result<void> build();
   Result<void> make_places();
@@ -115,13 +134,21 @@ class LocalCluster final : public FaultPort {
   Result<void> wait_until_ready(const Indices& nodes);
   Result<void> wait_for_node(std::size_t node, std::chrono::steady_clock::time_point until) const;
   [[nodiscard]] Error node_error(std::size_t node, const std::string& what) const;
-  [[nodiscard]] std::size_t index_of(const NodeName& node) const;
-  [[nodiscard]] Indices all() const;
+  [[nodiscard]] std::size_t index_of(const NodeName& node) const { return place(node).index; }
+  [[nodiscard]] Indices members() const;
+  [[nodiscard]] bool is_set_up() const { return network_ && !places_.empty() && daemons_.size() == places_.size(); }
   void note_exits();
 
   Result<Value> apply_partition(const Fault& fault);
   Result<Value> apply_to_daemons(const Fault& fault);
   Result<Value> heal_daemons(const Active& healed);
+  Result<Value> apply_membership(const Fault& fault);
+  Result<Value> heal_membership(const Active& healed);
+  Result<void> take_out(std::size_t node);
+  Result<void> bring_in(std::size_t node);
+  Result<void> ask_members(const MembershipControl::Step& step, std::size_t node,
+                           std::chrono::steady_clock::time_point until) const;
+  Result<void> restore_founders();
   Result<void> load_grudges();
   [[nodiscard]] bool is_under(std::string_view kind, std::size_t node) const;
 
@@ -134,6 +161,7 @@ class LocalCluster final : public FaultPort {
   std::filesystem::path scratch_folder_;
   std::unique_ptr<Network> network_;
   std::vector<std::unique_ptr<Daemon>> daemons_;  // by node
+  std::vector<Standing> standings_;               // by node
   std::vector<Active> active_;
   std::vector<std::string> unexpected_exits_;
   std::map<std::size_t, pid_t> noted_exits_;  // by node: the last process whose end was noted
