@@ -91,8 +91,8 @@ std::string difference(const History& a, const History& b) {
     if (same) continue;
     const auto told = [i](const History& history) {
       const Event e = history.event(i);
-      return std::string(to_string(e.type)) + " process " + std::to_string(e.process) + " f " +
-             Value(e.f).to_string() + " key " + e.key.to_string() + " value " + e.value.to_string() + " time " +
+      return std::string(to_string(e.type)) + " process " + std::to_string(e.process) + " f " + Value(e.f).to_string() +
+             " key " + e.key.to_string() + " value " + e.value.to_string() + " time " +
              std::to_string(e.time.time_since_epoch().count()) + " extra " + e.extra.to_string();
     };
     return "event " + std::to_string(i) + ": " + told(a) + "\nand " + told(b);
@@ -127,16 +127,13 @@ Result<ReadResult> exercise(std::string_view bytes, Format format) {
   } else {
     require_place(bytes, first.error());
   }
-  options.format = Format::auto_;
-  auto again = read_history(bytes, options, file_name);
-  const bool recognised = again.ok() && again.value().format == format;
-  if (!recognised) {
-    if (!again) require_place(bytes, again.error());
-    options.format = format;
-    again = read_history(bytes, options, file_name);
-  }
-  require(again.ok() == first.ok(), "reading is deterministic", bytes);
-  require_same(first, again, "reading is deterministic");
+  // Again, at times by a reader that has to find out the format.
+  const bool automatic = bytes.size() % 3 == 0;
+  if (automatic) options.format = Format::auto_;
+  const auto again = read_history(bytes, options, file_name);
+  if (!again) require_place(bytes, again.error());
+  const bool same_reader = !automatic || (again.ok() && again.value().format == format);
+  if (same_reader) require_same(first, again, "reading twice gives the same");
   if (first) {
     require_round_trip(first.value().history, Format::jsonl);
     if (format != Format::jsonl) require_round_trip(first.value().history, format);
