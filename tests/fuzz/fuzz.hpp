@@ -1,5 +1,5 @@
 // The fuzz targets: each reads arbitrary bytes with one of the project's readers and checks what must hold whatever the
-// bytes are. Every target is a plain function, driven by two mains: libFuzzer (entry.cpp, built by clang++), and a test
+// bytes are. Every target is a plain function, driven by two mains: libFuzzer (targets/entry.cpp, built by clang++), and a test
 // that replays the corpora and the inputs that once broke something (replay_test.cpp, built like every other test).
 //
 // A property that does not hold ends the program, after saying which one and how. Pure but for settings(), which puts
