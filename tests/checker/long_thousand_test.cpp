@@ -2,9 +2,10 @@
 // invalid: through the front door, by the engine it chooses and by a second one, with a certificate that the independent
 // verifier confirms.
 //
-// FL_THOUSAND=N judges N of each kind; 1000 take some minutes in release. The tests judge a fixed share. Shapes are such
-// that every engine asked is sure to answer: FIFO queues have no open operations, unordered queues and counters few,
-// since the general search can drown in them; elements of queues and sets never repeat.
+// FL_THOUSAND=N judges N of each kind instead. Shapes are such that every engine asked is sure to answer: FIFO queues have
+// no open operations, unordered queues and counters few, since the general search can drown in them; elements of queues
+// and sets never repeat. Lies told to mutexes, sets and counters are judged, but not explained: what contradicts them is
+// most of the history, and shrinking that takes minutes.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -23,7 +24,7 @@ constexpr std::size_t shards = 8;
 
 std::size_t how_many() {
   const char* wanted = std::getenv("FL_THOUSAND");
-  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 96;
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 1000;
 }
 
 struct Shape {
