@@ -55,7 +55,7 @@ constexpr std::array shapes{
     Shape{"mutex", 50, 0, 0, "depth-first", true, false},
     Shape{"mutex", 10, 0, 0.01, "depth-first", true, false},
     Shape{"set", 10, 0, 0, "frontier", true, false},
-    Shape{"set", 20, 0, 0.01, "depth-first", true, false},
+    Shape{"set", 20, 0, 0.01, "depth-first", false, false},
     Shape{"set", 50, 0, 0, "", true, false},
     Shape{"counter", 10, 0, 0, "depth-first", true, false},
     Shape{"counter", 5, 0, 0.001, "", true, false},
