@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "unicode.hpp"
+
 namespace faultline {
 
 namespace {
@@ -72,20 +74,12 @@ std::string found(std::string_view rest, std::string_view end_name) {
 
 std::optional<std::size_t> first_bad_utf8(std::string_view text) {
   if (simdjson::validate_utf8(text.data(), text.size())) return std::nullopt;
-  // A prefix is well-formed exactly if it ends before the bad byte; look at one line, then one character at a time.
   std::size_t good = 0;
-  std::size_t step = text.size();
-  while (step > 1) {
-    step /= 2;
-    std::size_t end = good + step;
-    while (end < text.size() && end < good + step + 4 && continues_character(text[end])) ++end;
-    if (end <= text.size() && simdjson::validate_utf8(text.data() + good, end - good)) good = end;
-  }
   while (good < text.size()) {
-    std::size_t end = good + 1;
-    while (end < text.size() && end < good + 4 && continues_character(text[end])) ++end;
-    if (!simdjson::validate_utf8(text.data() + good, end - good)) return good;
-    good = end;
+    const bool ascii = static_cast<unsigned char>(text[good]) < 0x80;
+    const std::size_t length = ascii ? 1 : utf8_length(text.substr(good, 4));
+    if (length == 0) return good;
+    good += length;
   }
   return text.size();
 }

@@ -73,8 +73,11 @@ Result<std::size_t> ByteSource::read(char* into, std::size_t size) {
   }
 }
 
+// One byte more than a small file has, so that its end shows without growing.
 ChunkReader::ChunkReader(ByteSource source)
-    : source_(std::move(source)), buffer_(std::make_unique_for_overwrite<char[]>(chunk + padding)) {
+    : source_(std::move(source)),
+      capacity_(source_.size_hint() > 0 && source_.size_hint() < chunk ? source_.size_hint() + 1 : chunk) {
+  buffer_ = std::make_unique_for_overwrite<char[]>(capacity_ + padding);
   std::memset(buffer_.get(), 0, padding);
 }
 

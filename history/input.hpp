@@ -63,7 +63,7 @@ class ChunkReader {
  private:
   ByteSource source_;
   std::unique_ptr<char[]> buffer_;
-  std::size_t capacity_ = chunk;
+  std::size_t capacity_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool eof_ = false;

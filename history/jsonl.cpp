@@ -26,7 +26,7 @@ bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") ==
 Result<void> read_jsonl(ChunkReader& input, Recorder& recorder) {
   LineReader lines(input);
   JsonReader json;
-  FastJsonl fast(recorder);
+  FastJsonl fast(recorder, input.at_end() ? input.window().size() + 1 : 0);
   bool reserved = false;
   for (;;) {
     const FastJsonl::Taken taken = fast.take(lines.window(), lines.next_number());

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -18,13 +19,19 @@
 
 namespace faultline {
 
-// Remembers what a piece of text meant, in a fixed number of slots; a newer text displaces an older one.
-// REQUIRES for both: 8 readable bytes after the text.
-template <class Meaning, std::size_t Slots, std::size_t MaxBytes>
+// Remembers what a piece of text meant, in a fixed number of slots; a newer text displaces an older one. Small files get
+// fewer slots, so that reading one costs no more than it is worth.
+// REQUIRES for find and insert: 8 readable bytes after the text.
+template <class Meaning, std::size_t MostSlots, std::size_t MaxBytes>
 class TextCache {
-  static_assert((Slots & (Slots - 1)) == 0);
+  static_assert((MostSlots & (MostSlots - 1)) == 0);
 
  public:
+  // `bytes`: of all texts together, about; 0: not known.
+  explicit TextCache(std::uint64_t bytes)
+      : last_(bytes == 0 || bytes >= MostSlots * 8 ? MostSlots - 1 : std::bit_ceil(bytes / 8 + 1) - 1),
+        slots_(std::make_unique<Slot[]>(last_ + 1)) {}
+
   const Meaning* find(std::string_view text) const {
     const Slot& slot = slots_[index(text)];
     return slot.size == text.size() && std::memcmp(slot.text.data(), text.data(), text.size()) == 0 ? &slot.meaning
@@ -44,7 +51,7 @@ class TextCache {
     std::array<char, MaxBytes> text{};
     Meaning meaning{};
   };
-  static std::size_t index(std::string_view text) {
+  [[nodiscard]] std::size_t index(std::string_view text) const {
     std::uint64_t hash = text.size();
     for (std::size_t i = 0; i < text.size(); i += 8) {
       std::uint64_t word = 0;
@@ -53,14 +60,17 @@ class TextCache {
       hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
       hash ^= hash >> 32;
     }
-    return hash & (Slots - 1);
+    return hash & last_;
   }
-  std::unique_ptr<Slot[]> slots_ = std::make_unique<Slot[]>(Slots);
+  std::size_t last_;  // the highest slot, one less than a power of two
+  std::unique_ptr<Slot[]> slots_;
 };
 
 class FastJsonl {
  public:
-  explicit FastJsonl(Recorder& recorder) : recorder_(recorder) {}
+  // `bytes`: of the file; 0: not known.
+  FastJsonl(Recorder& recorder, std::uint64_t bytes)
+      : recorder_(recorder), functions_(bytes), keys_(bytes), values_(bytes), extras_(bytes), names_(bytes) {}
 
   struct Taken {
     std::size_t bytes = 0;

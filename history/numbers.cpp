@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -43,7 +44,8 @@ std::optional<double> real_from_text(std::string_view text) {
     std::string_view digits = text.substr(e + 1);
     if (digits.starts_with('+')) digits.remove_prefix(1);
     const auto [stop, overflow] = std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
-    if (overflow != std::errc{}) exponent = digits.starts_with('-') ? INT64_MIN / 2 : INT64_MAX / 2;
+    if (overflow != std::errc{}) exponent = digits.starts_with('-') ? INT64_MIN : INT64_MAX;
+    exponent = std::clamp(exponent, INT64_MIN / 2, INT64_MAX / 2);  // so that the magnitude can be added
     text = text.substr(0, e);
   }
   const std::size_t first = text.find_first_of("123456789");

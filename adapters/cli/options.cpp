@@ -186,6 +186,8 @@ std::optional<std::string> why_not(const OptionSpec& option, std::string_view te
                                           : std::optional<std::string>(R"(a rate needs a unit: "200/s")");
     case choice: return not_a_choice(option, text);
     case list:
+      if (text.starts_with(',') || text.ends_with(',') || text.find(",,") != std::string_view::npos)
+        return "has an empty item";
       if (option.choices.empty()) return std::nullopt;
       for (const std::string& item : split(text, ',')) {
         if (auto problem = not_a_choice(option, item)) return problem;

@@ -54,6 +54,10 @@ std::optional<std::string> text_of(const OptionSpec& option, const toml::node& n
         problem = fmt::format("{}: an array of strings is expected", option.name);
         return std::nullopt;
       }
+      if ((**text).empty() || (**text).find(',') != std::string::npos) {
+        problem = fmt::format("{}: an item is neither empty nor holds a comma", option.name);
+        return std::nullopt;
+      }
       items.push_back(**text);
     }
     return join(items, ",");

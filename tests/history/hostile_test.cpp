@@ -219,5 +219,25 @@ TEST(Hostile, ErrorsShowAtMost120CharactersOfTheLineAroundTheColumn) {
   EXPECT_LE(shown.size(), 120U + 4);  // two ellipses take more bytes than characters
 }
 
+TEST(Hostile, BadUtf8IsFoundWhereItBeginsHoweverLongTheRun) {
+  for (const std::size_t run : {1U, 3U, 4U, 5U, 78U, 5000U}) {
+    for (const std::string& before : {std::string("{"), std::string("{\"é"), "{\"" + std::string(300, 'a')}) {
+      const std::string error = read_error(before + std::string(run, '\x8f') + "\"}\n", {.format = Format::jsonl});
+      EXPECT_TRUE(
+          begins_with(error, "h:1:" + std::to_string(before.size() + 1) + ": error: expected UTF-8, found '\\x8f'"));
+    }
+  }
+}
+
+TEST(Hostile, ExponentsOfAnyLengthAreTooLargeOrZero) {
+  for (const std::string exponent : {"9223372036854775807", "9223372036854775808", "99999999999999999999999"}) {
+    EXPECT_FALSE(parse_json("1.5e" + exponent).ok());
+    EXPECT_FALSE(parse_json("-15e+" + exponent).ok());
+    EXPECT_EQ(parse_json("1.5e-" + exponent).value(), Value(0.0));
+    EXPECT_EQ(parse_json("-0.05E-" + exponent).value(), Value(-0.0));
+    EXPECT_EQ(parse_json("0.0e" + exponent).value(), Value(0.0));
+  }
+}
+
 }  // namespace
 }  // namespace faultline
