@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <string>
 
 #include "checker/monitors/monitor.hpp"
@@ -120,7 +121,7 @@ auto with(const Kind& kind, Callable&& callable) {
 }
 
 VerdictKind truth(const Kind& kind, const Items& items) {
-  return with(kind, [&](const auto& model) { return brute_force_with_memo(model, items, UINT64_MAX).kind; });
+  return with(kind, [&](const auto& model) { return brute_force(model, items, UINT64_MAX).kind; });
 }
 
 Item opened(Item item) {
@@ -270,7 +271,7 @@ class Simulation {
       case Running::Stage::asked:
         client.stage = Running::Stage::done;
         if (client.vanishes && rng_.chance(0.5)) return;
-        if (client.inserts) inside_.push_back(client.value);
+        if (client.inserts) put(client.value);
         if (!client.inserts) client.value = taken();
         return;
       case Running::Stage::done:
@@ -282,15 +283,14 @@ class Simulation {
     }
   }
 
-  [[nodiscard]] std::size_t next_out() const {
-    if (kind_.model == "stack") return inside_.size() - 1;
-    return static_cast<std::size_t>(std::max_element(inside_.begin(), inside_.end()) - inside_.begin());
+  void put(const Value& value) {
+    inside_.emplace(kind_.model == "stack" ? static_cast<std::int64_t>(++puts_) : value.as_integer(), value);
   }
   Value taken() {
     if (inside_.empty()) return {};
-    const std::size_t at = next_out();
-    Value value = inside_[at];
-    inside_.erase(inside_.begin() + static_cast<std::ptrdiff_t>(at));
+    const auto next = std::prev(inside_.end());
+    Value value = next->second;
+    inside_.erase(next);
     return value;
   }
 
@@ -338,7 +338,8 @@ class Simulation {
   History history_;
   std::vector<Running> clients_;
   std::vector<Process> processes_;
-  std::vector<Value> inside_;
+  std::map<std::int64_t, Value> inside_;  // what is greatest leaves next
+  std::uint64_t puts_ = 0;
   std::uint64_t count_ = 0;
   bool draining_ = false, planted_ = false;
 };
