@@ -33,7 +33,7 @@ struct Life {
 };
 
 struct Elements {
-  std::vector<Element> elements;              // without those that never happened: open insertions whose value nobody saw
+  std::vector<Element> elements;  // without those that never happened: open insertions whose value nobody saw
   std::vector<std::uint32_t> empty_removals;  // that found nothing
   std::size_t open_removals = 0;
   std::vector<std::uint32_t> core;  // a contradiction among one value's operations, if there is one
@@ -75,16 +75,21 @@ std::optional<SearchResult> bracketed(const Items& items, std::string_view inser
   if (!all) return std::nullopt;
   const Ranks ranks = Ranks::of(items);
   if (!all->core.empty()) return conclude(items, ranks, engine, {.core = all->core, .layout = {}});
-  if (all->open_removals > 0) {
+  const auto judge_removed = [&] {
     Elements removed = *all;
     std::erase_if(removed.elements, [](const Element& e) { return e.removal == none; });
-    const Finding finding = judge(std::as_const(removed), ranks);
-    if (!finding.layout || removed.elements.size() == all->elements.size()) {
-      return conclude(items, ranks, engine, finding);
-    }
+    return judge(std::as_const(removed), ranks);
+  };
+  if (all->open_removals > 0) {
+    const Finding finding = judge_removed();
+    if (!finding.layout) return conclude(items, ranks, engine, finding);
   }
-  const Finding finding = judge(std::as_const(*all), ranks);
+  Finding finding = judge(std::as_const(*all), ranks);
   if (all->open_removals > 0 && !finding.core.empty()) return std::nullopt;
+  if (finding.lasting) {  // a core of removed elements is worth another look: no relaxed removal can have taken them
+    Finding other = judge_removed();
+    if (!other.layout) finding = std::move(other);
+  }
   return conclude(items, ranks, engine, finding);
 }
 

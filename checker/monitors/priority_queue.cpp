@@ -25,7 +25,7 @@ namespace faultline {
 
 namespace {
 
-constexpr std::uint32_t polls_every = 65'536;
+constexpr std::uint32_t polls_every = 1'000;
 
 // Gaps taken by elements, and the first, that is the greatest, element in each.
 class Occupancy {
@@ -76,8 +76,8 @@ class PriorityQueueMonitor {
     for (const Element& element : all_.elements) lives_.push_back(life_of(element, ranks_));
     descending_.resize(lives_.size());
     std::iota(descending_.begin(), descending_.end(), 0);
-    const bool integers = std::all_of(descending_.begin(), descending_.end(),
-                                      [&](std::uint32_t e) { return value(e).is_integer(); });
+    const bool integers =
+        std::all_of(descending_.begin(), descending_.end(), [&](std::uint32_t e) { return value(e).is_integer(); });
     if (!integers) {
       std::sort(descending_.begin(), descending_.end(),
                 [&](std::uint32_t a, std::uint32_t b) { return by_priority(value(a), value(b)) > 0; });
@@ -118,7 +118,8 @@ class PriorityQueueMonitor {
   // Elements that take all gaps of [from, to), with those that keep them there, and so on.
   [[nodiscard]] std::vector<std::uint32_t> in_the_way(Rank from, Rank to) const {
     std::vector<std::uint32_t> found;
-    std::vector<Rank> explained(lives_.size(), 0);  // by element: up to where it is known why it is there; 0: not found yet
+    std::vector<Rank> explained(lives_.size(),
+                                0);  // by element: up to where it is known why it is there; 0: not found yet
     std::vector<std::pair<Rank, Rank>> taken{{from, to}};
     while (!taken.empty()) {
       auto [gap, end] = taken.back();

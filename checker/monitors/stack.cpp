@@ -30,12 +30,13 @@ namespace faultline {
 
 namespace {
 
-constexpr std::uint32_t polls_every = 65'536;
+constexpr std::uint32_t polls_every = 1'000;
 
 // Numbers by index, of which those below a bound can be taken out of a range, each at the cost of O(log n).
 class LeastTree {
  public:
-  explicit LeastTree(const std::vector<Rank>& numbers) : width_(std::bit_ceil(numbers.size() + 1)), least_(2 * width_, gone) {
+  explicit LeastTree(const std::vector<Rank>& numbers)
+      : width_(std::bit_ceil(numbers.size() + 1)), least_(2 * width_, gone) {
     std::copy(numbers.begin(), numbers.end(), least_.begin() + static_cast<std::ptrdiff_t>(width_));
     for (std::size_t node = width_; --node > 0;) least_[node] = std::min(least_[2 * node], least_[2 * node + 1]);
   }

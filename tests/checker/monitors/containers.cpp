@@ -1,6 +1,8 @@
 #include "containers.hpp"
 
 #include <faultline/assert.hpp>
+#include <faultline/certificate.hpp>
+#include <faultline/checker.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -208,9 +210,8 @@ void expect_truth(const Kind& kind, const Items& items, Tally& tally) {
     return;
   }
   ASSERT_FALSE(found->core.empty());
-  ASSERT_EQ(truth(kind, cut_after(items, found->died_at)), VerdictKind::invalid)
-      << "up to " << found->died_at << "\n"
-      << to_text(items);
+  ASSERT_EQ(truth(kind, cut_after(items, found->died_at)), VerdictKind::invalid) << "up to " << found->died_at << "\n"
+                                                                                 << to_text(items);
   if (!lasting(kind, items, found->core)) {
     ASSERT_EQ(truth(kind, all_else_open(items, found->core)), VerdictKind::invalid) << to_text(items);
   }
@@ -265,8 +266,7 @@ class Simulation {
         client.inserts = rng_.chance(inside_.size() < recipe_.depth ? 0.6 : 0.4);
         client.vanishes = rng_.chance(client.inserts ? recipe_.info : recipe_.open_removals);
         client.value = client.inserts ? fresh() : Value();
-        client.operation =
-            history_.invoke(processes_[c], client.inserts ? kind_.insert : kind_.remove, client.value);
+        client.operation = history_.invoke(processes_[c], client.inserts ? kind_.insert : kind_.remove, client.value);
         return;
       case Running::Stage::asked:
         client.stage = Running::Stage::done;
@@ -294,12 +294,8 @@ class Simulation {
     return value;
   }
 
-  void alone_insert(const Value& value) {
-    history_.ok(history_.invoke(processes_[0], kind_.insert, value));
-  }
-  void alone_remove(const Value& value) {
-    history_.ok(history_.invoke(processes_[0], kind_.remove), value);
-  }
+  void alone_insert(const Value& value) { history_.ok(history_.invoke(processes_[0], kind_.insert, value)); }
+  void alone_remove(const Value& value) { history_.ok(history_.invoke(processes_[0], kind_.remove), value); }
   void empty() {
     while (!inside_.empty()) alone_remove(taken());
   }
@@ -325,6 +321,7 @@ class Simulation {
       return alone_insert(first);
     }
     if (recipe_.flaw != Flaw::full) empty();
+    if (recipe_.flaw == Flaw::lost) alone_remove({});
     alone_insert(first);
     if (recipe_.flaw == Flaw::lost || recipe_.flaw == Flaw::full) alone_remove({});
     if (recipe_.flaw == Flaw::lost) return;
@@ -360,6 +357,55 @@ Items items_of(const Kind& kind, const History& history) {
     FL_ASSERT(prepared.ok() && prepared.value().keys.size() == 1);
     return std::move(prepared.value().keys[0].items);
   });
+}
+
+namespace {
+
+struct Proved {
+  Verdict verdict;
+  Verification verification;
+};
+
+Proved prove(const Kind& kind, const History& history) {
+  const CheckOptions options{.certify = true};
+  auto verdict = check(history, kind.model, options);
+  FL_ASSERT(verdict.ok());
+  auto verification = verify(history, make_certificate(history, verdict.value(), options));
+  FL_ASSERT(verification.ok());
+  return {std::move(verdict).value(), std::move(verification).value()};
+}
+
+}  // namespace
+
+void expect_long_ones_valid(const Kind& kind) {
+  const Recipe recipes[] = {{.seed = 1},
+                            {.clients = 3, .seed = 2},
+                            {.clients = 50, .depth = 3, .seed = 3},
+                            {.clients = 100, .depth = 1'000, .info = 0.1, .seed = 4},
+                            {.operations = 100'000, .seed = 5}};
+  for (const Recipe& recipe : recipes) {
+    const Proved proved = prove(kind, by_construction(kind, recipe));
+    EXPECT_EQ(proved.verdict.kind, VerdictKind::valid) << "seed " << recipe.seed << " " << proved.verdict.reason;
+    EXPECT_EQ(proved.verdict.engine, kind.model) << "seed " << recipe.seed;
+    EXPECT_EQ(proved.verification.outcome, Verification::Outcome::confirmed) << proved.verification.reason;
+  }
+}
+
+void expect_planted_flaws_proved(const Kind& kind) {
+  constexpr std::size_t few = 10;
+  for (const Flaw flaw : {Flaw::order, Flaw::lost, Flaw::twice, Flaw::phantom, Flaw::early, Flaw::full}) {
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      const Proved proved = prove(kind, by_construction(kind, {.operations = 10'000, .seed = seed, .flaw = flaw}));
+      const std::string text = "flaw " + std::to_string(static_cast<int>(flaw)) + ", seed " + std::to_string(seed);
+      ASSERT_EQ(proved.verdict.kind, VerdictKind::invalid) << text;
+      EXPECT_EQ(proved.verdict.engine, kind.model) << text;
+      ASSERT_EQ(proved.verdict.anomalies.size(), 1U) << text;
+      const Anomaly& anomaly = proved.verdict.anomalies[0];
+      EXPECT_LE(anomaly.core.size() + anomaly.context.size(), few) << text << ": " << anomaly.sentence;
+      EXPECT_EQ(proved.verification.outcome, Verification::Outcome::confirmed)
+          << text << ": " << proved.verification.reason;
+    }
+  }
 }
 
 }  // namespace faultline::containers

@@ -55,14 +55,21 @@ struct Recipe {
 
 // Each operation takes effect on a container of the standard library at one moment between its invocation and its completion.
 //   order    an element that should come later is removed first, alone
-//   lost     an element that was inserted is never seen, though the container is found empty later
+//   lost     an element that was inserted is never seen, though the container is found empty before and after
 //   twice    an element is removed twice
 //   phantom  an element is removed that was never inserted
 //   early    an element is removed before its insertion begins
 //   full     the container is found empty, though an element is inside
 History by_construction(const Kind& kind, const Recipe& recipe);
 
-// As the engines get it. REQUIRES: one key.
+// As the engines get it; refers to the history. REQUIRES: one key.
 Items items_of(const Kind& kind, const History& history);
+Items items_of(const Kind& kind, History&& history) = delete;
+
+// Long histories with open insertions are valid, and their certificates verify.
+void expect_long_ones_valid(const Kind& kind);
+
+// With each flaw they are invalid; few operations prove it, and the verifier agrees.
+void expect_planted_flaws_proved(const Kind& kind);
 
 }  // namespace faultline::containers
