@@ -20,7 +20,7 @@ std::optional<Elements> Elements::of(const Items& items, std::string_view insert
     if (call.f == insert) continue;
     if (call.f != remove) return std::nullopt;
     if (!call.result_known) {
-      ++found.open_removals;
+      found.open_removals.push_back(i);
     } else if (call.output.is_null()) {
       found.empty_removals.push_back(i);
     } else {
@@ -76,7 +76,7 @@ std::vector<std::uint32_t> covering_chain(const std::vector<Life>& lives, std::v
 }
 
 Finding contradiction(const Elements& all, const std::vector<std::uint32_t>& some, std::uint32_t empty_removal) {
-  Finding finding{.core = {}, .layout = {}};
+  Finding finding{.core = {}, .elements = some, .layout = {}};
   if (empty_removal != none) finding.core.push_back(empty_removal);
   for (const std::uint32_t e : some) {
     const Element& element = all.elements[e];
@@ -127,6 +127,51 @@ std::optional<SearchResult> conclude(const Items& items, const Ranks& ranks, std
     return std::nullopt;
   }
   return result;
+}
+
+Takers::Takers(const Items& items, const Elements& all)
+    : items_(items),
+      guessed_(all),
+      used_(all.open_removals.size(), false),
+      attempts_(std::min(4 * used_.size(), 16 + 20'000'000 / items.size())) {}
+
+bool Takers::open(std::uint32_t element) const {
+  const std::uint32_t removal = guessed_.elements[element].removal;
+  return removal == none || items_[removal].completed == none;
+}
+
+std::uint32_t Takers::last_before(EventIndex event) const {
+  std::uint32_t last = none;
+  for (std::uint32_t r = 0; r < used_.size() && items_[guessed_.open_removals[r]].invoked < event; ++r) {
+    if (!used_[r]) last = r;
+  }
+  return last;
+}
+
+bool Takers::relieve(const Finding& finding) {
+  if (attempts_-- == 0) return false;
+  EventIndex until = 0;
+  for (const std::uint32_t i : finding.core) {
+    if (items_[i].completed != none) until = std::max(until, items_[i].completed);
+  }
+  std::uint32_t best = none, best_taker = none;
+  for (const std::uint32_t e : finding.elements) {
+    if (!open(e)) continue;
+    const std::uint32_t now = guessed_.elements[e].removal;
+    const std::uint32_t taker = last_before(now == none ? until : std::min(until, items_[now].invoked));
+    if (taker == none) continue;
+    if (best != none && guessed_.elements[e].insertion < guessed_.elements[best].insertion) continue;
+    best = e;
+    best_taker = taker;
+  }
+  if (best == none) return false;
+  const std::uint32_t before = guessed_.elements[best].removal;
+  for (std::uint32_t r = 0; r < used_.size(); ++r) {
+    if (guessed_.open_removals[r] == before) used_[r] = false;
+  }
+  used_[best_taker] = true;
+  guessed_.elements[best].removal = guessed_.open_removals[best_taker];
+  return true;
 }
 
 }  // namespace faultline

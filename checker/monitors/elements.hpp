@@ -8,7 +8,9 @@
 //   - Is there an order of the elements that are known to have been removed, and the others away? Taking an element out of a legal order,
 //     together with whatever removed it, leaves the order legal, so if there is none there was none before: invalid. Open removals cannot
 //     have taken these elements, for a value that is inserted once is removed once.
-// Between the two the monitor declines.
+// Between the two it guesses which of them took which element. While the elements that were not removed contradict the others, one of the
+// contradiction must have been taken, before the last of its operations completed; so one is given the last open removal that is early
+// enough. Once there is an order it is legal, however it was come by. A guess may be wrong, so when it leads nowhere the monitor declines.
 #pragma once
 
 #include <optional>
@@ -35,7 +37,7 @@ struct Life {
 struct Elements {
   std::vector<Element> elements;  // without those that never happened: open insertions whose value nobody saw
   std::vector<std::uint32_t> empty_removals;  // that found nothing
-  std::size_t open_removals = 0;
+  std::vector<std::uint32_t> open_removals;
   std::vector<std::uint32_t> core;  // a contradiction among one value's operations, if there is one
 
   // nullopt: a value is inserted twice, or is nil, or a function is neither.
@@ -54,10 +56,11 @@ std::vector<std::uint32_t> covering_chain(const std::vector<Life>& lives, std::v
 
 // What a monitor has found out about elements: one of the three, or nothing.
 struct Finding {
-  std::vector<std::uint32_t> core;  // items that contradict each other
-  bool lasting = false;             // the core holds an element that was never removed
-  std::optional<Layout> layout;     // a legal order
-  bool stopped = false;             // out of time
+  std::vector<std::uint32_t> core;      // items that contradict each other
+  std::vector<std::uint32_t> elements;  // of the core
+  bool lasting = false;                 // the core holds an element that was never removed
+  std::optional<Layout> layout;         // a legal order
+  bool stopped = false;                 // out of time
 };
 
 // These elements contradict each other, or that the removal found nothing.
@@ -68,6 +71,26 @@ std::optional<SearchResult> conclude(const Items& items, const Ranks& ranks, std
                                      const Finding& finding);
 
 // Judges by the bracket above. `Judge`: Finding(const Elements&, const Ranks&).
+// Guesses which open removal took which element, one contradiction after the other.
+class Takers {
+ public:
+  Takers(const Items& items, const Elements& all);
+
+  // Gives an element of the contradiction a taker, or an earlier one; false if it does not know how.
+  bool relieve(const Finding& finding);
+  [[nodiscard]] const Elements& elements() const { return guessed_; }
+
+ private:
+  [[nodiscard]] bool open(std::uint32_t element) const;
+  // The last free open removal invoked before the event; none: there is none.
+  [[nodiscard]] std::uint32_t last_before(EventIndex event) const;
+
+  const Items& items_;
+  Elements guessed_;
+  std::vector<bool> used_;  // by open removal
+  std::size_t attempts_;    // left; all together look at some ten million operations
+};
+
 template <class Judge>
 std::optional<SearchResult> bracketed(const Items& items, std::string_view insert, std::string_view remove,
                                       std::string_view engine, Judge&& judge) {
@@ -80,12 +103,17 @@ std::optional<SearchResult> bracketed(const Items& items, std::string_view inser
     std::erase_if(removed.elements, [](const Element& e) { return e.removal == none; });
     return judge(std::as_const(removed), ranks);
   };
-  if (all->open_removals > 0) {
+  if (!all->open_removals.empty()) {
     const Finding finding = judge_removed();
     if (!finding.layout) return conclude(items, ranks, engine, finding);
   }
   Finding finding = judge(std::as_const(*all), ranks);
-  if (all->open_removals > 0 && !finding.core.empty()) return std::nullopt;
+  if (!all->open_removals.empty() && !finding.core.empty()) {
+    for (Takers takers(items, *all); !finding.core.empty(); finding = judge(takers.elements(), ranks)) {
+      if (!takers.relieve(finding)) return std::nullopt;
+    }
+    return conclude(items, ranks, engine, finding);
+  }
   if (finding.lasting) {  // a core of removed elements is worth another look: no relaxed removal can have taken them
     Finding other = judge_removed();
     if (!other.layout) finding = std::move(other);

@@ -391,6 +391,16 @@ void expect_long_ones_valid(const Kind& kind) {
   }
 }
 
+void expect_open_removals_guessed(const Kind& kind) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const Recipe recipe{.operations = 2'000, .open_removals = 0.01, .seed = seed};
+    const Proved proved = prove(kind, by_construction(kind, recipe));
+    EXPECT_EQ(proved.verdict.kind, VerdictKind::valid) << "seed " << seed << " " << proved.verdict.reason;
+    EXPECT_EQ(proved.verdict.engine, kind.model) << "seed " << seed;
+    EXPECT_EQ(proved.verification.outcome, Verification::Outcome::confirmed) << proved.verification.reason;
+  }
+}
+
 void expect_planted_flaws_proved(const Kind& kind) {
   constexpr std::size_t few = 10;
   for (const Flaw flaw : {Flaw::order, Flaw::lost, Flaw::twice, Flaw::phantom, Flaw::early, Flaw::full}) {

@@ -69,6 +69,9 @@ Items items_of(const Kind& kind, History&& history) = delete;
 // Long histories with open insertions are valid, and their certificates verify.
 void expect_long_ones_valid(const Kind& kind);
 
+// The same with open removals, whose effect the monitor has to guess.
+void expect_open_removals_guessed(const Kind& kind);
+
 // With each flaw they are invalid; few operations prove it, and the verifier agrees.
 void expect_planted_flaws_proved(const Kind& kind);
 

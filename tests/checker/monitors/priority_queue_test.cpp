@@ -85,6 +85,8 @@ TEST(PriorityQueueMonitor, KeepsToItsTime) {
 
 TEST(PriorityQueueMonitor, LongHistoriesAreValidByConstruction) { expect_long_ones_valid(priority_queue); }
 
+TEST(PriorityQueueMonitor, GuessesWhatOpenRemovalsTook) { expect_open_removals_guessed(priority_queue); }
+
 TEST(PriorityQueueMonitor, PlantedViolationsAreFoundAndProved) { expect_planted_flaws_proved(priority_queue); }
 
 }  // namespace
