@@ -72,9 +72,9 @@ class PriorityQueueMonitor {
   const Value& value(std::uint32_t e) const { return items_[all_.elements[e].insertion].call.input; }
 
   void rank_elements() {
-    lives_.reserve(all_.elements.size());
-    for (const Element& element : all_.elements) lives_.push_back(life_of(element, ranks_));
-    descending_.resize(lives_.size());
+    intervals_.reserve(all_.elements.size());
+    for (const Element& element : all_.elements) intervals_.push_back(life_of(element, ranks_));
+    descending_.resize(intervals_.size());
     std::iota(descending_.begin(), descending_.end(), 0);
     const bool integers =
         std::all_of(descending_.begin(), descending_.end(), [&](std::uint32_t e) { return value(e).is_integer(); });
@@ -91,13 +91,15 @@ class PriorityQueueMonitor {
   }
 
   // The first gap an element's dequeue may take effect in, if nothing is in its way.
-  [[nodiscard]] Rank wished(std::uint32_t e) const { return std::max(lives_[e].insert_first, lives_[e].remove_first); }
+  [[nodiscard]] Rank wished(std::uint32_t e) const {
+    return std::max(intervals_[e].insert_first, intervals_[e].remove_first);
+  }
 
   bool place_dequeues() {
-    gaps_.resize(lives_.size());
+    gaps_.resize(intervals_.size());
     std::uint32_t steps = 0;
     for (const std::uint32_t e : descending_) {
-      const Life& life = lives_[e];
+      const Life& life = intervals_[e];
       gaps_[e] = occupancy_.free_from(wished(e));
       if (all_.elements[e].removal == none) gaps_[e] = ranks_.count;
       if (gaps_[e] >= life.remove_end) {
@@ -118,7 +120,7 @@ class PriorityQueueMonitor {
   // Elements that take all gaps of [from, to), with those that keep them there, and so on.
   [[nodiscard]] std::vector<std::uint32_t> in_the_way(Rank from, Rank to) const {
     std::vector<std::uint32_t> found;
-    std::vector<Rank> explained(lives_.size(),
+    std::vector<Rank> explained(intervals_.size(),
                                 0);  // by element: up to where it is known why it is there; 0: not found yet
     std::vector<std::pair<Rank, Rank>> taken{{from, to}};
     while (!taken.empty()) {
@@ -129,7 +131,8 @@ class PriorityQueueMonitor {
         FL_ASSERT(e != none);
         if (explained[e] == 0) {
           found.push_back(e);
-          explained[e] = lives_[e].remove_first < lives_[e].insert_end ? lives_[e].insert_end : lives_[e].remove_first;
+          explained[e] = intervals_[e].remove_first < intervals_[e].insert_end ? intervals_[e].insert_end
+                                                                               : intervals_[e].remove_first;
         }
         gap = std::min(gaps_[e], end);
         if (gap <= explained[e]) continue;
@@ -142,7 +145,7 @@ class PriorityQueueMonitor {
 
   void lay_out(std::vector<std::pair<Rank, std::uint32_t>>& empties) {
     Layout& layout = finding_.layout.emplace(items_.size());
-    const auto stays = [&](std::uint32_t e) { return lives_[e].insert_end <= gaps_[e]; };
+    const auto stays = [&](std::uint32_t e) { return intervals_[e].insert_end <= gaps_[e]; };
     for (const std::uint32_t e : descending_) {
       if (stays(e) && all_.elements[e].removal != none) layout.put(all_.elements[e].removal, gaps_[e]);
     }
@@ -153,7 +156,7 @@ class PriorityQueueMonitor {
     }
     for (const auto& [gap, item] : empties) layout.put(item, gap);
     for (const std::uint32_t e : descending_) {
-      if (stays(e)) layout.put(all_.elements[e].insertion, lives_[e].insert_end - 1);
+      if (stays(e)) layout.put(all_.elements[e].insertion, intervals_[e].insert_end - 1);
     }
   }
 
@@ -161,7 +164,7 @@ class PriorityQueueMonitor {
   const Elements& all_;
   const Ranks& ranks_;
   const Budget& budget_;
-  std::vector<Life> lives_;                // by element
+  std::vector<Life> intervals_;            // by element
   std::vector<std::uint32_t> descending_;  // elements, the greatest first
   std::vector<Rank> gaps_;                 // by element: of its dequeue; the number of gaps if there is none
   Occupancy occupancy_;

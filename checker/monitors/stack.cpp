@@ -166,14 +166,14 @@ class StackMonitor {
     for (const std::uint32_t e : pushed_at) {
       if (e == none) continue;
       elements_.push_back(e);
-      lives_.push_back(life_of(all_.elements[e], ranks_));
+      intervals_.push_back(life_of(all_.elements[e], ranks_));
     }
   }
 
   // How many are surely inside, by gap.
   void count_cover() {
     cover_.assign(ranks_.count + 1, 0);
-    for (const Life& life : lives_) {
+    for (const Life& life : intervals_) {
       ++cover_[life.insert_end];
       --cover_[life.remove_first];
     }
@@ -195,14 +195,14 @@ class StackMonitor {
   }
 
   [[nodiscard]] std::vector<std::uint32_t> everyone() const {
-    std::vector<std::uint32_t> some(lives_.size());
+    std::vector<std::uint32_t> some(intervals_.size());
     for (std::uint32_t e = 0; e < some.size(); ++e) some[e] = e;
     return some;
   }
 
   // Elements of `some` that cover [from, to) contradict each other, or the pop that found nothing.
   void die(Rank from, Rank to, std::vector<std::uint32_t> some, std::uint32_t empty_pop) {
-    std::vector<std::uint32_t> chain = covering_chain(lives_, std::move(some), from, to);
+    std::vector<std::uint32_t> chain = covering_chain(intervals_, std::move(some), from, to);
     FL_ASSERT(!chain.empty());
     for (std::uint32_t& e : chain) e = elements_[e];
     finding_ = contradiction(all_, chain, empty_pop);
@@ -211,10 +211,10 @@ class StackMonitor {
   // Stretches: the gaps between two ends of intervals, where the cover does not change. The last one begins at the end of the history.
   void find_stretches() {
     std::vector<std::uint32_t> stretch_at(ranks_.count + 1, none);
-    for (const Life& life : lives_) stretch_at[life.insert_end] = stretch_at[life.remove_first] = 0;
+    for (const Life& life : intervals_) stretch_at[life.insert_end] = stretch_at[life.remove_first] = 0;
     std::uint32_t before = 0;
     std::vector<bool> push_ends(ranks_.count + 1, false);
-    for (const Life& life : lives_) push_ends[life.insert_end] = true;
+    for (const Life& life : intervals_) push_ends[life.insert_end] = true;
     for (Rank rank = 0; rank <= ranks_.count; ++rank) {
       if (stretch_at[rank] == none) continue;
       stretch_at[rank] = static_cast<std::uint32_t>(starts_.size());
@@ -222,20 +222,20 @@ class StackMonitor {
       first_element_.push_back(before);
       before += push_ends[rank];
     }
-    for (const Life& life : lives_) spans_.emplace_back(stretch_at[life.insert_end], stretch_at[life.remove_first]);
+    for (const Life& life : intervals_) spans_.emplace_back(stretch_at[life.insert_end], stretch_at[life.remove_first]);
   }
 
   bool peel() {
     std::vector<std::int32_t> counts;
     for (const Rank start : starts_) counts.push_back(cover_[start]);
     std::vector<Rank> pushes, pops;  // the latter from the end, so that late ones are small
-    for (const Life& life : lives_) {
+    for (const Life& life : intervals_) {
       pushes.push_back(life.insert_first);
       pops.push_back(never_returns - life.remove_end);
     }
     CoverTree cover(counts);
     LeastTree early_pushes(pushes), late_pops(pops);
-    halves_.assign(lives_.size(), 0);
+    halves_.assign(intervals_.size(), 0);
     split(cover, 0, static_cast<std::uint32_t>(starts_.size()));
     for (std::uint32_t steps = 0; !tasks_.empty(); ++steps) {
       const Task task = tasks_.back();
@@ -315,7 +315,7 @@ class StackMonitor {
   const Budget& budget_;
   // Elements that are surely inside for a while, by the end of their pushes; from here on they are numbered so.
   std::vector<std::uint32_t> elements_;  // what they are in all_
-  std::vector<Life> lives_;
+  std::vector<Life> intervals_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> spans_;  // stretches
   std::vector<std::uint8_t> halves_;                            // whether push or pop may be outermost, counted
   std::vector<std::int32_t> cover_;                             // by gap

@@ -146,7 +146,8 @@ TEST(Models, StackReturnsTheNewestOrNil) {
   EXPECT_EQ(after(Stack{}, {did("pop"), did("push", 1), did("push", 2), did("push", 3), did("pop", {}, 3)}), "[2 1]");
   EXPECT_EQ(after(Stack{}, {did("push", 1), did("push", 2), did("pop", {}, 1)}),
             "refused pop: returned 1, but 2 is on top of the stack [2 1]");
-  EXPECT_EQ(after(Stack{}, {did("push", 1), did("pop")}), "refused pop: found nothing, but the stack is [1], top first");
+  EXPECT_EQ(after(Stack{}, {did("push", 1), did("pop")}),
+            "refused pop: found nothing, but the stack is [1], top first");
   EXPECT_EQ(after(Stack{}, {did("pop", {}, 1)}), "refused pop: returned 1, but the stack is empty");
   EXPECT_EQ(after(Stack{}, {did("push", 1), did("push", 2), open("pop"), did("pop", {}, 1), open("pop")}), "[]");
 }
