@@ -12,6 +12,7 @@
 #include "checker/monitors/monitor.hpp"
 #include "checker/prepare.hpp"
 #include "checker/proof/brute_force.hpp"
+#include "checker/search/generic.hpp"
 
 namespace faultline::containers {
 
@@ -399,6 +400,47 @@ void expect_open_removals_guessed(const Kind& kind) {
     EXPECT_EQ(proved.verdict.engine, kind.model) << "seed " << seed;
     EXPECT_EQ(proved.verification.outcome, Verification::Outcome::confirmed) << proved.verification.reason;
   }
+}
+
+namespace {
+
+// Swaps the results of two removals that follow each other closely.
+void swap_results(const Kind& kind, Items& items, Rng& rng) {
+  std::vector<std::uint32_t> removals;
+  for (std::uint32_t i = 0; i < items.size(); ++i) {
+    if (items[i].call.f == kind.remove && items[i].call.result_known) removals.push_back(i);
+  }
+  const std::size_t first = rng.below(removals.size() - 3);
+  std::swap(items[removals[first]].call.output, items[removals[first + 1 + rng.below(3)]].call.output);
+}
+
+}  // namespace
+
+void expect_what_the_search_finds(const Kind& kind) {
+  Tally tally;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    const double open_removals = seed % 3 == 0 ? 0.03 : 0;
+    const History history = by_construction(
+        kind,
+        {.operations = 100, .clients = 4, .depth = 4, .info = 0.05, .open_removals = open_removals, .seed = seed});
+    Items items = items_of(kind, history);
+    Rng rng(seed);
+    if (seed % 2 == 0) swap_results(kind, items, rng);
+    const auto found = kind.monitor(items, {});
+    if (!found) {
+      ++tally.declined;
+      continue;
+    }
+    const VerdictKind searched = with(kind, [&](const auto& model) { return search_generic(items, model, {}).kind; });
+    ASSERT_EQ(found->kind, searched) << "seed " << seed;
+    ++(searched == VerdictKind::valid ? tally.valid : tally.invalid);
+    if (searched == VerdictKind::valid) {
+      ASSERT_TRUE(proves(kind, items, found->order)) << "seed " << seed;
+    }
+  }
+  EXPECT_GT(tally.valid, tally.invalid / 4);
+  EXPECT_GT(tally.invalid, tally.valid / 4);
+  EXPECT_LT(tally.declined, tally.valid / 4);
 }
 
 void expect_planted_flaws_proved(const Kind& kind) {

@@ -72,6 +72,9 @@ void expect_long_ones_valid(const Kind& kind);
 // The same with open removals, whose effect the monitor has to guess.
 void expect_open_removals_guessed(const Kind& kind);
 
+// Of a hundred operations, two results swapped in every other history: the general search finds the same.
+void expect_what_the_search_finds(const Kind& kind);
+
 // With each flaw they are invalid; few operations prove it, and the verifier agrees.
 void expect_planted_flaws_proved(const Kind& kind);
 

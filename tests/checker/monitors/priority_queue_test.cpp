@@ -83,6 +83,8 @@ TEST(PriorityQueueMonitor, KeepsToItsTime) {
   EXPECT_EQ(found->reason, "time limit");
 }
 
+TEST(PriorityQueueMonitor, FindsWhatTheGeneralSearchFinds) { expect_what_the_search_finds(priority_queue); }
+
 TEST(PriorityQueueMonitor, LongHistoriesAreValidByConstruction) { expect_long_ones_valid(priority_queue); }
 
 TEST(PriorityQueueMonitor, GuessesWhatOpenRemovalsTook) { expect_open_removals_guessed(priority_queue); }

@@ -100,6 +100,8 @@ TEST(StackMonitor, KeepsToItsTime) {
   EXPECT_EQ(found->reason, "time limit");
 }
 
+TEST(StackMonitor, FindsWhatTheGeneralSearchFinds) { expect_what_the_search_finds(stack); }
+
 TEST(StackMonitor, LongHistoriesAreValidByConstruction) { expect_long_ones_valid(stack); }
 
 TEST(StackMonitor, GuessesWhatOpenRemovalsTook) { expect_open_removals_guessed(stack); }
