@@ -38,6 +38,8 @@ std::optional<SearchResult> monitor(const M& model, const Items& items, const Bu
   if constexpr (std::is_same_v<M, FifoQueue>) return monitor_queue(items, QueueKind::fifo, budget);
   if constexpr (std::is_same_v<M, UnorderedQueue>) return monitor_queue(items, QueueKind::unordered, budget);
   if constexpr (std::is_same_v<M, Set>) return monitor_set(items, budget);
+  if constexpr (std::is_same_v<M, Stack>) return monitor_stack(items, budget);
+  if constexpr (std::is_same_v<M, PriorityQueue>) return monitor_priority_queue(items, budget);
   return std::nullopt;
 }
 

@@ -78,10 +78,14 @@ constexpr std::array queue_functions{
     changing("enqueue", Argument::invoked, Shape::anything),
     FunctionSpec{.f = "dequeue", .returns = true},
 };
+constexpr std::array stack_functions{
+    changing("push", Argument::invoked, Shape::anything),
+    FunctionSpec{.f = "pop", .returns = true},
+};
 
-constexpr std::array<std::string_view, 8> names{Register::name,  CasRegister::name,   Kv::name,
-                                                Mutex::name,     Set::name,           Counter::name,
-                                                FifoQueue::name, UnorderedQueue::name};
+constexpr std::array<std::string_view, 10> names{
+    Register::name,  CasRegister::name,    Kv::name,    Mutex::name,        Set::name, Counter::name,
+    FifoQueue::name, UnorderedQueue::name, Stack::name, PriorityQueue::name};
 
 // What a counter's call adds.
 std::uint64_t amount(const Call& call) {
@@ -157,6 +161,8 @@ std::span<const FunctionSpec> Set::functions() { return set_functions; }
 std::span<const FunctionSpec> Counter::functions() { return counter_functions; }
 std::span<const FunctionSpec> FifoQueue::functions() { return queue_functions; }
 std::span<const FunctionSpec> UnorderedQueue::functions() { return queue_functions; }
+std::span<const FunctionSpec> Stack::functions() { return stack_functions; }
+std::span<const FunctionSpec> PriorityQueue::functions() { return queue_functions; }
 
 bool Register::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 bool CasRegister::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
@@ -166,6 +172,8 @@ bool Set::accepts(std::string_view f) { return find_function(functions(), f) != 
 bool Counter::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 bool FifoQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 bool UnorderedQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool Stack::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool PriorityQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 
 // --- registers ---------------------------------------------------------------------------------------------
 
@@ -363,6 +371,62 @@ std::string UnorderedQueue::explain(const State& state, const Call& call) const 
   return fmt::format("returned {}, but the queue is {}", shown(call.output), describe(state));
 }
 
+// --- stack and priority queue ------------------------------------------------------------------------------
+
+std::optional<Pile> Stack::step(const State& state, const Call& call) const {
+  if (call.f == "push") return state.pushed(call.input);
+  const bool empty = state.size() == 0;
+  if (call.result_known && call.output != (empty ? Value() : state.top())) return std::nullopt;
+  return empty ? state : state.popped();
+}
+
+bool Stack::observer(const Call& call) const { return call.f == "pop" && call.result_known && call.output.is_null(); }
+std::size_t Stack::weight(const State& state) const { return state.weight(); }
+bool Stack::commute(const Call& a, const Call& b) const { return observer(a) && observer(b); }
+std::string Stack::describe(const State& state) const { return shown(state.items(), '[', ']'); }
+
+std::string Stack::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  if (state.size() == 0) return fmt::format("returned {}, but the stack is empty", shown(call.output));
+  if (call.output.is_null()) return fmt::format("found nothing, but the stack is {}, top first", describe(state));
+  return fmt::format("returned {}, but {} is on top of the stack {}", shown(call.output), shown(state.top()),
+                     describe(state));
+}
+
+std::optional<Ranking> PriorityQueue::step(const State& state, const Call& call) const {
+  if (call.f == "enqueue") return state.with(call.input);
+  const bool empty = state.size() == 0;
+  if (call.result_known && call.output != (empty ? Value() : state.greatest())) return std::nullopt;
+  return empty ? state : state.without(state.greatest());
+}
+
+bool PriorityQueue::observer(const Call& call) const {
+  return call.f == "dequeue" && call.result_known && call.output.is_null();
+}
+std::size_t PriorityQueue::weight(const State& state) const { return state.weight(); }
+
+// An element that goes in does not hide a greater one that comes out.
+bool PriorityQueue::commute(const Call& a, const Call& b) const {
+  if (a.f == b.f) return a.f == "enqueue" || (observer(a) && observer(b));
+  const Call& in = a.f == "enqueue" ? a : b;
+  const Call& out = a.f == "enqueue" ? b : a;
+  return out.result_known && !out.output.is_null() && by_priority(in.input, out.output) < 0;
+}
+
+std::string PriorityQueue::describe(const State& state) const {
+  std::vector<Value> greatest_first = state.sorted();
+  std::reverse(greatest_first.begin(), greatest_first.end());
+  return shown(greatest_first, '{', '}');
+}
+
+std::string PriorityQueue::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  if (state.size() == 0) return fmt::format("returned {}, but the queue is empty", shown(call.output));
+  if (call.output.is_null()) return fmt::format("found nothing, but the queue is {}", describe(state));
+  return fmt::format("returned {}, but {} is the greatest of {}", shown(call.output), shown(state.greatest()),
+                     describe(state));
+}
+
 // --- the catalogue -----------------------------------------------------------------------------------------
 
 namespace {
@@ -406,7 +470,8 @@ Result<AnyModel> make_model(std::string_view name, const ModelOptions& options) 
     if (initial.is_null()) return AnyModel(Counter{});
     return initial.is_integer() ? AnyModel(Counter{initial.as_integer()}) : wrong("an integer");
   }
-  const bool holds_elements = name == Set::name || name == FifoQueue::name || name == UnorderedQueue::name;
+  const bool holds_elements = name == Set::name || name == FifoQueue::name || name == UnorderedQueue::name ||
+                              name == Stack::name || name == PriorityQueue::name;
   if (!holds_elements) {
     const std::string_view guess = nearest(name, names);
     return Error::bad_input(
@@ -417,6 +482,16 @@ Result<AnyModel> make_model(std::string_view name, const ModelOptions& options) 
   const std::span<const Value> elements = initial.is_null() ? std::span<const Value>() : elements_of(initial);
   if (name == Set::name) return AnyModel(Set{bag_of(elements, true)});
   if (name == UnorderedQueue::name) return AnyModel(UnorderedQueue{bag_of(elements, false)});
+  if (name == Stack::name) {
+    Pile pile;
+    for (const Value& element : elements) pile = pile.pushed(element);
+    return AnyModel(Stack{pile});
+  }
+  if (name == PriorityQueue::name) {
+    Ranking ranking;
+    for (const Value& element : elements) ranking = ranking.with(element);
+    return AnyModel(PriorityQueue{ranking});
+  }
   Line line;
   for (const Value& element : elements) line = line.pushed(element);
   return AnyModel(FifoQueue{line});

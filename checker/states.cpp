@@ -8,11 +8,34 @@
 
 namespace faultline {
 
-// --- Bag ---------------------------------------------------------------------------------------------------
+// --- Bag and Ranking ---------------------------------------------------------------------------------------
 
-struct Bag::Node {
+namespace {
+
+std::strong_ordering compare(std::int64_t integer, double real) {
+  constexpr double limit = 0x1p63;
+  if (real != real || real >= limit) return std::strong_ordering::less;
+  if (real < -limit) return std::strong_ordering::greater;
+  const auto whole = static_cast<std::int64_t>(real);
+  if (integer != whole) return integer <=> whole;
+  const double rest = real - static_cast<double>(whole);
+  return rest < 0 ? std::strong_ordering::greater : std::strong_ordering::less;
+}
+
+}  // namespace
+
+std::strong_ordering by_priority(const Value& a, const Value& b) {
+  if (a.is_integer() && b.is_real()) return compare(a.as_integer(), b.as_real());
+  if (a.is_real() && b.is_integer()) return 0 <=> compare(b.as_integer(), a.as_real());
+  if (!a.is_list() || !b.is_list()) return a <=> b;
+  const auto x = a.as_list(), y = b.as_list();
+  return std::lexicographical_compare_three_way(x.begin(), x.end(), y.begin(), y.end(), by_priority);
+}
+
+template <class Sorted>
+struct Treap<Sorted>::Node {
   Value value;
-  std::uint64_t hash = 0;  // of the value; with the value itself the search order
+  std::uint64_t hash = 0;  // of the value
   std::size_t count = 1;
   std::size_t size = 1;   // of the whole tree, with repetitions
   std::uint64_t sum = 0;  // of the whole tree: the hash of the content
@@ -20,6 +43,7 @@ struct Bag::Node {
 
   // The search order.
   [[nodiscard]] std::strong_ordering order(const Node& other) const {
+    if constexpr (std::same_as<Sorted, SortedByPriority>) return by_priority(value, other.value);
     const auto by_hash = hash <=> other.hash;
     return by_hash != 0 ? by_hash : value <=> other.value;
   }
@@ -31,11 +55,13 @@ struct Bag::Node {
   }
 };
 
-struct Bag::Halves {
+template <class Sorted>
+struct Treap<Sorted>::Halves {
   Tree left, right;
 };
 
-Bag::Tree Bag::make(const Node& model, Tree left, Tree right) {
+template <class Sorted>
+auto Treap<Sorted>::make(const Node& model, Tree left, Tree right) -> Tree {
   Node node{.value = model.value, .hash = model.hash, .count = model.count};
   node.size = node.count + (left ? left->size : 0) + (right ? right->size : 0);
   node.sum = mix64(node.hash + 0x9e3779b97f4a7c15ULL) * node.count + (left ? left->sum : 0) + (right ? right->sum : 0);
@@ -44,7 +70,8 @@ Bag::Tree Bag::make(const Node& model, Tree left, Tree right) {
   return std::make_shared<const Node>(std::move(node));
 }
 
-Bag::Halves Bag::split(const Tree& tree, const Node& key) {
+template <class Sorted>
+auto Treap<Sorted>::split(const Tree& tree, const Node& key) -> Halves {
   if (!tree) return {};
   if (tree->order(key) < 0) {
     Halves halves = split(tree->right, key);
@@ -54,7 +81,8 @@ Bag::Halves Bag::split(const Tree& tree, const Node& key) {
   return {std::move(halves.left), make(*tree, std::move(halves.right), tree->right)};
 }
 
-Bag::Tree Bag::merge(const Tree& left, const Tree& right) {
+template <class Sorted>
+auto Treap<Sorted>::merge(const Tree& left, const Tree& right) -> Tree {
   if (!left) return right;
   if (!right) return left;
   if (left->above(*right)) return make(*left, left->left, merge(left->right, right));
@@ -62,7 +90,8 @@ Bag::Tree Bag::merge(const Tree& left, const Tree& right) {
 }
 
 // A value that is there already is met before any node it would belong above, since the heap order is total.
-Bag::Tree Bag::insert(const Tree& tree, const Node& fresh) {
+template <class Sorted>
+auto Treap<Sorted>::insert(const Tree& tree, const Node& fresh) -> Tree {
   if (!tree) return make(fresh, nullptr, nullptr);
   const auto order = fresh.order(*tree);
   if (order == 0) {
@@ -77,7 +106,8 @@ Bag::Tree Bag::insert(const Tree& tree, const Node& fresh) {
   return make(*tree, tree->left, insert(tree->right, fresh));
 }
 
-Bag::Tree Bag::erase(const Tree& tree, const Node& key) {
+template <class Sorted>
+auto Treap<Sorted>::erase(const Tree& tree, const Node& key) -> Tree {
   FL_ASSERT(tree != nullptr);
   const auto order = key.order(*tree);
   if (order < 0) return make(*tree, erase(tree->left, key), tree->right);
@@ -87,16 +117,21 @@ Bag::Tree Bag::erase(const Tree& tree, const Node& key) {
   return make(less, tree->left, tree->right);
 }
 
-bool Bag::equal(const Node* a, const Node* b) {
+template <class Sorted>
+bool Treap<Sorted>::equal(const Node* a, const Node* b) {
   if (a == b) return true;
   if (a == nullptr || b == nullptr) return false;
   return a->size == b->size && a->sum == b->sum && a->count == b->count && a->value == b->value &&
          equal(a->left.get(), b->left.get()) && equal(a->right.get(), b->right.get());
 }
 
-std::size_t Bag::size() const { return root_ ? root_->size : 0; }
+template <class Sorted>
+std::size_t Treap<Sorted>::size() const {
+  return root_ ? root_->size : 0;
+}
 
-std::size_t Bag::count(const Value& value) const {
+template <class Sorted>
+std::size_t Treap<Sorted>::count(const Value& value) const {
   const Node key{.value = value, .hash = value.hash()};
   const Node* node = root_.get();
   while (node != nullptr) {
@@ -107,20 +142,31 @@ std::size_t Bag::count(const Value& value) const {
   return 0;
 }
 
-Bag Bag::with(const Value& value) const { return Bag(insert(root_, Node{.value = value, .hash = value.hash()})); }
+template <class Sorted>
+auto Treap<Sorted>::with(const Value& value) const -> Treap {
+  return Treap(insert(root_, Node{.value = value, .hash = value.hash()}));
+}
 
-Bag Bag::without(const Value& value) const { return Bag(erase(root_, Node{.value = value, .hash = value.hash()})); }
+template <class Sorted>
+auto Treap<Sorted>::without(const Value& value) const -> Treap {
+  return Treap(erase(root_, Node{.value = value, .hash = value.hash()}));
+}
 
-std::uint64_t Bag::hash() const { return root_ ? mix64(root_->sum + root_->size) : 0; }
+template <class Sorted>
+std::uint64_t Treap<Sorted>::hash() const {
+  return root_ ? mix64(root_->sum + root_->size) : 0;
+}
 
 // A change copies the path from the root, on average 1.4 log2(n) nodes; counts are kept beside each value and the
 // allocator.
-std::size_t Bag::weight() const {
+template <class Sorted>
+std::size_t Treap<Sorted>::weight() const {
   constexpr std::size_t node = sizeof(Node) + 32;
   return node * (2 + static_cast<std::size_t>(std::bit_width(size())) * 3 / 2);
 }
 
-std::vector<Value> Bag::sorted() const {
+template <class Sorted>
+std::vector<Value> Treap<Sorted>::sorted() const {
   std::vector<Value> values;
   values.reserve(size());
   std::vector<const Node*> open;
@@ -135,9 +181,20 @@ std::vector<Value> Bag::sorted() const {
       node = node->left.get();
     }
   }
-  std::sort(values.begin(), values.end());
+  if constexpr (std::same_as<Sorted, SortedByHash>) std::sort(values.begin(), values.end());
   return values;
 }
+
+template <class Sorted>
+const Value& Treap<Sorted>::greatest() const requires std::same_as<Sorted, SortedByPriority> {
+  FL_ASSERT(root_ != nullptr);
+  const Node* node = root_.get();
+  while (node->right) node = node->right.get();
+  return node->value;
+}
+
+template class Treap<SortedByHash>;
+template class Treap<SortedByPriority>;
 
 // --- Line --------------------------------------------------------------------------------------------------
 
@@ -319,6 +376,71 @@ bool operator==(const Text& a, const Text& b) {
     }
     x = x->before.get();
     y = y->before.get();
+  }
+  return true;
+}
+
+// --- Pile --------------------------------------------------------------------------------------------------
+
+struct Pile::Link {
+  Value value;
+  mutable std::shared_ptr<const Link> below;
+  std::size_t size;    // down to the bottom
+  std::uint64_t hash;  // likewise
+
+  Link(Value v, std::shared_ptr<const Link> b)
+      : value(std::move(v)),
+        below(std::move(b)),
+        size(below ? below->size + 1 : 1),
+        hash((below ? below->hash : 0) * base + mix64(value.hash())) {}
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  ~Link() {
+    release_chain(std::move(below), [](const Link& link) -> std::shared_ptr<const Link>& { return link.below; });
+  }
+};
+
+std::size_t Pile::size() const { return top_ ? top_->size : 0; }
+
+const Value& Pile::top() const {
+  FL_ASSERT(top_ != nullptr);
+  return top_->value;
+}
+
+Pile Pile::pushed(const Value& value) const {
+  Pile pile;
+  pile.top_ = std::make_shared<const Link>(value, top_);
+  return pile;
+}
+
+Pile Pile::popped() const {
+  FL_ASSERT(top_ != nullptr);
+  Pile pile;
+  pile.top_ = top_->below;
+  return pile;
+}
+
+std::uint64_t Pile::hash() const { return top_ ? mix64(top_->hash + top_->size) : 0; }
+
+std::size_t Pile::weight() const { return sizeof(Link) + 32; }
+
+void Pile::for_each(const std::function<void(const Value&)>& visit) const {
+  for (const Link* link = top_.get(); link != nullptr; link = link->below.get()) visit(link->value);
+}
+
+std::vector<Value> Pile::items() const {
+  std::vector<Value> items;
+  items.reserve(size());
+  for_each([&](const Value& value) { items.push_back(value); });
+  return items;
+}
+
+bool operator==(const Pile& a, const Pile& b) {
+  if (a.size() != b.size() || a.hash() != b.hash()) return false;
+  const Pile::Link* x = a.top_.get();
+  const Pile::Link* y = b.top_.get();
+  for (; x != y; x = x->below.get(), y = y->below.get()) {
+    if (x->value != y->value) return false;
   }
   return true;
 }

@@ -105,7 +105,8 @@ Result<std::string> choose_model(const History& history) {
       reads_lists = reads_lists || read.is_list() || read.is_tagged();
     }
   }
-  for (const std::string_view name : {"register", "cas-register", "kv", "mutex", "set", "counter", "fifo-queue"}) {
+  for (const std::string_view name :
+       {"register", "cas-register", "kv", "mutex", "set", "counter", "fifo-queue", "stack"}) {
     if (name == "set" && !reads_lists && functions == std::vector<std::string>{"add", "read"}) continue;
     const auto model = make_model(name);
     const bool knows_all =

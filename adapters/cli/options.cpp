@@ -18,8 +18,8 @@ using enum OptionKind;
 
 std::vector<OptionSpec> check_options() {
   return {
-      {"model", text, "MODEL", "auto", "register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue",
-       ""},
+      {"model", text, "MODEL", "auto",
+       "register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue, stack, priority-queue", ""},
       {"format", choice, "FORMAT", "auto", "how the history is written",
        "auto|jsonl|jepsen-edn|jepsen-log|jepsen-tsv|kv-log"},
       {"independent", flag, "", "", "every client value is [key value]: judge each key alone", ""},

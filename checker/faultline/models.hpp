@@ -9,9 +9,12 @@
 //   counter          add n · inc [n] · dec [n], 1 if n is nil · read → n; 64 bits, wrapping around
 //   fifo-queue       enqueue v · dequeue → the oldest, or nil if there is none
 //   unordered-queue  enqueue v · dequeue → any one that is there, or nil if there is none
+//   stack            push v · pop → the newest, or nil if there is none
+//   priority-queue   enqueue v · dequeue → the greatest, or nil if there is none; the value is its own priority:
+//                    numbers by size, lists element by element, so [priority name] will do (states.hpp: by_priority)
 //
-// The result of an operation that only changes something (write, put, append, add, inc, dec, enqueue, acquire, release)
-// is not looked at. An open operation has whatever result the object would have given: step never refuses an open read,
+// The result of an operation that only changes something (write, put, append, add, inc, dec, enqueue, push, acquire,
+// release) is not looked at. An open operation has whatever result the object would have given: step never refuses an open read,
 // dequeue or get; an open cas whose `from` is not the value changes nothing.
 //
 // All are immutable and may be used by many threads at once. States are described in states.hpp.
@@ -216,11 +219,50 @@ struct UnorderedQueue {
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };
 
-using AnyModel = std::variant<Register, CasRegister, Kv, Mutex, Set, Counter, FifoQueue, UnorderedQueue>;
+struct Stack {
+  static constexpr std::string_view name = "stack";
+  using State = Pile;
+
+  Pile initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;  // a pop that found nothing
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+struct PriorityQueue {
+  static constexpr std::string_view name = "priority-queue";
+  using State = Ranking;
+
+  Ranking initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;  // a dequeue that found nothing
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+using AnyModel =
+    std::variant<Register, CasRegister, Kv, Mutex, Set, Counter, FifoQueue, UnorderedQueue, Stack, PriorityQueue>;
 
 struct ModelOptions {
   // The state before the first operation: any value for a register, a string for kv, an integer for a counter, a
-  // boolean for a mutex (held), a list for sets and queues. Null is each model's own beginning: nil, "", 0, free,
+  // boolean for a mutex (held), a list for sets, queues and stacks (top last). Null is each model's own beginning: nil, "", 0, free,
   // empty.
   Value initial;
 };

@@ -11,6 +11,10 @@ std::span<const Value> elements(const Value& value) {
   return value.is_tagged() ? value.tagged_value().as_list() : value.as_list();
 }
 
+bool is_container(std::string_view model) {
+  return model == "fifo-queue" || model == "unordered-queue" || model == "stack" || model == "priority-queue";
+}
+
 std::size_t occurrences(std::string_view text, std::string_view part) {
   std::size_t count = 0;
   for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) ++count;
@@ -22,21 +26,20 @@ std::size_t occurrences(std::string_view text, std::string_view part) {
 Bystanders::Bystanders(std::string_view model, const Value& initial, std::span<const Call> core,
                        std::span<const Call> relaxed)
     : model_(model), core_size_(core.size()) {
-  const bool queue = model == "fifo-queue" || model == "unordered-queue";
-  if (queue && !initial.is_null()) enqueued_ = elements(initial).size();
+  if (is_container(model) && !initial.is_null()) enqueued_ = elements(initial).size();
   for (const Call& call : core) note_core(call);
   if (model == "cas-register") follow(relaxed);
 }
 
 void Bystanders::note_core(const Call& call) {
-  if (call.f == "enqueue") ++enqueued_;
+  if (call.f == "enqueue" || call.f == "push") ++enqueued_;
   if (call.f == "cas") {
     failed_cas_ += call.failed ? 1 : 0;
     wanted_.insert(call.input.as_list()[0]);
   }
   if (call.f == "contains" && call.result_known && call.output == Value(true)) wanted_.insert(call.input);
   if (!call.result_known) return;
-  if (call.f == "dequeue") ++dequeued_[call.output];
+  if (call.f == "dequeue" || call.f == "pop") ++dequeued_[call.output];
   if (call.f == "get") results_.emplace_back(call.output.is_null() ? std::string_view() : call.output.as_text());
   if (call.f != "read") return;
   if (model_ == "set") {
@@ -78,8 +81,8 @@ std::size_t Bystanders::uses(const Call& call) const {
     if (!nobody_looks_for(left_behind)) return core_size_;
     return call.f == "write" || failed_cas_ == 0 ? failed_cas_ : core_size_;
   }
-  if (model_ == "fifo-queue" || model_ == "unordered-queue") {
-    if (call.f == "dequeue") return enqueued_;
+  if (is_container(model_)) {
+    if (call.f == "dequeue" || call.f == "pop") return enqueued_;
     const auto it = dequeued_.find(call.input);
     return it == dequeued_.end() ? 0 : it->second;
   }

@@ -15,7 +15,8 @@
 //   mutex      As register, with the two states of the lock for values.
 //   set        Only an element that a read or `contains` of the core has seen; once.
 //   queues     An element that nobody of the core dequeues could stay away, with whoever takes it; so enqueue v as often
-//              as the core dequeues v, dequeue as often as the core enqueues (or the queue holds elements at first).
+//              as the core dequeues v, dequeue as often as the core enqueues (or the queue holds elements at first). Of
+//              stacks and priority queues the same holds: without an element the others stay in order.
 //   counter    Every addition can matter.
 // Observers never matter: they change nothing and their results are forgotten.
 #pragma once

@@ -32,5 +32,7 @@ std::optional<Naming> classify_mutex(const Facts& facts);
 std::optional<Naming> classify_set(const Facts& facts, const Value& initial);
 std::optional<Naming> classify_counter(const Facts& facts, const Value& initial);
 std::optional<Naming> classify_queue(const Facts& facts, const Value& initial);
+std::optional<Naming> classify_stack(const Facts& facts, const Value& initial);
+std::optional<Naming> classify_priority_queue(const Facts& facts, const Value& initial);
 
 }  // namespace faultline

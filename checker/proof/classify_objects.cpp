@@ -1,10 +1,12 @@
-// Classes of kv stores with appends, locks, sets, counters and queues. Words as in classify_register.cpp: *before* and
+// Classes of kv stores with appends, locks, sets, counters, queues and stacks. Words as in classify_register.cpp: *before* and
 // *after* are real time; an operation that is not known to have failed *may* take effect.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
+
+#include <faultline/states.hpp>
 
 #include "classify.hpp"
 
@@ -278,34 +280,96 @@ std::optional<Naming> classify_counter(const Facts& facts, const Value& initial)
   return std::nullopt;
 }
 
-std::optional<Naming> classify_queue(const Facts& facts, const Value& initial) {
+namespace {
+
+// The functions of a container, and their past for sentences.
+struct Words {
+  std::string_view insert, inserted, remove, removed;
+};
+constexpr Words queue_words{"enqueue", "enqueued", "dequeue", "dequeued"};
+constexpr Words stack_words{"push", "pushed", "pop", "popped"};
+
+// Nobody can have removed it until the observer had returned: every removal that may have done so began later.
+bool surely_inside(const std::vector<const Fact*>& removals, const Value& value, const Fact& observer) {
+  return std::all_of(removals.begin(), removals.end(), [&](const Fact* taker) {
+    return (taker->certain() && taker->call.output != value) || before(observer, *taker);
+  });
+}
+
+std::optional<Naming> classify_container(const Facts& facts, const Value& initial, const Words& words) {
   const std::vector<Value> beginning = elements_of(initial);
   const auto core = facts.core();
-  const auto dequeues = effects(facts, "dequeue");
-  for (const Fact* dequeue : core) {
-    if (dequeue->call.f != "dequeue") continue;
-    const Value& value = dequeue->call.output;
+  const auto removals = effects(facts, words.remove);
+  for (const Fact* removal : core) {
+    if (removal->call.f != words.remove) continue;
+    const Value& value = removal->call.output;
     if (value.is_null()) {
-      // Enqueued before, and whatever could have taken it is after.
-      for (const Fact* enqueue : core) {
-        if (enqueue->call.f != "enqueue" || !before(*enqueue, *dequeue)) continue;
-        const bool still_there = std::all_of(dequeues.begin(), dequeues.end(), [&](const Fact* taker) {
-          return (taker->certain() && taker->call.output != enqueue->call.input) || before(*dequeue, *taker);
-        });
-        if (still_there) return misses(facts, *dequeue, *enqueue);
+      // Inserted before, and whatever could have taken it is after.
+      for (const Fact* insertion : core) {
+        if (insertion->call.f != words.insert || !before(*insertion, *removal)) continue;
+        if (surely_inside(removals, insertion->call.input, *removal)) return misses(facts, *removal, *insertion);
       }
       continue;
     }
     if (contains(beginning, value)) continue;
-    if (auto naming = unexpected(facts, *dequeue, value, "enqueue", "returned", "enqueued")) return naming;
+    if (auto naming = unexpected(facts, *removal, value, words.insert, "returned", words.inserted)) return naming;
     for (const Fact* other : core) {
-      if (other == dequeue) break;
-      if (other->call.f != "dequeue" || other->call.output != value || effects(facts, "enqueue", value).size() != 1)
+      if (other == removal) break;
+      if (other->call.f != words.remove || other->call.output != value ||
+          effects(facts, words.insert, value).size() != 1)
         continue;
-      const std::string queue = facts.key_name("");
-      return make(facts, "duplicate", *dequeue, other,
-                  fmt::format("Processes {} and {} both dequeued {}{}, enqueued only once.", other->process,
-                              dequeue->process, shown(value), queue.empty() ? "" : " from " + queue));
+      const std::string name = facts.key_name("");
+      return make(facts, "duplicate", *removal, other,
+                  fmt::format("Processes {} and {} both {} {}{}, {} only once.", other->process, removal->process,
+                              words.removed, shown(value), name.empty() ? "" : " from " + name, words.inserted));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Naming> classify_queue(const Facts& facts, const Value& initial) {
+  return classify_container(facts, initial, queue_words);
+}
+
+// Besides what can be wrong with any container: something was pushed after the value, which was pushed once, and before it was popped, and
+// nobody can have popped that in between.
+std::optional<Naming> classify_stack(const Facts& facts, const Value& initial) {
+  if (auto naming = classify_container(facts, initial, stack_words)) return naming;
+  const std::vector<Value> beginning = elements_of(initial);
+  const auto core = facts.core();
+  const auto pops = effects(facts, "pop");
+  for (const Fact* pop : core) {
+    if (pop->call.f != "pop" || pop->call.output.is_null() || contains(beginning, pop->call.output)) continue;
+    const auto pushes = effects(facts, "push", pop->call.output);
+    if (pushes.size() != 1) continue;
+    for (const Fact* above : core) {
+      if (above->call.f != "push" || above->call.input == pop->call.output) continue;
+      if (!before(*pushes[0], *above) || !before(*above, *pop)) continue;
+      if (!surely_inside(pops, above->call.input, *pop)) continue;
+      return make(facts, "out-of-order", *pop, above,
+                  fmt::format("{} returned {} from under {}, pushed later by process {} and not popped yet.",
+                              observer_name(*pop), shown(pop->call.output), shown(above->call.input), above->process));
+    }
+  }
+  return std::nullopt;
+}
+
+// Besides what can be wrong with any container: something greater was enqueued before the dequeue, and nobody can have taken it by then.
+std::optional<Naming> classify_priority_queue(const Facts& facts, const Value& initial) {
+  if (auto naming = classify_container(facts, initial, queue_words)) return naming;
+  const auto core = facts.core();
+  const auto dequeues = effects(facts, "dequeue");
+  for (const Fact* dequeue : core) {
+    if (dequeue->call.f != "dequeue" || dequeue->call.output.is_null()) continue;
+    for (const Fact* greater : core) {
+      if (greater->call.f != "enqueue" || by_priority(greater->call.input, dequeue->call.output) <= 0) continue;
+      if (!before(*greater, *dequeue) || !surely_inside(dequeues, greater->call.input, *dequeue)) continue;
+      return make(facts, "out-of-order", *dequeue, greater,
+                  fmt::format("{} returned {}, though {}, enqueued by process {}, is greater and was not dequeued yet.",
+                              observer_name(*dequeue), shown(dequeue->call.output), shown(greater->call.input),
+                              greater->process));
     }
   }
   return std::nullopt;

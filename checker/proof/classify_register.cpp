@@ -352,6 +352,8 @@ std::optional<Naming> classify(const Facts& facts, std::string_view model, const
   if (model == "set") return classify_set(facts, initial);
   if (model == "counter") return classify_counter(facts, initial);
   if (model == "fifo-queue" || model == "unordered-queue") return classify_queue(facts, initial);
+  if (model == "stack") return classify_stack(facts, initial);
+  if (model == "priority-queue") return classify_priority_queue(facts, initial);
   return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include <faultline/text.hpp>
 
@@ -91,9 +92,9 @@ class Explainer {
     if (call.f == "cas") return (call.failed ? "not " : "") + shown(call.input.as_list()[0]);
     if (call.f == "acquire") return "free";
     if (call.f == "release") return "held";
-    return call.result_known && (call.f == "read" || call.f == "get" || call.f == "dequeue" || call.f == "contains")
-               ? shown(call.output)
-               : "";
+    constexpr std::array<std::string_view, 5> observing{"read", "get", "dequeue", "pop", "contains"};
+    const bool observes = std::find(observing.begin(), observing.end(), call.f) != observing.end();
+    return call.result_known && observes ? shown(call.output) : "";
   }
 
   void find_candidates() {

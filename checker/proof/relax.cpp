@@ -22,7 +22,12 @@ Call without_result(const Call& call) {
 }
 
 bool is_register(const ModelView& model) { return model.name == "register" || model.name == "cas-register"; }
-bool is_queue(const ModelView& model) { return model.name == "fifo-queue" || model.name == "unordered-queue"; }
+bool is_container(const ModelView& model) {
+  return model.name == "fifo-queue" || model.name == "unordered-queue" || model.name == "stack" ||
+         model.name == "priority-queue";
+}
+bool inserts(const Call& call) { return call.f == "enqueue" || call.f == "push"; }
+bool removes(const Call& call) { return call.f == "dequeue" || call.f == "pop"; }
 
 // How many relaxed calls can be of use at most, given what is kept.
 class Demand {
@@ -41,8 +46,8 @@ class Demand {
         }
       }
     }
-    if (is_queue(model) && !model.initial.is_null()) enqueued_ = elements_of(model.initial).size();
-    for (const Item& item : kept) enqueued_ += item.call.f == "enqueue";
+    if (is_container(model) && !model.initial.is_null()) enqueued_ = elements_of(model.initial).size();
+    for (const Item& item : kept) enqueued_ += inserts(item.call);
   }
 
   // Calls of one group can stand for each other; the value is part of it unless nobody looks for that value in particular.
@@ -62,10 +67,10 @@ class Demand {
     if (model_.name == "mutex") return kept_.size();
     if (model_.name == "set") return looked_at_.contains(call.input) ? 1 : 0;
     if (model_.name == "kv") return of_kv(call);
-    if (is_queue(model_)) {
-      if (call.f == "dequeue") return enqueued_;  // one for each element that could be in the way
+    if (is_container(model_)) {
+      if (removes(call)) return enqueued_;  // one for each element that could be in the way
       return static_cast<std::size_t>(std::count_if(kept_.begin(), kept_.end(), [&](const Item& item) {
-        return item.call.f == "dequeue" && item.call.output == call.input;
+        return removes(item.call) && item.call.output == call.input;
       }));
     }
     return SIZE_MAX;
@@ -117,7 +122,7 @@ bool is_blind(const ModelView& model, const Call& call) {
 bool settles(const ModelView& model, const Call& call) {
   if (is_blind(model, call)) return true;
   const bool known = (model.name == "mutex" && call.f == "acquire") ||
-                     (is_queue(model) && call.f == "dequeue" && call.result_known && call.output.is_null());
+                     (is_container(model) && removes(call) && call.result_known && call.output.is_null());
   return known && !model.refusal({}, {}, call);
 }
 

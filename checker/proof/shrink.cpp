@@ -52,7 +52,7 @@ class Shrinker {
   Answer ask(const Choice& choice) { return ask_about(items_, choice); }
 
   Answer ask_about(const Items& items, const Choice& choice) {
-    if (polls_ > max_polls || (budget_.stop && budget_.stop())) return Answer::unknown;
+    if (spent()) return Answer::unknown;
     std::uint64_t polls = 0;
     const std::uint64_t limit = max_polls_per_search + items_.size() / 100;
     const Budget step{.stop = [&] { return ++polls > limit || (budget_.stop && budget_.stop()); },
@@ -62,6 +62,8 @@ class Shrinker {
     if (found.kind == VerdictKind::unknown) return Answer::unknown;
     return found.kind == VerdictKind::invalid ? Answer::accepted : Answer::legal;
   }
+
+  [[nodiscard]] bool spent() const { return polls_ > max_polls || (budget_.stop && budget_.stop()); }
 
   bool accept(Choice choice) {
     const bool accepted = ask(choice) == Answer::accepted;
@@ -166,6 +168,7 @@ class Shrinker {
     bool all_tried = true;
     for (std::uint32_t i = 0; i < items_.size(); ++i) {
       if (!choice_.kept[i] || items_[i].completed == none) continue;
+      if (spent()) return false;  // relaxing is work already, where much is kept
       const Answer answer = relax_single(i);
       if (answer == Answer::legal) continue;
       Choice without = choice_;

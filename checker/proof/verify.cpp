@@ -185,8 +185,8 @@ class Verifier {
       return fmt::format("operation {}, at which the core begins, is not of the core", proof.since);
     }
     const Duty begin = duties_.of(proof.since);
-    const bool settles =
-        blind(begin) || begin.call.f == "acquire" || (begin.call.f == "dequeue" && begin.call.output.is_null());
+    const bool removes = begin.call.f == "dequeue" || begin.call.f == "pop";
+    const bool settles = blind(begin) || begin.call.f == "acquire" || (removes && begin.call.output.is_null());
     if (!settles || !model_.step(model_.init(), begin.call)) {
       return fmt::format("{} does not settle the state: the core cannot begin there", numbered(duties_, proof.since));
     }

@@ -82,10 +82,49 @@ class FifoSpace final : public ModelSpace<FifoQueue> {
   EventIndex refuted_ = none;        // by the history as a whole
 };
 
+// stack: who lies on top must leave first. Of values that are pushed once and popped once it is known between which
+// events they leave; so a state is refuted in which one must leave before another that lies above it, or that is still
+// to be pushed and must have been by then.
+class StackSpace final : public ModelSpace<Stack> {
+ public:
+  StackSpace(const Stack& model, const Items& items);
+  [[nodiscard]] bool foresees() const override { return true; }
+  [[nodiscard]] EventIndex refuted(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
+
+ private:
+  // Of one value.
+  struct Life {
+    std::size_t pushes = 0;
+    std::size_t pops = 0;
+    std::uint32_t push = none, pop = none;  // the last ones seen; of a value there initially: none
+    EventIndex last_pop = 0;                // the last completion of one
+  };
+  // A push still to be placed whose value is there, at the latest, from one event on, and at the earliest up to another.
+  struct Stay {
+    EventIndex from, to;
+  };
+  static constexpr EventIndex never = std::numeric_limits<EventIndex>::max();
+
+  void collect(const Pile& initial);
+  [[nodiscard]] EventIndex broken_life() const;
+  [[nodiscard]] const Life* life_of(const Value& value) const;  // nullptr: nothing is known of it
+  [[nodiscard]] EventIndex leaves_after(const Life& life) const;
+  [[nodiscard]] EventIndex settled(EventIndex completion) const;
+
+  const Items& items_;
+  std::unordered_map<Value, Life> lives_;
+  bool open_pop_ = false;
+  std::vector<EventIndex> last_completion_;  // by item: of it and the earlier ones
+  std::vector<EventIndex> next_empty_;  // by item: of it and the later ones the pop of nothing that completes first
+  std::vector<Stay> stays_;             // kept between calls for its memory
+  EventIndex refuted_ = none;           // by the history as a whole
+};
+
 template <Model M>
 std::unique_ptr<Space> make_space(const M& model, const Items& items) {
   if constexpr (std::is_same_v<M, Kv>) return std::make_unique<KvSpace>(model, items);
   if constexpr (std::is_same_v<M, FifoQueue>) return std::make_unique<FifoSpace>(model, items);
+  if constexpr (std::is_same_v<M, Stack>) return std::make_unique<StackSpace>(model, items);
   return std::make_unique<ModelSpace<M>>(model);
 }
 

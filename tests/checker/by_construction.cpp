@@ -78,15 +78,21 @@ class Simulation {
   }
   // Elements of sets and queues always are new: that is how these objects are tested.
   Value fresh_element() { return Value(next_++); }
+  // New as well, but in no particular order; negative, as the lies are not.
+  Value fresh_priority() {
+    const std::int64_t number = next_++;
+    return Value(-1 - number / 65'536 * 65'536 - number * 40'503 % 65'536);
+  }
 
   // What a stale lie will report: it is established, alone, before anything else begins.
   void begin_with_marker() {
     if (is("mutex") || is("counter")) return;
-    const bool queue = is("fifo-queue") || is("unordered-queue");
-    const std::string f = is("kv") ? "put" : is("set") ? "add" : queue ? "enqueue" : "write";
+    const bool queue = is("fifo-queue") || is("unordered-queue") || is("priority-queue");
+    const std::string f = is("kv") ? "put" : is("set") ? "add" : queue ? "enqueue" : is("stack") ? "push" : "write";
     const Value input = is("kv") ? Value(std::to_string(marker)) : Value(marker);
     alone(f, input, {});
     if (queue) alone("dequeue", {}, Value(marker));
+    if (is("stack")) alone("pop", {}, Value(marker));
     if (is("kv")) alone("put", Value("z"), {});
     if (is("register") || is("cas-register")) alone("write", fresh(), {});
   }
@@ -132,8 +138,8 @@ class Simulation {
       if (client.f == "add") client.input = Value(static_cast<std::int64_t>(rng_.below(5)));
     } else {
       const bool grow = object.queue.size() < recipe_.depth ? rng_.chance(0.55) : rng_.chance(0.4);
-      client.f = grow ? "enqueue" : "dequeue";
-      if (grow) client.input = fresh_element();
+      client.f = is("stack") ? (grow ? "push" : "pop") : grow ? "enqueue" : "dequeue";
+      if (grow) client.input = is("priority-queue") ? fresh_priority() : fresh_element();
     }
   }
 
@@ -167,9 +173,12 @@ class Simulation {
     if (!client.refused) object.cell = client.input.as_list()[1];
   }
   void act_on_queue(Running& client, Object& object) {
-    if (client.f == "enqueue") return object.queue.push_back(client.input);
+    if (client.f == "enqueue" || client.f == "push") return object.queue.push_back(client.input);
     if (object.queue.empty()) return;
-    const std::size_t at = is("fifo-queue") ? 0 : rng_.below(object.queue.size());
+    std::size_t at = is("fifo-queue") ? 0 : is("stack") ? object.queue.size() - 1 : rng_.below(object.queue.size());
+    if (is("priority-queue")) {
+      at = static_cast<std::size_t>(std::max_element(object.queue.begin(), object.queue.end()) - object.queue.begin());
+    }
     client.output = object.queue[at];
     object.queue.erase(object.queue.begin() + static_cast<std::ptrdiff_t>(at));
   }
@@ -199,7 +208,8 @@ class Simulation {
       --lies_;
       return;
     }
-    const bool reads = client.f == "read" || client.f == "get" || (client.f == "dequeue" && !client.output.is_null());
+    const bool removes = client.f == "dequeue" || client.f == "pop";
+    const bool reads = client.f == "read" || client.f == "get" || (removes && !client.output.is_null());
     if (!reads) return;
     client.output = Value(stale ? marker : unheard);
     if (is("kv")) client.output = Value(std::to_string(stale ? marker : unheard));

@@ -142,6 +142,63 @@ TEST(Models, AnOpenDequeueMayHaveTakenAnyElementOfAnUnorderedQueue) {
             "refused dequeue: found nothing, but the queue is {1 2}, less up to 1 taken unseen");
 }
 
+TEST(Models, StackReturnsTheNewestOrNil) {
+  EXPECT_EQ(after(Stack{}, {did("pop"), did("push", 1), did("push", 2), did("push", 3), did("pop", {}, 3)}), "[2 1]");
+  EXPECT_EQ(after(Stack{}, {did("push", 1), did("push", 2), did("pop", {}, 1)}),
+            "refused pop: returned 1, but 2 is on top of the stack [2 1]");
+  EXPECT_EQ(after(Stack{}, {did("push", 1), did("pop")}),
+            "refused pop: found nothing, but the stack is [1], top first");
+  EXPECT_EQ(after(Stack{}, {did("pop", {}, 1)}), "refused pop: returned 1, but the stack is empty");
+  EXPECT_EQ(after(Stack{}, {did("push", 1), did("push", 2), open("pop"), did("pop", {}, 1), open("pop")}), "[]");
+}
+
+TEST(Models, PriorityQueueReturnsTheGreatestOrNil) {
+  const std::initializer_list<Call> three{did("dequeue"), did("enqueue", 2), did("enqueue", 9), did("enqueue", 2)};
+  EXPECT_EQ(after(PriorityQueue{}, three), "{9 2 2}");
+  EXPECT_EQ(after(PriorityQueue{}, {did("enqueue", 2), did("enqueue", 9), did("dequeue", {}, 9)}), "{2}");
+  EXPECT_EQ(after(PriorityQueue{}, {did("enqueue", 2), did("enqueue", 9), did("dequeue", {}, 2)}),
+            "refused dequeue: returned 2, but 9 is the greatest of {9 2}");
+  EXPECT_EQ(after(PriorityQueue{}, {did("enqueue", 2), did("dequeue")}),
+            "refused dequeue: found nothing, but the queue is {2}");
+  EXPECT_EQ(after(PriorityQueue{}, {did("enqueue", 1), did("enqueue", 2), open("dequeue"), did("dequeue", {}, 1)}),
+            "{}");
+}
+
+TEST(Models, PrioritiesAreComparedBySizeWhateverTheirKind) {
+  const double infinite = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<Value> ascending{nullptr,
+                                     -infinite,
+                                     INT64_MIN,
+                                     -2.5,
+                                     -2,
+                                     -2.0,
+                                     -1.5,
+                                     -0.0,
+                                     0.0,
+                                     1,
+                                     1.5,
+                                     2,
+                                     std::int64_t{9'007'199'254'740'992},
+                                     9'007'199'254'740'992.0,
+                                     std::int64_t{9'007'199'254'740'993},
+                                     INT64_MAX,
+                                     9'223'372'036'854'775'808.0,
+                                     infinite,
+                                     nan,
+                                     "a",
+                                     "b",
+                                     list({1, "z"}),
+                                     list({1.5, "a"}),
+                                     list({2, "a"}),
+                                     list({2, "b"})};
+  for (std::size_t i = 0; i < ascending.size(); ++i) {
+    for (std::size_t j = 0; j < ascending.size(); ++j) {
+      EXPECT_EQ(by_priority(ascending[i], ascending[j]), i <=> j)
+          << ascending[i].to_string() << " and " << ascending[j].to_string();
+    }
+  }
+}
+
 TEST(Models, AreFoundByNameWithTheirInitialValue) {
   for (const std::string_view name : model_names()) {
     const auto found = with_model(name, {}, [](const auto& model) { return std::string(model.name); });
@@ -160,6 +217,8 @@ TEST(Models, AreFoundByNameWithTheirInitialValue) {
   EXPECT_EQ(described("set", list({2, 1, 2})), "{1 2}");
   EXPECT_EQ(described("fifo-queue", list({2, 1})), "[2 1]");
   EXPECT_EQ(described("unordered-queue", list({2, 1, 2})), "{1 2 2}");
+  EXPECT_EQ(described("stack", list({2, 1})), "[1 2]");
+  EXPECT_EQ(described("priority-queue", list({2, 1, 2})), "{2 2 1}");
   EXPECT_EQ(described("counter", "x"), "the initial value of counter must be an integer, found \"x\"");
 }
 
@@ -213,15 +272,49 @@ TEST(States, EqualContentIsEqualHoweverItCameAbout) {
   EXPECT_EQ(c.to_string(), "abcdef");
 }
 
+TEST(States, ARankingKnowsItsGreatestAndItsContentDecidesEquality) {
+  Rng rng(8);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Value> values;
+    for (int i = 0; i < 20; ++i) values.emplace_back(static_cast<std::int64_t>(rng.below(10)));
+    Ranking a, b;
+    for (const Value& value : values) a = a.with(value);
+    rng.shuffle(std::span(values));
+    for (const Value& value : values) b = b.with(value);
+    EXPECT_TRUE(a == b);
+    EXPECT_EQ(a.hash(), b.hash());
+    std::sort(values.begin(), values.end());
+    EXPECT_EQ(a.sorted(), values);
+    for (; !values.empty(); values.pop_back()) {
+      EXPECT_EQ(a.greatest(), values.back());
+      a = a.without(a.greatest());
+    }
+    EXPECT_TRUE(a == Ranking());
+  }
+}
+
+TEST(States, APileIsEqualToOneOfTheSameContent) {
+  const Pile a = Pile().pushed(1).pushed(9).popped().pushed(2);
+  EXPECT_TRUE(a == Pile().pushed(1).pushed(2));
+  EXPECT_EQ(a.hash(), Pile().pushed(1).pushed(2).hash());
+  EXPECT_FALSE(a == Pile().pushed(2).pushed(1));
+  EXPECT_FALSE(a == a.popped());
+  EXPECT_EQ(a.items(), (std::vector<Value>{2, 1}));
+  EXPECT_TRUE(a.popped().popped() == Pile());
+}
+
 TEST(States, LongChainsAreFreedWithoutDeepRecursion) {
   Line line;
   Text text;
+  Pile pile;
   for (std::int64_t i = 0; i < 300'000; ++i) {
     line = line.pushed(Value(i));
+    pile = pile.pushed(Value(i));
     text = text.appended("x");
   }
   EXPECT_EQ(line.popped().size(), 299'999U);
   EXPECT_EQ(text.size(), 300'000U);
+  EXPECT_EQ(pile.popped().size(), 299'999U);
 }
 
 }  // namespace

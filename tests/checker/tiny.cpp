@@ -30,6 +30,7 @@ Asked ask(std::string_view model, Rng& rng) {
     if (dice == 0) return {"read", {}};
     return dice == 1 ? Asked{"add", few(rng)} : Asked{rng.chance(0.5) ? "inc" : "dec", {}};
   }
+  if (model == "stack") return rng.chance(0.5) ? Asked{"push", few(rng)} : Asked{"pop", {}};
   return rng.chance(0.5) ? Asked{"enqueue", few(rng)} : Asked{"dequeue", {}};
 }
 
@@ -40,7 +41,7 @@ Value answer(std::string_view model, std::string_view f, Rng& rng) {
     return Value(text);
   }
   if (f == "contains") return Value(rng.chance(0.5));
-  if (f == "dequeue") return rng.chance(0.25) ? Value() : few(rng);
+  if (f == "dequeue" || f == "pop") return rng.chance(0.25) ? Value() : few(rng);
   if (f != "read") return {};
   if (model == "counter") return Value(rng.between(-1, 3));
   if (model != "set") return rng.chance(0.1) ? Value() : few(rng);

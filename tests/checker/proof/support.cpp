@@ -157,7 +157,7 @@ History parse_history(std::string_view script) {
 std::string to_script(const History& history, const Anomaly& anomaly) {
   const auto named = [&](OperationIndex o) {
     const Operation op = history.operation(o);
-    const Value& value = op.f == "read" || op.f == "get" || op.f == "dequeue" ? op.output : op.input;
+    const Value& value = op.f == "read" || op.f == "get" || op.f == "dequeue" || op.f == "pop" ? op.output : op.input;
     return fmt::format("p{} {} {}", op.process, op.f, value.to_string());
   };
   std::string out = fmt::format("{}: {}\n", anomaly.name, anomaly.sentence);
