@@ -92,7 +92,7 @@ SearchResult search_generic(const Items& items, const SpaceFactory& make_space, 
   if (result.kind == VerdictKind::unknown) {
     const bool out_of_memory = std::any_of(contest.contestants.begin(), contest.contestants.end(),
                                            [](const Contestant& c) { return c.engine->pace().out_of_memory(); });
-    result.reason = out_of_memory ? "memory limit" : "time limit";
+    result.reason = out_of_memory ? std::string(stopped_by_memory) : budget.why_stopped();
   }
   for (const Contestant& c : contest.contestants) {
     result.cost.configurations += c.engine->configurations();
