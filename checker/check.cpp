@@ -43,6 +43,13 @@ struct SpaceModel {
   [[nodiscard]] bool observer(const Call& call) const { return space->observer(call); }
 };
 
+// All of them are in a complete order.
+template <class Operations>
+std::size_t completed_of(const Operations& operations) {
+  return static_cast<std::size_t>(
+      std::count_if(operations.begin(), operations.end(), [](const auto& o) { return o.completed != none; }));
+}
+
 // How one key is judged straight from the columns of the history, where that is possible: no Items are made for it.
 using ColumnEngine = std::function<SearchResult(std::span<const OperationIndex>, const Budget&)>;
 
@@ -137,7 +144,8 @@ class Check {
   void search_again() {
     if (options_.threads <= 1) return;
     for (std::size_t key = 0; key < keys_->keys(); ++key) {
-      const bool short_of_memory = results_[key].kind == VerdictKind::unknown && results_[key].reason == stopped_by_memory;
+      const bool short_of_memory =
+          results_[key].kind == VerdictKind::unknown && results_[key].reason == stopped_by_memory;
       if (short_of_memory && !spent()) search(key, memory_for_each(1), true);
     }
   }
@@ -172,7 +180,9 @@ class Check {
     if (made.items.empty()) return {.kind = VerdictKind::valid};
     const std::uint64_t held = made.items.capacity() * sizeof(Item);
     if (budget.memory_limit != UINT64_MAX) budget.memory_limit -= held;
-    return kept(engine_(made.items, budget), held, [&](std::uint32_t i) { return made.items[i].operation; });
+    SearchResult found = engine_(made.items, budget);
+    if (found.kind == VerdictKind::valid) found.prefix = completed_of(made.items);
+    return kept(std::move(found), held, [&](std::uint32_t i) { return made.items[i].operation; });
   }
 
   // `operation_of` maps what the engine numbered to operations; `held` is what it was given.
@@ -184,11 +194,14 @@ class Check {
                   .cost = found.cost,
                   .died_at = found.died_at};
     judged.cost.peak_bytes += held;
-    for (const std::uint32_t i : found.order) {
-      const Outcome outcome = history_.outcome(operation_of(i));
-      judged.prefix += outcome == Outcome::ok || outcome == Outcome::fail ? 1 : 0;
+    judged.prefix = found.prefix;
+    if (found.kind != VerdictKind::valid) {
+      const auto completed = std::count_if(found.order.begin(), found.order.end(), [&](std::uint32_t i) {
+        const Outcome outcome = history_.outcome(operation_of(i));
+        return outcome == Outcome::ok || outcome == Outcome::fail;
+      });
+      judged.prefix = std::max(judged.prefix, static_cast<std::size_t>(completed));
     }
-    judged.prefix = std::max(judged.prefix, found.prefix);
     for (const std::uint32_t i : found.core) judged.core.push_back(operation_of(i));
     if (!options_.certify || found.kind != VerdictKind::valid) return judged;
     for (std::uint32_t& i : found.order) i = operation_of(i);
@@ -332,18 +345,24 @@ class Check {
   Verdict verdict_;
 };
 
-// The register engines take columns; empty for all others.
+// The register engines take columns; empty for all others. Only an order that is asked for is put into the history's
+// terms.
 template <class M>
 ColumnEngine column_engine(const M& model, const History& history, const CheckOptions& options) {
   if constexpr (std::is_same_v<M, Register> || std::is_same_v<M, CasRegister>) {
     if (const auto which = register_engine(options.engine)) {
       const RegisterRules rules{
           .initial = model.initial, .failed_cas = options.failed_cas, .nil_read = options.nil_read};
-      return [&history, rules, which](std::span<const OperationIndex> operations, const Budget& budget) {
+      return [&history, rules, which, certify = options.certify](std::span<const OperationIndex> operations,
+                                                                 const Budget& budget) {
         const RegisterProblem problem = compile(history, operations, rules, budget);
         if (problem.operations.empty() && problem.unfinished.empty())
           return SearchResult{.kind = VerdictKind::valid, .engine = "none", .reason = {}};
         SearchResult found = search_register(problem, budget, *which);
+        if (found.kind == VerdictKind::valid) {
+          found.prefix = completed_of(problem.operations);
+          if (!certify) found.order.clear();
+        }
         for (auto* positions : {&found.order, &found.core}) {
           for (std::uint32_t& position : *positions) position = problem.operations[position].operation;
         }

@@ -73,7 +73,7 @@ Result<Engine> make_engine(std::function<std::unique_ptr<Space>()> make_space, s
   if (!generic) return unknown_engine(name);
   return Engine([make_space = std::move(make_space), generic](const Items& items, const Budget& budget) {
     return search_generic(
-        items, [&](const Items&) { return make_space(); }, budget, *generic);
+        items, [&](const Items&, const Budget&) { return make_space(); }, budget, *generic);
   });
 }
 

@@ -61,6 +61,11 @@ Result<Preparation> Preparation::make(const History& history, const ModelRules& 
 
 void Preparation::sort_by_key(const Budget& budget) {
   const auto count = static_cast<OperationIndex>(history_->operation_count());
+  by_key_.resize(count);
+  if (history_->keys().size() == 1 && count > 0) {  // about one object
+    keys_.push_back({0, 0, count});
+    return std::iota(by_key_.begin(), by_key_.end(), 0);
+  }
   std::vector<std::uint32_t> number(history_->keys().size(), none);  // by key id: of the key, by first appearance
   for (OperationIndex o = 0; o < count; ++o) {
     if (o % polls_every == 0 && budget.stopped()) {
@@ -74,8 +79,6 @@ void Preparation::sort_by_key(const Budget& budget) {
     }
     ++keys_[number[id]].end;
   }
-  by_key_.resize(count);
-  if (keys_.size() == 1) return std::iota(by_key_.begin(), by_key_.end(), 0);
   std::size_t begin = 0;
   for (Key& key : keys_) {
     const std::size_t size = key.end;
