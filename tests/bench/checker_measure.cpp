@@ -43,10 +43,16 @@ Verdict checked(const History& history, const Row& row, const CheckOptions& opti
   return std::move(verdict).value();
 }
 
+Duration since_start() {
+  static const auto start = std::chrono::steady_clock::now();
+  return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start);
+}
+
 CheckOptions options_for(Format format) {
   return {.initial = {},
           .failed_cas = FailedCas::observe,
           .nil_read = format == Format::jepsen_edn ? NilRead::unknown : NilRead::value,
+          .elapsed = since_start,
           .explain = false};
 }
 

@@ -67,8 +67,8 @@ void add_recorded(Table& table) {
   }
   table.push_back(std::move(etcd));
   Row redis{.name = "redis latency-injection",
-            .model = "cas-register",
-            .expected = {},
+            .model = "register",
+            .expected = "invalid",
             .seconds_at_most = 0.003,
             .megabytes_at_most = 20};
   const auto file = shared() / "redis" / "latency-injection.edn";
