@@ -358,7 +358,7 @@ ColumnEngine column_engine(const M& model, const History& history, const CheckOp
         const RegisterProblem problem = compile(history, operations, rules, budget);
         if (problem.operations.empty() && problem.unfinished.empty())
           return SearchResult{.kind = VerdictKind::valid, .engine = "none", .reason = {}};
-        SearchResult found = search_register(problem, budget, *which);
+        SearchResult found = search_register(problem, budget, *which, certify ? Witness::always : Witness::if_needed);
         if (found.kind == VerdictKind::valid) {
           found.prefix = completed_of(problem.operations);
           if (!certify) found.order.clear();

@@ -81,10 +81,13 @@ bool zones_apply(const RegisterProblem& problem);
 // The engine of a name as the command line has it; nullopt: none of these.
 std::optional<RegisterEngine> register_engine(std::string_view name);
 
+// Whether the order of a valid problem is wanted, or may be left out where it is not needed to decide.
+enum class Witness : std::uint8_t { always, if_needed };
+
 // Judges. `order` holds positions in the problem. RegisterEngine::zones may not know
 // (unknown): where values repeat, and where there are failed cas that no order it finds explains.
 SearchResult search_register(const RegisterProblem& problem, const Budget& budget,
-                             RegisterEngine which = RegisterEngine::automatic);
+                             RegisterEngine which = RegisterEngine::automatic, Witness witness = Witness::always);
 SearchResult search_register(const Items& items, const Value& initial, const Budget& budget,
                              RegisterEngine which = RegisterEngine::automatic);
 

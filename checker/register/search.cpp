@@ -24,11 +24,12 @@ std::optional<RegisterEngine> register_engine(std::string_view name) {
   return std::nullopt;
 }
 
-SearchResult search_register(const RegisterProblem& problem, const Budget& budget, RegisterEngine which) {
+SearchResult search_register(const RegisterProblem& problem, const Budget& budget, RegisterEngine which,
+                             Witness witness) {
   if (!problem.unfinished.empty()) return {.engine = "none", .reason = problem.unfinished};
   if (which == RegisterEngine::zones || which == RegisterEngine::automatic) {
     if (zones_apply(problem)) {
-      SearchResult result = registers::search_zones(problem, budget);
+      SearchResult result = registers::search_zones(problem, budget, witness);
       if (result.kind != VerdictKind::unknown || !result.reason.empty()) return result;
       if (which == RegisterEngine::zones) {
         result.reason = "failed cas that no order found by zones explains";
