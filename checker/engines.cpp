@@ -43,24 +43,13 @@ std::optional<SearchResult> monitor(const M& model, const Items& items, const Bu
   return std::nullopt;
 }
 
-// Registers have engines of their own, also under the names of the generic ones; `generic` remains as a second opinion.
-SearchResult decide_register(const Value& initial, std::string_view name, const Items& items, const Budget& budget) {
-  const RegisterProblem problem = compile(items, initial);
-  if (name == "zones" && !zones_apply(problem)) {
-    return {.engine = "zones", .reason = "zones need every value to be stored by one operation"};
-  }
-  const RegisterEngine engine = name == "zones"         ? RegisterEngine::zones
-                                : name == "frontier"    ? RegisterEngine::frontier
-                                : name == "depth-first" ? RegisterEngine::depth_first
-                                                        : RegisterEngine::automatic;
-  return search_register(problem, budget, engine);
-}
-
 template <class M>
 SearchResult decide(const M& model, std::string_view name, const Items& items, const Budget& budget) {
   constexpr bool is_register = std::is_same_v<M, Register> || std::is_same_v<M, CasRegister>;
   if constexpr (is_register) {
-    if (name != "generic" && name != "monitor") return decide_register(model.initial, name, items, budget);
+    // Registers have engines of their own, also under the names of the generic ones; `generic` remains as a second
+    // opinion.
+    if (const auto which = register_engine(name)) return search_register(items, model.initial, budget, *which);
   }
   if (name == "zones") return {.engine = "zones", .reason = "zones judge registers only"};
   if (name == "auto" || name == "monitor") {
@@ -86,7 +75,7 @@ Result<Engine> make_engine(std::function<std::unique_ptr<Space>()> make_space, s
   if (!generic) return unknown_engine(name);
   return Engine([make_space = std::move(make_space), generic](const Items& items, const Budget& budget) {
     return search_generic(
-        items, [&](const Items&) { return make_space(); }, budget, *generic);
+        items, [&](const Items&, const Budget&) { return make_space(); }, budget, *generic);
   });
 }
 

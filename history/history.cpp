@@ -58,7 +58,6 @@ void History::reserve(std::size_t events) {
   key_ids_.reserve(events);
   values_.reserve(events);
   times_.reserve(events);
-  lines_.reserve(events);
   extra_ids_.reserve(events);
   operations_of_.reserve(events);
   invoked_.reserve(events / 2);
@@ -116,7 +115,9 @@ std::string History::place(EventIndex i) const {
 
 EventIndex History::push(Row& row, OperationIndex operation) {
   types_.push_back(row.type);
-  processes_.push_back(row.process);
+  const bool wide = row.process >= Process{wide_process} - 1;
+  if (wide) wide_processes_.emplace(static_cast<EventIndex>(size() - 1), row.process);
+  processes_.push_back(wide ? wide_process : static_cast<std::uint32_t>(row.process + 1));
   functions_of_.push_back(row.function);
   key_ids_.push_back(row.key_id);
   values_.push_back(std::move(row.value));
@@ -161,7 +162,7 @@ Result<EventIndex> History::refuse_completion(const Event& event) const {
   if (open == none) {
     std::string last = "it never invoked anything";
     for (std::size_t i = types_.size(); i-- > 0;) {
-      if (processes_[i] != event.process) continue;
+      if (this->process(static_cast<EventIndex>(i)) != event.process) continue;
       last = fmt::format("its last event is {} {} at {}", to_string(types_[i]),
                          escape_controls(functions_[functions_of_[i]]), place(static_cast<EventIndex>(i)));
       break;
@@ -286,7 +287,7 @@ const Value& History::extra(EventIndex i) const { return extras_[extra_ids_[i]];
 Event History::event(EventIndex i) const {
   FL_ASSERT(i < size());
   return {.type = types_[i],
-          .process = processes_[i],
+          .process = process(i),
           .f = functions_[functions_of_[i]],
           .key = key(i),
           .value = values_[i],
@@ -313,7 +314,7 @@ Operation History::operation(OperationIndex o) const {
                       .invoked = invocation,
                       .completed = completion,
                       .outcome = outcome(o),
-                      .process = processes_[invocation],
+                      .process = process(invocation),
                       .f = functions_[functions_of_[invocation]],
                       .key = key(invocation),
                       .input = values_[invocation],

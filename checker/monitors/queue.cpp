@@ -242,7 +242,7 @@ class QueueMonitor {
     result.cost.configurations = items_.size();
     result.cost.peak_bytes = items_.size() * 64;
     if (stopped_) {
-      result.reason = "time limit";
+      result.reason = budget_.why_stopped();
       return result;
     }
     if (died()) {

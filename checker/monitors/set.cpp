@@ -196,7 +196,7 @@ std::optional<SearchResult> monitor_set(const Items& items, const Budget& budget
   SearchResult result{.engine = "set"};
   result.cost.configurations = items.size();
   if (monitor.stopped()) {
-    result.reason = "time limit";
+    result.reason = budget.why_stopped();
     return result;
   }
   if (!legal) return std::nullopt;

@@ -217,6 +217,8 @@ class Registers {
       if (!is_read(*read)) continue;
       const Fact* write = seal(*sight(*read), *read);
       if (write == nullptr || is_cas(*write) || is_seen(*product(*write))) continue;
+      // If this read is late enough for that, so is every later one.
+      if (may_be_overwritten(*write, read->returned)) continue;
       for (const Fact& other : facts_.all()) {
         if (since_ != nullptr && !before(*since_, other)) continue;
         if (!other.certain() || !is_read(other) || other.process == read->process ||

@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::uint64_t max_prefix_steps = 1'000'000;
 constexpr std::size_t max_candidates = 8;
+// A core that could not be made small in time is no evidence of a class, and looking for one takes quadratic time.
+constexpr std::size_t max_classified = 1'000;
 
 // The search for the longest prefix, and the words around it.
 class Explainer {
@@ -124,7 +126,8 @@ class Explainer {
   void find_class() {
     const bool proven = prefix_known_ && anomaly_.one_minimal;
     const Facts facts(history_, all_, {.operations = anomaly_.core, .since = anomaly_.since, .proven = proven});
-    if (const auto naming = classify(facts, model_.name, model_.initial)) {
+    const bool small = anomaly_.core.size() <= max_classified;
+    if (const auto naming = small ? classify(facts, model_.name, model_.initial) : std::nullopt) {
       anomaly_.name = naming->name;
       anomaly_.sentence = naming->sentence;
       anomaly_.culprit = naming->culprit;

@@ -28,9 +28,11 @@ class Antichain {
   // spent.
   bool reduce(std::vector<Config>& configs, Meter& meter) {
     keys_.clear();
-    for (std::uint32_t i = 0; i < configs.size(); ++i) keys_.push_back({bucket_of(configs[i]), configs[i].cost, i});
-    std::sort(keys_.begin(), keys_.end());
     kept_.clear();
+    if (!meter.may_grow(keys_, configs.size(), sizeof(Key) + sizeof(std::uint32_t))) return false;
+    keys_.reserve(configs.size());
+    for (std::uint32_t i = 0; i < configs.size(); ++i) keys_.push_back({bucket_of(configs[i]), configs[i].cost, i});
+    if (!sort_metered(keys_, meter)) return false;
     std::size_t bucket = 0;  // where the current bucket begins in kept_
     for (std::size_t k = 0; k < keys_.size(); ++k) {
       if (k > 0 && keys_[k].bucket != keys_[k - 1].bucket) bucket = kept_.size();
@@ -38,6 +40,7 @@ class Antichain {
       if (meter.tick(std::exchange(comparisons_, 0))) return false;
     }
     result_.clear();
+    if (!meter.may_grow(result_, kept_.size(), sizeof(Config))) return false;
     for (const std::uint32_t i : kept_) result_.push_back(std::move(configs[i]));
     configs.swap(result_);
     return true;

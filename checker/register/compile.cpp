@@ -3,6 +3,7 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "meter.hpp"
 #include "register.hpp"
 
 namespace faultline {
@@ -15,10 +16,11 @@ namespace {
 class ValueIds {
  public:
   // The integers to expect and how many operations there are.
-  void expect(std::int64_t low, std::int64_t high, std::size_t operations) {
+  void expect(std::int64_t low, std::int64_t high, std::size_t operations, registers::Meter& meter) {
     if (low > high) return;
     const auto range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
     if (range >= 8 * static_cast<std::uint64_t>(operations) + 1024) return;
+    if (!meter.may_hold((range + 1) * sizeof(ValueId))) return;
     low_ = low;
     table_.assign(range + 1, none);
   }
@@ -38,6 +40,10 @@ class ValueIds {
   }
 
   [[nodiscard]] std::uint32_t size() const { return next_; }
+  [[nodiscard]] std::uint64_t bytes() const {
+    constexpr std::uint64_t node = 64;  // of the map, about
+    return table_.capacity() * sizeof(ValueId) + others_.size() * node;
+  }
 
  private:
   std::int64_t low_ = 0;
@@ -76,6 +82,14 @@ bool says_precondition_failed(const Value& error) {
   return (error.is_string() || error.is_keyword()) && error.as_text() == "precondition-failed";
 }
 
+// What has been compiled when the budget ended is of no use.
+RegisterProblem finished(RegisterProblem problem, const registers::Meter& meter) {
+  if (!meter.spent()) return problem;
+  RegisterProblem none_of_it;
+  none_of_it.unfinished = meter.reason();
+  return none_of_it;
+}
+
 // Reads the columns of a History; what an operation means is said in prepare.cpp and followed here.
 class HistoryCompiler {
  public:
@@ -89,21 +103,26 @@ class HistoryCompiler {
     }
   }
 
-  RegisterProblem run(std::span<const OperationIndex> operations) {
+  RegisterProblem run(std::span<const OperationIndex> operations, registers::Meter& meter) {
     IntegerRange range;
     range.add(rules_.initial);
     for (const OperationIndex o : operations) {
+      if (meter.tick()) break;
       range.add(history_.value(history_.invoked(o)));
       if (history_.completed(o) != none) range.add(history_.value(history_.completed(o)));
     }
-    ids_.expect(range.low, range.high, operations.size());
+    ids_.expect(range.low, range.high, operations.size(), meter);
     RegisterProblem problem;
     problem.initial = ids_.id(rules_.initial);
-    problem.operations.reserve(operations.size());
-    for (const OperationIndex o : operations) add(o, problem.operations);
+    if (meter.may_hold(operations.size() * sizeof(RegisterOperation))) problem.operations.reserve(operations.size());
+    for (const OperationIndex o : operations) {
+      if (meter.tick()) break;
+      add(o, problem.operations);
+    }
     problem.values = ids_.size();
-    return problem;
+    return finished(std::move(problem), meter);
   }
+  [[nodiscard]] std::uint64_t bytes() const { return ids_.bytes(); }
 
  private:
   void add(OperationIndex o, std::vector<RegisterOperation>& out) {
@@ -147,46 +166,56 @@ class HistoryCompiler {
   ValueIds ids_;
 };
 
+// One item; `nothing` keeps its position.
+RegisterOperation operation_of(const Item& item, ValueIds& ids) {
+  const Call& call = item.call;
+  RegisterOperation operation{.invoked = item.invoked, .completed = item.completed, .operation = item.operation};
+  if (call.f == "read") {
+    if (!operation.open()) {
+      operation.kind = RegisterKind::read;
+      operation.from = ids.id(call.output);
+    }
+  } else if (call.f == "write") {
+    operation.kind = RegisterKind::write;
+    operation.to = ids.id(call.input);
+  } else {
+    FL_ASSERT(call.f == "cas" && call.input.is_pair());
+    operation.from = ids.id(call.input.as_list()[0]);
+    operation.to = ids.id(call.input.as_list()[1]);
+    finish_cas(operation, call.failed);
+  }
+  return operation;
+}
+
 }  // namespace
 
-RegisterProblem compile(const Items& items, const Value& initial) {
+RegisterProblem compile(const Items& items, const Value& initial, const Budget& budget) {
   ValueIds ids;
+  registers::Meter meter(budget, [&] { return ids.bytes(); });
   IntegerRange range;
   range.add(initial);
   for (const Item& item : items) {
+    if (meter.tick()) break;
     range.add(item.call.input);
     range.add(item.call.output);
   }
-  ids.expect(range.low, range.high, items.size());
+  ids.expect(range.low, range.high, items.size(), meter);
   RegisterProblem problem;
   problem.initial = ids.id(initial);
-  problem.operations.reserve(items.size());
+  if (meter.may_hold(items.size() * sizeof(RegisterOperation))) problem.operations.reserve(items.size());
   for (const Item& item : items) {
-    const Call& call = item.call;
-    RegisterOperation operation{.invoked = item.invoked, .completed = item.completed, .operation = item.operation};
-    if (call.f == "read") {
-      if (!operation.open()) {
-        operation.kind = RegisterKind::read;
-        operation.from = ids.id(call.output);
-      }
-    } else if (call.f == "write") {
-      operation.kind = RegisterKind::write;
-      operation.to = ids.id(call.input);
-    } else {
-      FL_ASSERT(call.f == "cas" && call.input.is_pair());
-      operation.from = ids.id(call.input.as_list()[0]);
-      operation.to = ids.id(call.input.as_list()[1]);
-      finish_cas(operation, call.failed);
-    }
-    problem.operations.push_back(operation);
+    if (meter.tick()) break;
+    problem.operations.push_back(operation_of(item, ids));
   }
   problem.values = ids.size();
-  return problem;
+  return finished(std::move(problem), meter);
 }
 
-RegisterProblem compile(const History& history, std::span<const OperationIndex> operations,
-                        const RegisterRules& rules) {
-  return HistoryCompiler(history, rules).run(operations);
+RegisterProblem compile(const History& history, std::span<const OperationIndex> operations, const RegisterRules& rules,
+                        const Budget& budget) {
+  HistoryCompiler compiler(history, rules);
+  registers::Meter meter(budget, [&] { return compiler.bytes(); });
+  return compiler.run(operations, meter);
 }
 
 RegisterProblem compile(const History& history, const RegisterRules& rules) {

@@ -28,7 +28,7 @@ class FrontierRun {
   FrontierRun(const Timeline& timeline, typename Frontier<M>::Options options)
       : timeline_(timeline),
         frontier_(timeline.problem().initial, timeline.problem().values, std::move(options)),
-        demand_(timeline.problem()) {}
+        demand_(timeline.demand()) {}
 
   // Goes on for `steps`.
   State run(Meter& meter, std::uint64_t steps) {
@@ -59,7 +59,10 @@ class FrontierRun {
     const RegisterOperation& op = timeline_.operation(o);
     const Slot slot = timeline_.slot(o);
     switch (step) {
-      case Timeline::Step::invoke: frontier_.invoke(slot, o, op); return true;
+      case Timeline::Step::invoke:
+        frontier_.invoke(slot, o, op);
+        meter.tick(frontier_.configurations().size() / 16);  // if that was the last, the next completion tells
+        return true;
       case Timeline::Step::join: {
         const ClassId id = timeline_.class_of(o);
         frontier_.join(slot, id, timeline_.classes()[id]);
@@ -162,38 +165,61 @@ class Contest {
   }
 
   void decide_valid(const char* engine, const std::vector<Move>& moves) {
-    result_ =
-        SearchResult{.kind = VerdictKind::valid, .order = replay(timeline_, moves, timeline_.size()), .engine = engine};
+    extra_bytes_ = moves.capacity() * sizeof(Move);
+    auto order = replay(timeline_, moves, timeline_.size(), meter_);
+    // A verdict nobody could check is none.
+    if (meter_.spent()) return give_up();
+    result_ = SearchResult{.kind = VerdictKind::valid, .order = std::move(order), .engine = engine};
   }
   void decide_invalid(const char* engine, std::size_t died_at) {
     FL_ASSERT(died_at < timeline_.size());
-    result_ = SearchResult{.kind = VerdictKind::invalid, .order = deepest_order(), .engine = engine};
+    const Deepest found = deepest();
+    result_ = SearchResult{.kind = VerdictKind::invalid,
+                           .order = beginning(found),
+                           .prefix = completed_before(found.position),
+                           .engine = engine};
     result_->died_at = timeline_.operation(timeline_[died_at].operation).completed;
   }
   void give_up() {
-    result_ = SearchResult{.kind = VerdictKind::unknown, .order = deepest_order(), .reason = meter_.reason()};
+    const Deepest found = deepest();
+    result_ = SearchResult{.kind = VerdictKind::unknown,
+                           .order = beginning(found),
+                           .prefix = completed_before(found.position),
+                           .engine = found.engine,
+                           .reason = meter_.reason()};
   }
 
-  // A legal beginning, as long as one is known.
-  std::vector<std::uint32_t> deepest_order() const {
+  struct Deepest {
     std::vector<Move> moves;
-    std::size_t position = 0;
-    if (depth_) {
-      moves = depth_->deepest_moves();
-      position = depth_->deepest();
+    std::size_t position = 0;  // events it explains
+    const char* engine = "frontier";
+  };
+  // A legal beginning, as long as one is known.
+  Deepest deepest() const {
+    Deepest found;
+    if (depth_) found = {depth_->deepest_moves(), depth_->deepest(), "depth-first"};
+    if (!depth_ || frontier_->position() > found.position) {
+      std::vector<Move> others = frontier_->moves();
+      if (overdrawn(timeline_, others).empty()) found = {std::move(others), frontier_->position(), "frontier"};
     }
-    if (!depth_ || frontier_->position() > position) {
-      const std::vector<Move> others = frontier_->moves();
-      if (overdrawn(timeline_, others).empty()) {
-        moves = others;
-        position = frontier_->position();
-      }
-    }
-    return replay(timeline_, moves, position);
+    return found;
+  }
+  // The order of what is told of it, short enough to be made after the budget has ended.
+  std::vector<std::uint32_t> beginning(const Deepest& found) const {
+    constexpr std::size_t told = 50'000;  // events: a few milliseconds, two megabytes
+    const Budget none;
+    Meter meter(none, [] { return 0; });
+    return replay(timeline_, found.moves, std::min(found.position, told), meter);
+  }
+  [[nodiscard]] std::size_t completed_before(std::size_t position) const {
+    std::size_t completed = 0;
+    for (std::size_t i = 0; i < position; ++i) completed += timeline_[i].step == Timeline::Step::complete ? 1 : 0;
+    return completed;
   }
 
   [[nodiscard]] std::uint64_t bytes() const {
-    return timeline_.bytes() + frontier_->bytes() + (depth_ ? depth_->bytes() : 0) + (relaxed_ ? relaxed_->bytes() : 0);
+    return timeline_.problem().bytes() + timeline_.bytes() + extra_bytes_ + frontier_->bytes() +
+           (depth_ ? depth_->bytes() : 0) + (relaxed_ ? relaxed_->bytes() : 0);
   }
 
   const Timeline& timeline_;
@@ -204,6 +230,7 @@ class Contest {
   std::unique_ptr<RelaxationRun<M>> relaxed_;
   std::vector<bool> counted_;  // by class, by the frontier
   std::uint64_t slice_;
+  std::uint64_t extra_bytes_ = 0;  // of moves being turned into an order
   std::optional<SearchResult> result_;
 };
 

@@ -25,7 +25,7 @@ class DepthFirst {
       : timeline_(timeline),
         frontier_(timeline.problem().initial, timeline.problem().values,
                   {.prunings = prunings, .count_all = true, .counted = {}, .renewing = false}),
-        demand_(timeline.problem()),
+        demand_(timeline.demand()),
         stack_limit_(stack_limit),
         dead_(remembered) {}
 
@@ -35,14 +35,14 @@ class DepthFirst {
     std::uint64_t gone_back = 0;
     while (state_ == State::running && meter.steps() < until && gone_back < patience) {
       if (frontier_.configurations().empty()) {
-        gone_back += back();
+        gone_back += back(meter);
       } else if (position_ == timeline_.size()) {
         state_ = State::valid;
       } else if (!forward(meter)) {
         if (meter.spent()) {
           state_ = State::stopped;
         } else {
-          gone_back += back();
+          gone_back += back(meter);
         }
       }
     }
@@ -91,7 +91,7 @@ class DepthFirst {
     ++position_;
     if (at >= deepest_) reach(at, alive);
     if (!alive) return false;
-    return step != Timeline::Step::complete || choose();
+    return step != Timeline::Step::complete || choose(meter);
   }
 
   void reach(std::size_t at, bool alive) {
@@ -104,18 +104,19 @@ class DepthFirst {
   }
 
   // Leaves what is known to be dead, and puts off all but one.
-  bool choose() {
+  bool choose(Meter& meter) {
     Dead& dead = dead_[position_ % remembered];
-    if (dead.position == position_ && !dead.configs.empty()) frontier_.drop_imitators(dead.configs);
+    if (dead.position == position_ && !dead.configs.empty()) frontier_.drop_imitators(dead.configs, meter);
     if (frontier_.configurations().empty()) return false;
     if (frontier_.configurations().size() > 1) {
-      auto rest = frontier_.shed();
+      if (!meter.may_hold(frontier_.configurations().size() * (sizeof(Config) + 16))) return false;
+      auto rest = frontier_.shed(meter);
       waiting_ += rest.size();
       stack_.push_back({position_, std::move(rest)});
       bound_stack();
     }
     remember(dead);
-    if (frontier_.wants_cut()) cut();
+    if (frontier_.wants_cut()) cut(meter);
     return true;
   }
 
@@ -140,14 +141,17 @@ class DepthFirst {
   }
 
   // Returns how many events it went back.
-  std::uint64_t back() {
+  std::uint64_t back(Meter& meter) {
     if (stack_.empty()) {
       state_ = forgot_ ? State::stuck : State::invalid;
       return 0;
     }
     Batch& batch = stack_.back();
     const std::uint64_t distance = position_ - batch.position;
-    while (position_ > batch.position) undo();
+    while (position_ > batch.position) {
+      undo();
+      meter.tick();
+    }
     std::vector<Config> next;
     next.push_back(std::move(batch.configs.back()));
     batch.configs.pop_back();
@@ -155,8 +159,9 @@ class DepthFirst {
     if (batch.configs.empty()) stack_.pop_back();
     frontier_.restore(std::move(next));
     Dead& dead = dead_[position_ % remembered];
-    if (dead.position == position_ && !dead.configs.empty()) frontier_.drop_imitators(dead.configs);
+    if (dead.position == position_ && !dead.configs.empty()) frontier_.drop_imitators(dead.configs, meter);
     remember(dead);
+    if (meter.spent()) state_ = State::stopped;
     return distance + 1;
   }
 
@@ -174,12 +179,12 @@ class DepthFirst {
     }
   }
 
-  void cut() {
+  void cut(Meter& meter) {
     leaves_.assign(1, deepest_node_);
     for (const Batch& batch : stack_) {
       for (const Config& c : batch.configs) leaves_.push_back(c.node);
     }
-    frontier_.cut(leaves_);
+    frontier_.cut(leaves_, meter);
   }
 
   const Timeline& timeline_;

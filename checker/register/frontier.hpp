@@ -67,6 +67,7 @@ class Frontier {
     if (meter.spent()) return false;
     const bool write = setting_.window[slot].kind == RegisterKind::write;
     const bool changed = write || !made_.empty();
+    if (!meter.may_grow(configs_, made_.size(), config_bytes())) return false;
     configs_.insert(configs_.end(), std::make_move_iterator(made_.begin()), std::make_move_iterator(made_.end()));
     setting_.window.remove(slot);
     for (Config& c : configs_) {
@@ -104,10 +105,10 @@ class Frontier {
     configs_ = std::move(configs);
   }
   // Gives away, with their references, all but the most promising: the ones with more still to be placed first.
-  std::vector<Config> shed() {
+  std::vector<Config> shed(Meter& meter) {
     ranks_.clear();
     for (std::uint32_t i = 0; i < configs_.size(); ++i) ranks_.emplace_back(promise(configs_[i]), i);
-    std::sort(ranks_.begin(), ranks_.end(), std::greater<>());
+    sort_metered(ranks_, meter, std::greater<>());
     std::vector<Config> rest;
     for (const auto& [rank, i] : ranks_) rest.push_back(std::move(configs_[i]));
     configs_.assign(1, std::move(rest.back()));
@@ -115,8 +116,9 @@ class Frontier {
     return rest;
   }
   // Gives up configurations that imitate nobody new: each is imitated by one of `dead`.
-  void drop_imitators(const std::vector<Config>& dead) {
+  void drop_imitators(const std::vector<Config>& dead, Meter& meter) {
     std::erase_if(configs_, [&](const Config& c) {
+      if (meter.tick(dead.size() / 8)) return false;
       const bool hopeless = antichain_.imitated(c, dead);
       if (hopeless) setting_.trace.release(c.node);
       return hopeless;
@@ -127,11 +129,11 @@ class Frontier {
   [[nodiscard]] Trace::Node last() const { return last_; }
   [[nodiscard]] bool wants_cut() const { return setting_.trace.wants_cut(); }
   // `others` and this frontier's own must be all nodes held.
-  void cut(std::span<const Trace::Node> others) {
+  void cut(std::span<const Trace::Node> others, Meter& meter) {
     leaves_.assign(others.begin(), others.end());
     leaves_.push_back(last_);
     for (const Config& c : configs_) leaves_.push_back(c.node);
-    setting_.trace.cut(leaves_);
+    setting_.trace.cut(leaves_, meter);
   }
 
   // Every value it still refers to.
@@ -154,8 +156,7 @@ class Frontier {
   // Of a configuration that was possible before the latest completion.
   [[nodiscard]] std::vector<Move> last_moves() const { return setting_.trace.path(last_); }
   [[nodiscard]] std::uint64_t bytes() const {
-    return setting_.bytes() + antichain_.bytes() +
-           (configs_.capacity() + made_.capacity()) * (sizeof(Config) + 2 * setting_.window.all().heap_bytes());
+    return setting_.bytes() + antichain_.bytes() + (configs_.capacity() + made_.capacity()) * config_bytes();
   }
 
  private:
@@ -176,6 +177,8 @@ class Frontier {
     }
   }
 
+  [[nodiscard]] std::uint64_t config_bytes() const { return sizeof(Config) + 2 * setting_.window.all().heap_bytes(); }
+
   // Fewer is better: what must still be placed, and open operations spent.
   [[nodiscard]] std::uint64_t promise(const Config& c) const {
     const M owed = setting_.window.all() - setting_.window.supplies() - c.placed;
@@ -190,24 +193,27 @@ class Frontier {
       if (forgets) c.value = setting_.forgotten;
       if (outlook.demand != nullptr) setting_.saturate(c, *outlook.demand);
       moves_.canonicalise(c);
+      if (meter.tick()) return false;
     }
-    if (meter.tick(configs_.size())) return false;
     if (configs_.size() > 1 && !antichain_.reduce(configs_, meter)) return false;
-    tidy();
-    return !configs_.empty();
+    tidy(meter);
+    return !configs_.empty() && !meter.spent();
   }
 
-  void tidy() {
+  void tidy(Meter& meter) {
     if (!options_.renewing) return;
-    if (wants_cut()) cut({});
-    renew(setting_.places, &Config::places);
-    renew(setting_.uses, &Config::uses);
+    if (wants_cut()) cut({}, meter);
+    renew(setting_.places, &Config::places, meter);
+    renew(setting_.uses, &Config::uses, meter);
   }
   // Keeps only what configurations refer to, once much more has gathered.
-  void renew(Interner& interner, Interner::Id Config::*field) {
+  void renew(Interner& interner, Interner::Id Config::*field, Meter& meter) {
     if (interner.size() < 1024 + 4 * configs_.size()) return;
     Interner fresh;
-    for (Config& c : configs_) c.*field = fresh.intern(interner.get(c.*field));
+    for (Config& c : configs_) {
+      c.*field = fresh.intern(interner.get(c.*field));
+      meter.tick();
+    }
     interner = std::move(fresh);
   }
 

@@ -46,6 +46,15 @@ class Interner {
     return (data_.capacity() + begins_.capacity() + table_.capacity()) * sizeof(std::uint32_t);
   }
 
+  // What the next sequence may cost at once.
+  [[nodiscard]] std::uint64_t growth() const {
+    constexpr std::size_t longest = 1024;
+    std::size_t numbers = data_.size() + longest > data_.capacity() ? 2 * data_.capacity() : 0;
+    if (begins_.size() == begins_.capacity()) numbers += 2 * begins_.capacity();
+    if ((begins_.size() + 1) * 2 > table_.size()) numbers += 2 * table_.size();
+    return numbers * sizeof(std::uint32_t);
+  }
+
   void clear() {
     data_.clear();
     begins_.assign({0, 0});

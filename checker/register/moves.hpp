@@ -297,6 +297,7 @@ class Moves {
 
   // Starts a new configuration from the one at hand, unless a twin makes a better one.
   bool begin(Place place, ValueId value, Time limit) {
+    if (!meter_->may_hold_next(s_.growth())) return false;
     before_ = place == Place::end || place == Place::rewrite ? s_.window.all() : s_.window.before(limit);
     if (!links_.empty() && beaten(before_)) return false;
     made_ = *c_;
@@ -348,6 +349,7 @@ class Moves {
       return;
     }
     spots_.store(made_);
+    if (!meter_->may_grow(*out_, 1, sizeof(Config))) return s_.trace.release(made_.node);
     out_->push_back(made_);
   }
 

@@ -81,7 +81,7 @@ class OnlineRegister::Watcher {
     FL_ASSERT(found != in_flight_.end() && !found->second.operation.open());
     const Slot slot = found->second.slot;
     in_flight_.erase(found);
-    possible_ = relaxation_.complete(slot);
+    possible_ = relaxation_.complete(slot, meter_);
     if (possible_ && frontier_) {
       possible_ = frontier_->complete(slot, now + 1, {}, meter_);
       if (frontier_->configurations().size() > most_configurations) frontier_.reset();

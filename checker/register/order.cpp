@@ -10,10 +10,15 @@ using Element = std::uint32_t;
 
 class Replay {
  public:
-  explicit Replay(const Timeline& timeline)
+  // Of the first `events` events.
+  Replay(const Timeline& timeline, std::size_t events)
       : timeline_(timeline), value_(timeline.problem().initial), members_(timeline.classes().size()) {
-    elements_.reserve(timeline.problem().operations.size() + 1);
+    elements_.reserve(operations_in(timeline, events) + 1);
     elements_.push_back({});  // before everything
+  }
+  // What it will hold, and the order made of it.
+  static std::uint64_t bytes_for(const Timeline& timeline, std::size_t events) {
+    return operations_in(timeline, events) * (sizeof(Entry) + sizeof(std::uint32_t));
   }
 
   void invoke(std::uint32_t o) {
@@ -77,6 +82,10 @@ class Replay {
     bool tail;
     Element after;
   };
+
+  static std::size_t operations_in(const Timeline& timeline, std::size_t events) {
+    return std::min(events, timeline.problem().operations.size());
+  }
 
   // Whether an operation changes nothing when the register holds `value`.
   static bool observes(const RegisterOperation& op, ValueId value) {
@@ -254,10 +263,13 @@ std::vector<ClassId> overdrawn(const Timeline& timeline, std::span<const Move> m
   return result;
 }
 
-std::vector<std::uint32_t> replay(const Timeline& timeline, std::span<const Move> moves, std::size_t until) {
-  Replay replay(timeline);
+std::vector<std::uint32_t> replay(const Timeline& timeline, std::span<const Move> moves, std::size_t until,
+                                  Meter& meter) {
+  if (!meter.may_hold(Replay::bytes_for(timeline, until))) return {};
+  Replay replay(timeline, until);
   std::size_t m = 0;
   for (std::size_t i = 0; i < until; ++i) {
+    if (meter.tick()) return {};
     const auto [o, step] = timeline[i];
     switch (step) {
       case Timeline::Step::invoke: replay.invoke(o); break;

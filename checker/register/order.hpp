@@ -9,8 +9,10 @@
 
 namespace faultline::registers {
 
-// The operations of the walk up to, and without, event `until`. REQUIRES: no class is overdrawn.
-std::vector<std::uint32_t> replay(const Timeline& timeline, std::span<const Move> moves, std::size_t until);
+// The operations of the walk up to, and without, event `until`; nothing if the meter is spent on the way.
+// REQUIRES: no class is overdrawn.
+std::vector<std::uint32_t> replay(const Timeline& timeline, std::span<const Move> moves, std::size_t until,
+                                  Meter& meter);
 
 // Classes of open operations of which the moves use more members than had joined at that time.
 std::vector<ClassId> overdrawn(const Timeline& timeline, std::span<const Move> moves);

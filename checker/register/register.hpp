@@ -11,7 +11,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <faultline/checker.hpp>
@@ -48,12 +51,13 @@ struct RegisterProblem {
   std::vector<RegisterOperation> operations;  // by `invoked`
   ValueId initial = 0;
   std::uint32_t values = 1;  // ids are below this
+  std::string unfinished;    // not empty: the budget that ended compiling; there are no operations then
 
   [[nodiscard]] std::uint64_t bytes() const { return operations.capacity() * sizeof(RegisterOperation); }
 };
 
 // Position i of the problem is item i. A function other than read, write and cas is our bug: prepare has refused it.
-RegisterProblem compile(const Items& items, const Value& initial);
+RegisterProblem compile(const Items& items, const Value& initial, const Budget& budget = {});
 
 struct RegisterRules {
   Value initial;
@@ -64,7 +68,8 @@ struct RegisterRules {
 // The same from the operations of one key, in order of invocation, by the same rules of semantics as prepare's, which
 // has checked the shapes before (or whoever recorded the history). Dropped operations are absent; `operation` maps
 // back.
-RegisterProblem compile(const History& history, std::span<const OperationIndex> operations, const RegisterRules& rules);
+RegisterProblem compile(const History& history, std::span<const OperationIndex> operations, const RegisterRules& rules,
+                        const Budget& budget = {});
 // Every operation of a history about one object.
 RegisterProblem compile(const History& history, const RegisterRules& rules);
 
@@ -73,10 +78,16 @@ enum class RegisterEngine : std::uint8_t { automatic, zones, frontier, depth_fir
 // Whether the zones engine may be asked: no value is stored twice, nor the initial one at all.
 bool zones_apply(const RegisterProblem& problem);
 
-// Judges. `order` holds positions in the problem. RegisterEngine::zones REQUIRES zones_apply(problem), and may not know (unknown) if
-// there are failed cas.
+// The engine of a name as the command line has it; nullopt: none of these.
+std::optional<RegisterEngine> register_engine(std::string_view name);
+
+// Whether the order of a valid problem is wanted, or may be left out where it is not needed to decide.
+enum class Witness : std::uint8_t { always, if_needed };
+
+// Judges. `order` holds positions in the problem. RegisterEngine::zones may not know
+// (unknown): where values repeat, and where there are failed cas that no order it finds explains.
 SearchResult search_register(const RegisterProblem& problem, const Budget& budget,
-                             RegisterEngine which = RegisterEngine::automatic);
+                             RegisterEngine which = RegisterEngine::automatic, Witness witness = Witness::always);
 SearchResult search_register(const Items& items, const Value& initial, const Budget& budget,
                              RegisterEngine which = RegisterEngine::automatic);
 

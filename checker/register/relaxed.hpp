@@ -43,16 +43,17 @@ class Relaxation {
     }
   }
 
-  // False if no configuration survives.
-  bool complete(Slot slot) {
-    place(slot);
-    return !configs_.empty();
+  // False if no configuration survives, or the meter is spent.
+  bool complete(Slot slot, Meter& meter) {
+    place(slot, meter);
+    return !configs_.empty() && !meter.spent();
   }
 
   [[nodiscard]] std::size_t size() const { return configs_.size(); }
   [[nodiscard]] std::uint64_t bytes() const {
     return window_.bytes() + visited_.capacity() * sizeof(std::uint32_t) +
-           configs_.capacity() * (sizeof(Config) + 2 * window_.all().heap_bytes());
+           (configs_.capacity() + made_.capacity() + kept_.capacity()) *
+               (sizeof(Config) + 2 * window_.all().heap_bytes());
   }
   // Every value it still refers to.
   template <class Visit>
@@ -72,23 +73,25 @@ class Relaxation {
     M bare;    // writes nothing hides yet
   };
 
-  void place(Slot slot) {
+  void place(Slot slot, Meter& meter) {
     const auto& p = window_[slot];
     made_.clear();
     std::erase_if(configs_, [&](const Config& c) {
+      if (meter.tick()) return false;
       const bool write = p.kind == RegisterKind::write;
       const bool done = write ? !c.bare.test(slot) : c.placed.test(slot);
       if (!done || write || p.kind == RegisterKind::cas) go_on(c, p);
       return !done;
     });
     const bool changed = !made_.empty();
+    if (!meter.may_grow(configs_, made_.size(), sizeof(Config) + 2 * window_.all().heap_bytes())) return;
     configs_.insert(configs_.end(), made_.begin(), made_.end());
     window_.remove(slot);
     for (Config& c : configs_) {
       c.placed.reset(slot);
       c.bare.reset(slot);
     }
-    if (changed || window_.in_flight() == 0) reduce();
+    if (changed || window_.in_flight() == 0) reduce(meter);
   }
 
   // Every way on at the end that places what is due: along a chain from the current value, or after a blind write.
@@ -158,9 +161,10 @@ class Relaxation {
 
   // Of configurations of one value only those not worse than another; and all values that can be stored at will are
   // one.
-  void reduce() {
+  void reduce(Meter& meter) {
     kept_.clear();
     for (const Config& c : configs_) {
+      if (meter.tick(1 + kept_.size() / 4)) return;
       if (std::any_of(kept_.begin(), kept_.end(), [&](const Config& k) { return imitates(k, c); })) continue;
       std::erase_if(kept_, [&](const Config& k) { return imitates(c, k); });
       kept_.push_back(c);
@@ -195,8 +199,8 @@ class RelaxationRun {
     while (state_ == State::running && meter.steps() < until) {
       if (position_ == timeline_.size()) {
         state_ = State::survived;
-      } else if (!forward()) {
-        state_ = State::died;
+      } else if (!forward(meter)) {
+        state_ = meter.spent() ? State::stopped : State::died;
       } else {
         ++position_;
         if (meter.tick(relaxation_.size())) state_ = State::stopped;
@@ -210,10 +214,10 @@ class RelaxationRun {
   [[nodiscard]] std::uint64_t bytes() const { return relaxation_.bytes(); }
 
  private:
-  bool forward() {
+  bool forward(Meter& meter) {
     const auto [o, step] = timeline_[position_];
     if (step == Timeline::Step::invoke) relaxation_.invoke(timeline_.slot(o), o, timeline_.operation(o));
-    return step != Timeline::Step::complete || relaxation_.complete(timeline_.slot(o));
+    return step != Timeline::Step::complete || relaxation_.complete(timeline_.slot(o), meter);
   }
 
   const Timeline& timeline_;

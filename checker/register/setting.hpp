@@ -73,6 +73,8 @@ struct Setting {
     c.uses = uses.intern(rest);
   }
 
+  // What the next few moves may cost at once, where a table is about to move to a larger place.
+  [[nodiscard]] std::uint64_t growth() const { return trace.growth() + places.growth() + uses.growth(); }
   [[nodiscard]] std::uint64_t bytes() const {
     return window.bytes() + trace.bytes() + places.bytes() + uses.bytes() + write_class.capacity() * sizeof(ClassId) +
            cas_classes_into.capacity() * sizeof(cas_classes_into[0]);

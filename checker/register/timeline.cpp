@@ -3,23 +3,29 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <queue>
 #include <tuple>
 
 namespace faultline::registers {
 
-Timeline::Timeline(const RegisterProblem& problem) : problem_(&problem) {
+Timeline::Timeline(const RegisterProblem& problem, const Budget& budget) : problem_(&problem) {
   FL_ASSERT(problem.operations.size() < (1U << 30));
-  measure_values();
-  lay_out(events_in_order());
+  Meter meter(budget, [&] { return problem.bytes() + bytes(); });
+  if (meter.may_hold(std::uint64_t{problem.values} * 3 * sizeof(Time))) measure_values(meter);
+  if (!meter.spent()) lay_out(meter);
+  if (meter.spent()) unfinished_ = meter.reason();
 }
 
-void Timeline::measure_values() {
+void Timeline::measure_values(Meter& meter) {
   last_reader_.assign(problem_->values, 0);
   last_mention_.assign(problem_->values, 0);
+  demand_ = Demand(problem_->values);
   const auto raise = [](Time& time, Time to) { time = std::max(time, to); };
   for (std::uint32_t o = 0; o < problem_->operations.size(); ++o) {
+    if (meter.tick()) return;
     const RegisterOperation& op = operation(o);
     const Time end = completed(o);
+    demand_.add(op);
     switch (op.kind) {
       case RegisterKind::read:
         raise(last_reader_[op.from], end);
@@ -40,87 +46,87 @@ void Timeline::measure_values() {
   }
 }
 
-// Operation << 1 | is completion. Invocations are sorted already; completions are sorted by a table over positions
-// where those are dense, else by comparison.
-std::vector<std::uint32_t> Timeline::events_in_order() const {
-  const auto& ops = problem_->operations;
-  std::vector<std::uint32_t> completions;
-  EventIndex last = 0;
-  std::size_t closing = 0;
-  for (const RegisterOperation& op : ops) {
-    if (op.kind == RegisterKind::nothing || op.open()) continue;
-    last = std::max(last, op.completed);
-    ++closing;
-  }
-  completions.reserve(closing);
-  if (last / 16 <= ops.size()) {
-    std::vector<std::uint32_t> at(std::size_t{last} + 1, none);
-    for (std::uint32_t o = 0; o < ops.size(); ++o) {
-      if (ops[o].kind != RegisterKind::nothing && !ops[o].open()) at[ops[o].completed] = o;
-    }
-    for (const std::uint32_t o : at) {
-      if (o != none) completions.push_back(o);
-    }
-  } else {
-    for (std::uint32_t o = 0; o < ops.size(); ++o) {
-      if (ops[o].kind != RegisterKind::nothing && !ops[o].open()) completions.push_back(o);
-    }
-    std::sort(completions.begin(), completions.end(),
-              [&](std::uint32_t a, std::uint32_t b) { return ops[a].completed < ops[b].completed; });
-  }
-  FL_ASSERT(completions.size() == closing);
-  std::vector<std::uint32_t> order;
-  order.reserve(ops.size() + closing);
-  std::size_t c = 0;
-  for (std::uint32_t o = 0; o < ops.size(); ++o) {
-    if (ops[o].kind == RegisterKind::nothing) continue;
-    while (c < closing && ops[completions[c]].completed < ops[o].invoked) order.push_back(completions[c++] << 1 | 1);
-    order.push_back(o << 1);
-  }
-  while (c < closing) order.push_back(completions[c++] << 1 | 1);
-  return order;
-}
+// Walks invocations, which are in order, and completions, of which those in flight wait in a heap.
+class Timeline::Layout {
+ public:
+  Layout(Timeline& timeline, Meter& meter) : t_(timeline), meter_(meter) {}
 
-void Timeline::lay_out(const std::vector<std::uint32_t>& order) {
-  std::map<std::tuple<RegisterKind, ValueId, ValueId>, ClassId> known;
-  std::vector<Slot> free;
-  std::deque<std::uint32_t> closing;  // in flight, by invocation, from the oldest that has not completed
-  std::deque<std::uint32_t> open;     // not joined yet, by invocation
-  std::vector<bool> done(problem_->operations.size());
-  slot_of_.assign(problem_->operations.size(), none);
-  events_.reserve(order.size());
-  const auto join = [&] {
-    while (!closing.empty() && done[closing.front()]) closing.pop_front();
-    while (!open.empty() && (closing.empty() || closing.front() > open.front())) {
-      const std::uint32_t o = open.front();
-      open.pop_front();
-      const RegisterOperation& op = operation(o);
-      const auto [entry, fresh] = known.try_emplace({op.kind, op.from, op.to}, static_cast<ClassId>(classes_.size()));
-      if (fresh) classes_.push_back({op.kind, op.from, op.to});
-      class_of_.emplace_back(o, entry->second);
-      events_.push_back(o << 2 | static_cast<std::uint32_t>(Step::join));
-      free.push_back(slot_of_[o]);
+  void run() {
+    const auto& ops = t_.problem_->operations;
+    const std::uint64_t bytes = ops.size() * (3 * sizeof(std::uint32_t)) + ops.size() / 8;
+    if (!meter_.may_hold(bytes)) return;
+    done_.resize(ops.size());
+    t_.slot_of_.assign(ops.size(), none);
+    t_.events_.reserve(2 * ops.size());
+    for (std::uint32_t o = 0; o < ops.size(); ++o) {
+      if (ops[o].kind == RegisterKind::nothing) continue;
+      complete_until(ops[o].invoked);
+      if (meter_.tick()) return;
+      invoke(o);
     }
-  };
-  for (const std::uint32_t event : order) {
-    const std::uint32_t o = event >> 1;
-    if ((event & 1) == 0) {
-      // An open operation whose product nobody can notice constrains nothing.
-      if (operation(o).open() && !noticed_after(operation(o).to, invoked(o))) continue;
-      if (free.empty()) free.push_back(slots_++);
-      slot_of_[o] = free.back();
-      free.pop_back();
-      (operation(o).open() ? open : closing).push_back(o);
-      events_.push_back(o << 2 | static_cast<std::uint32_t>(Step::invoke));
-      if (operation(o).open()) join();
-    } else {
-      done[o] = true;
-      events_.push_back(o << 2 | static_cast<std::uint32_t>(Step::complete));
-      free.push_back(slot_of_[o]);
+    complete_until(none);
+  }
+
+ private:
+  void complete_until(EventIndex limit) {
+    while (!due_.empty() && due_.top() >> 32 < limit) {
+      const auto o = static_cast<std::uint32_t>(due_.top());
+      due_.pop();
+      done_[o] = true;
+      push(o, Step::complete);
+      free_.push_back(t_.slot_of_[o]);
       join();
     }
   }
-  std::sort(class_of_.begin(), class_of_.end());
+
+  void invoke(std::uint32_t o) {
+    const RegisterOperation& op = t_.operation(o);
+    // An open operation whose product nobody can notice constrains nothing.
+    if (op.open() && !t_.noticed_after(op.to, t_.invoked(o))) return;
+    if (free_.empty()) free_.push_back(t_.slots_++);
+    t_.slot_of_[o] = free_.back();
+    free_.pop_back();
+    push(o, Step::invoke);
+    if (op.open()) {
+      open_.push_back(o);
+      join();
+    } else {
+      closing_.push_back(o);
+      due_.push(std::uint64_t{op.completed} << 32 | o);
+    }
+  }
+
+  void join() {
+    while (!closing_.empty() && done_[closing_.front()]) closing_.pop_front();
+    while (!open_.empty() && (closing_.empty() || closing_.front() > open_.front())) {
+      const std::uint32_t o = open_.front();
+      open_.pop_front();
+      const RegisterOperation& op = t_.operation(o);
+      const auto [entry, fresh] =
+          known_.try_emplace({op.kind, op.from, op.to}, static_cast<ClassId>(t_.classes_.size()));
+      if (fresh) t_.classes_.push_back({op.kind, op.from, op.to});
+      t_.class_of_.emplace_back(o, entry->second);
+      push(o, Step::join);
+      free_.push_back(t_.slot_of_[o]);
+    }
+  }
+
+  void push(std::uint32_t o, Step step) { t_.events_.push_back(o << 2 | static_cast<std::uint32_t>(step)); }
+
+  Timeline& t_;
+  Meter& meter_;
+  std::map<std::tuple<RegisterKind, ValueId, ValueId>, ClassId> known_;
+  // By completion, then operation.
+  std::priority_queue<std::uint64_t, std::vector<std::uint64_t>, std::greater<>> due_;
+  std::vector<bool> done_;
+  std::vector<Slot> free_;
+  std::deque<std::uint32_t> closing_;  // in flight, by invocation, from the oldest that has not completed
+  std::deque<std::uint32_t> open_;     // not joined yet, by invocation
+};
+
+void Timeline::lay_out(Meter& meter) {
+  Layout(*this, meter).run();
+  if (!meter.spent()) sort_metered(class_of_, meter);
 }
 
 ClassId Timeline::class_of(std::uint32_t o) const {
@@ -130,8 +136,7 @@ ClassId Timeline::class_of(std::uint32_t o) const {
 }
 
 std::uint64_t Timeline::bytes() const {
-  return (events_.capacity() + slot_of_.capacity() + last_reader_.capacity() + last_mention_.capacity()) *
-             sizeof(std::uint32_t) +
+  return (events_.capacity() + slot_of_.capacity() + 3 * last_mention_.capacity()) * sizeof(std::uint32_t) +
          class_of_.capacity() * sizeof(class_of_[0]) + classes_.capacity() * sizeof(OpenClass);
 }
 

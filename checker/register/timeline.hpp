@@ -10,6 +10,7 @@
 
 #include <limits>
 
+#include "meter.hpp"
 #include "register.hpp"
 
 namespace faultline::registers {
@@ -31,9 +32,8 @@ struct OpenClass {
 // the next.
 class Demand {
  public:
-  explicit Demand(const RegisterProblem& problem) : by_value_(problem.values) {
-    for (const RegisterOperation& op : problem.operations) change(op, 1);
-  }
+  explicit Demand(std::uint32_t values = 0) : by_value_(values) {}
+  void add(const RegisterOperation& op) { change(op, 1); }
   void complete(const RegisterOperation& op) { change(op, -1); }
   void undo(const RegisterOperation& op) { change(op, 1); }
   [[nodiscard]] std::uint64_t of(ValueId value) const { return by_value_[value] + anywhere_; }
@@ -61,7 +61,10 @@ class Timeline {
     Step step;
   };
 
-  explicit Timeline(const RegisterProblem& problem);
+  explicit Timeline(const RegisterProblem& problem, const Budget& budget = {});
+
+  // Not empty: the budget that ended the making; then it must not be used.
+  [[nodiscard]] const std::string& unfinished() const { return unfinished_; }
 
   [[nodiscard]] std::size_t size() const { return events_.size(); }
   [[nodiscard]] Event operator[](std::size_t i) const { return {events_[i] >> 2, static_cast<Step>(events_[i] & 3)}; }
@@ -86,12 +89,15 @@ class Timeline {
   // Whether any operation that completes after `now` mentions it at all.
   [[nodiscard]] bool mentioned_after(ValueId value, Time now) const { return last_mention_[value] > now; }
 
+  // Of all operations.
+  [[nodiscard]] const Demand& demand() const { return demand_; }
+
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:
-  std::vector<std::uint32_t> events_in_order() const;
-  void measure_values();
-  void lay_out(const std::vector<std::uint32_t>& order);
+  class Layout;
+  void measure_values(Meter& meter);
+  void lay_out(Meter& meter);
 
   const RegisterProblem* problem_;
   std::vector<std::uint32_t> events_;  // operation << 2 | step
@@ -99,10 +105,12 @@ class Timeline {
   std::vector<Time> last_reader_;      // by value
   std::vector<Time> last_mention_;     // by value
   Time last_differs_ = 0;
+  Demand demand_;
   std::vector<OpenClass> classes_;
   std::vector<std::pair<std::uint32_t, ClassId>>
       class_of_;  // open operations in order of joining; by operation after lay_out
   std::uint32_t slots_ = 0;
+  std::string unfinished_;
 };
 
 }  // namespace faultline::registers

@@ -6,14 +6,17 @@ namespace faultline::registers {
 
 std::vector<Move> Trace::path(Node node) const {
   std::vector<Move> moves;
-  for (; node != root; node = nodes_[node].parent) moves.push_back(nodes_[node].move);
-  std::reverse(moves.begin(), moves.end());
-  moves.insert(moves.begin(), shared_.begin(), shared_.end());
+  std::size_t own = 0;
+  for (Node n = node; n != root; n = nodes_[n].parent) ++own;
+  moves.resize(shared_.size() + own);
+  std::copy(shared_.begin(), shared_.end(), moves.begin());
+  for (std::size_t at = moves.size(); node != root; node = nodes_[node].parent) moves[--at] = nodes_[node].move;
   return moves;
 }
 
-void Trace::cut(std::span<const Node> leaves) {
+void Trace::cut(std::span<const Node> leaves, Meter& meter) {
   FL_ASSERT(!leaves.empty());
+  if (!meter.may_hold_next(nodes_.size() * 2 * sizeof(std::uint32_t))) return;
   std::vector<Node> spine;  // from the first leaf up
   for (Node node = leaves[0]; node != root; node = nodes_[node].parent) spine.push_back(node);
   std::reverse(spine.begin(), spine.end());
@@ -27,6 +30,7 @@ void Trace::cut(std::span<const Node> leaves) {
     while (node != root && depth[node] == none) {
       seen.push_back(node);
       node = nodes_[node].parent;
+      if (meter.tick()) return;
     }
     const std::size_t meets = node == root ? 0 : depth[node] + std::size_t{1};
     shared = std::min(shared, meets);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <vector>
 
@@ -73,11 +74,18 @@ class Trace {
 
   // Whether so many nodes have gathered since the last cut that looking for a shared beginning pays.
   [[nodiscard]] bool wants_cut() const { return living_ > cut_at_; }
-  // Cuts off what all `leaves` share. Every node held by anybody must be among them.
-  void cut(std::span<const Node> leaves);
+  // Cuts off what all `leaves` share, unless the meter is spent before that is known. Every node held by anybody must
+  // be among them.
+  void cut(std::span<const Node> leaves, Meter& meter);
 
+  // What all share counts twice: whoever asks for a path gets a copy.
   [[nodiscard]] std::uint64_t bytes() const {
-    return nodes_.capacity() * sizeof(Entry) + shared_.capacity() * sizeof(Move);
+    return nodes_.capacity() * sizeof(Entry) + 2 * shared_.size() * sizeof(Move);
+  }
+  // What the next plan may cost at once.
+  [[nodiscard]] std::uint64_t growth() const {
+    constexpr std::size_t longest = 256;  // of a plan
+    return free_ == none && nodes_.size() + longest > nodes_.capacity() ? 2 * nodes_.capacity() * sizeof(Entry) : 0;
   }
 
  private:
@@ -88,7 +96,7 @@ class Trace {
   };
 
   std::vector<Entry> nodes_;
-  std::vector<Move> shared_;
+  std::deque<Move> shared_;
   Node free_ = none;
   std::size_t living_ = 0;
   std::size_t cut_at_ = 4096;

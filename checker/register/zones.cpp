@@ -15,10 +15,13 @@ constexpr Position never = none;
 class Zones {
  public:
   Zones(const RegisterProblem& problem, Position limit, Meter& meter)
-      : problem_(problem), limit_(limit), meter_(meter), clusters_(problem.values) {}
+      : problem_(problem), limit_(limit), meter_(meter) {
+    if (meter.may_hold(std::uint64_t{problem.values} * sizeof(Cluster))) clusters_.resize(problem.values);
+  }
 
   // The position by which the history is invalid; 0 if it is linearizable, as far as failed cas are left out.
   Position contradiction() {
+    if (meter_.spent()) return 0;
     gather();
     for (const Check check : {&Zones::close, &Zones::chain, &Zones::sweep}) {
       if (meter_.spent()) return 0;
@@ -87,9 +90,11 @@ class Zones {
   Position close() {
     std::vector<ValueId> upon;
     for (ValueId v = 0; has_cas_ && v < clusters_.size(); ++v) {
+      if (meter_.tick()) return 0;
       if (clusters_[v].needed && by_cas(clusters_[v])) upon.push_back(v);
     }
     while (!upon.empty()) {
+      if (meter_.tick()) return 0;
       const std::uint32_t cas = clusters_[upon.back()].writer;
       upon.pop_back();
       Cluster& source = clusters_[problem_.operations[cas].from];
@@ -100,6 +105,7 @@ class Zones {
       if (by_cas(source)) upon.push_back(problem_.operations[cas].from);
     }
     for (ValueId v = 0; v < clusters_.size(); ++v) {
+      if (meter_.tick()) return 0;
       const Cluster& cluster = clusters_[v];
       if (!cluster.needed || cluster.writer != none || v == problem_.initial) continue;
       return cluster.reads > 0 ? cluster.first_read : known_by(cluster.leaver);
@@ -109,13 +115,18 @@ class Zones {
 
   // By when an operation that stores a value is known to have happened: its completion, or somebody's who saw its
   // value.
-  [[nodiscard]] Position known_by(std::uint32_t o) const {
+  [[nodiscard]] Position known_by(std::uint32_t o) const { return knowledge_of(o).by; }
+
+  // And which operation that is known from: those on the way there are known by the same.
+  struct Knowledge {
     Position by = never;
+    std::uint32_t from = none;
+  };
+  [[nodiscard]] Knowledge knowledge_of(std::uint32_t o) const {
     for (;;) {
-      by = std::min(by, completed(o));
       const Cluster& cluster = clusters_[problem_.operations[o].to];
-      by = std::min(by, cluster.first_read);
-      if (by != never || cluster.leaver == none) return by;
+      const Position by = std::min(completed(o), cluster.first_read);
+      if (by != never || cluster.leaver == none || meter_.tick()) return {by, o};
       o = cluster.leaver;
     }
   }
@@ -123,8 +134,8 @@ class Zones {
   // Walks every block in its sequence.
   Position chain() {
     for (ValueId head = 0; head < clusters_.size(); ++head) {
-      if (!clusters_[head].needed || by_cas(clusters_[head])) continue;
       if (meter_.tick()) return 0;
+      if (!clusters_[head].needed || by_cas(clusters_[head])) continue;
       if (const Position found = walk(head); found != 0) return found;
     }
     Position ring = 0;  // what no head leads to
@@ -139,13 +150,17 @@ class Zones {
     Position latest = 0;  // invocation so far
     Position known = 0;   // by when the links so far are known to have happened
     if (head == problem_.initial) block.first = 0;
+    Knowledge ahead;
     for (ValueId v = head;;) {
+      if (meter_.tick()) return 0;
       Cluster& cluster = clusters_[v];
       cluster.block = head;
       if (cluster.writer != none) {
         const Position end = completed(cluster.writer);
         latest = std::max(latest, invoked(cluster.writer));
-        known = std::max(known, known_by(cluster.writer));
+        if (ahead.from == none) ahead = knowledge_of(cluster.writer);
+        known = std::max(known, ahead.by);
+        if (ahead.from == cluster.writer) ahead = {};
         if (end < latest) return known;
         block.first = std::min(block.first, end);
       }
@@ -171,9 +186,14 @@ class Zones {
   // By when everything that makes the zone of a block is known.
   [[nodiscard]] Position zone_known_by(ValueId head) const {
     Position by = 0;
+    Knowledge ahead;
     for (ValueId v = head;;) {
       const Cluster& cluster = clusters_[v];
-      if (cluster.writer != none) by = std::max(by, known_by(cluster.writer));
+      if (cluster.writer != none) {
+        if (ahead.from == none) ahead = knowledge_of(cluster.writer);
+        by = std::max(by, ahead.by);
+        if (ahead.from == cluster.writer || meter_.tick()) ahead = {};
+      }
       if (cluster.reads > 0) by = std::max({by, cluster.first_read, last_completion(v)});
       if (cluster.leaver == none) return by;
       v = problem_.operations[cluster.leaver].to;
@@ -203,20 +223,26 @@ class Zones {
   void sort_blocks() {
     Position end = 0;
     for (ValueId v = 0; v < clusters_.size(); ++v) {
+      if (meter_.tick()) return;
       if (clusters_[v].block == v) {
         blocks_.push_back(v);
         end = std::max(end, begin(v));
       }
     }
     if (end / 16 > blocks_.size()) {
-      std::sort(blocks_.begin(), blocks_.end(), [&](ValueId a, ValueId b) { return begin(a) < begin(b); });
+      sort_metered(blocks_, meter_, [&](ValueId a, ValueId b) { return begin(a) < begin(b); });
       return;
     }
+    if (!meter_.may_hold((std::uint64_t{end} + 1) * sizeof(ValueId))) return;
     std::vector<ValueId> at(std::size_t{end} + 1, none);
-    for (const ValueId head : blocks_) at[begin(head)] = head;
+    for (const ValueId head : blocks_) {
+      at[begin(head)] = head;
+      if (meter_.tick()) return;
+    }
     std::size_t i = 0;
     for (const ValueId head : at) {
       if (head != none) blocks_[i++] = head;
+      if (meter_.tick()) return;
     }
   }
 
@@ -230,6 +256,7 @@ class Zones {
 };
 
 std::vector<std::uint32_t> Zones::order() const {
+  if (!meter_.may_hold(clusters_.size() * sizeof(std::uint32_t))) return {};
   std::vector<std::uint32_t> place(clusters_.size());  // by value: where its next operation goes
   std::uint32_t size = 0;
   for (const ValueId head : blocks_) {
@@ -237,6 +264,7 @@ std::vector<std::uint32_t> Zones::order() const {
       const Cluster& cluster = clusters_[v];
       place[v] = size;
       size += cluster.reads + (cluster.writer != none ? 1 : 0);
+      if (meter_.tick()) return {};
       if (cluster.leaver == none) break;
       v = problem_.operations[cluster.leaver].to;
     }
@@ -246,6 +274,7 @@ std::vector<std::uint32_t> Zones::order() const {
     for (ValueId v = head;;) {
       const Cluster& cluster = clusters_[v];
       if (cluster.writer != none) result[place[v]++] = cluster.writer;
+      if (meter_.tick()) return {};
       if (cluster.leaver == none) break;
       v = problem_.operations[cluster.leaver].to;
     }
@@ -254,6 +283,7 @@ std::vector<std::uint32_t> Zones::order() const {
     const RegisterOperation& op = problem_.operations[o];
     if (op.invoked + 1 >= limit_) break;
     if (op.kind == RegisterKind::read && completed(o) != never) result[place[op.from]++] = o;
+    if (meter_.tick()) return {};
   }
   return result;
 }
@@ -265,10 +295,13 @@ struct Fitted {
 
 // Puts the failed cas that completed before `limit` into an order of the others, whose operations take place at the
 // latest invocation up to them.
-Fitted with_failed_cas(const RegisterProblem& problem, Position limit, const std::vector<std::uint32_t>& order) {
+Fitted with_failed_cas(const RegisterProblem& problem, Position limit, const std::vector<std::uint32_t>& order,
+                       Meter& meter) {
+  if (!meter.may_hold(order.size() * 4 * sizeof(std::uint32_t))) return {};
   std::vector<Position> instants(order.size() + 1);  // of the i-th operation, after the beginning
   std::vector<ValueId> values(order.size() + 1, problem.initial);
   for (std::size_t i = 0; i < order.size(); ++i) {
+    if (meter.tick()) return {};
     const RegisterOperation& op = problem.operations[order[i]];
     instants[i + 1] = std::max(instants[i], op.invoked + 1);
     values[i + 1] = op.kind == RegisterKind::read ? values[i] : op.to;
@@ -282,52 +315,59 @@ Fitted with_failed_cas(const RegisterProblem& problem, Position limit, const std
     auto i = static_cast<std::size_t>(std::upper_bound(instants.begin(), instants.end(), op.invoked + 1) -
                                       instants.begin()) -
              1;
-    while (i < order.size() && values[i] == op.from && instants[i + 1] <= op.completed + 1) ++i;
+    while (i < order.size() && values[i] == op.from && instants[i + 1] <= op.completed + 1 && !meter.tick()) ++i;
+    if (meter.tick()) return {};
     if (values[i] == op.from) {
       fitted.all = false;
     } else {
       inserted.emplace_back(static_cast<std::uint32_t>(i), o);
     }
   }
-  std::stable_sort(inserted.begin(), inserted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (!sort_metered(inserted, meter)) return {};
   fitted.order.reserve(order.size() + inserted.size());
   auto next = inserted.begin();
   for (std::size_t i = 0; i <= order.size(); ++i) {
     if (i > 0) fitted.order.push_back(order[i - 1]);
     for (; next != inserted.end() && next->first == i; ++next) fitted.order.push_back(next->second);
+    if (meter.tick()) return {};
   }
   return fitted;
 }
 
 }  // namespace
 
-SearchResult search_zones(const RegisterProblem& problem, const Budget& budget) {
+SearchResult search_zones(const RegisterProblem& problem, const Budget& budget, Witness witness) {
   SearchResult result{.engine = "zones"};
-  std::uint64_t bytes = problem.bytes();
+  std::uint64_t bytes = problem.bytes();  // and what the zones and orders made so far hold
   Meter meter(budget, [&] { return bytes; });
   Position limit = never;
   // A contradiction tells by when the history is invalid; the history before that may be, too, or has an order to show.
   for (;;) {
     Zones zones(problem, limit, meter);
+    bytes = problem.bytes() + zones.bytes();
     const Position found = zones.contradiction();
-    bytes = std::max(bytes, problem.bytes() + zones.bytes() + problem.operations.size() * sizeof(std::uint32_t));
+    bytes = problem.bytes() + zones.bytes() + problem.operations.size() * sizeof(std::uint32_t);
     meter.poll();
-    if (meter.spent()) {
-      result.reason = meter.reason();
-      break;
-    }
+    if (meter.spent()) break;
     if (found != 0) {
       limit = found;
       result.kind = VerdictKind::invalid;
       result.died_at = limit - 1;
       continue;
     }
+    if (limit == never && witness == Witness::if_needed && !zones.has_failed_cas()) {
+      result.kind = VerdictKind::valid;
+      break;
+    }
     Fitted fitted{.order = zones.order()};
-    if (zones.has_failed_cas()) fitted = with_failed_cas(problem, limit, fitted.order);
+    if (zones.has_failed_cas()) fitted = with_failed_cas(problem, limit, fitted.order, meter);
+    if (meter.spent()) break;
     result.order = std::move(fitted.order);
     if (limit == never && fitted.all) result.kind = VerdictKind::valid;
     break;
   }
+  // What has been found to be invalid remains so, without the prefix that was being looked for.
+  if (meter.spent() && result.kind == VerdictKind::unknown) result.reason = meter.reason();
   result.cost = {.configurations = meter.steps(), .peak_bytes = meter.peak_bytes()};
   return result;
 }

@@ -37,6 +37,6 @@
 namespace faultline::registers {
 
 // REQUIRES: zones_apply(problem). Unknown, with no reason, if failed cas leave the question open.
-SearchResult search_zones(const RegisterProblem& problem, const Budget& budget);
+SearchResult search_zones(const RegisterProblem& problem, const Budget& budget, Witness witness = Witness::always);
 
 }  // namespace faultline::registers

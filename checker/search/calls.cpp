@@ -1,10 +1,14 @@
 #include "calls.hpp"
 
+#include "pace.hpp"
+
 #include <faultline/rng.hpp>
 
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <queue>
+#include <vector>
 
 namespace faultline::search {
 
@@ -24,9 +28,10 @@ bool same(const Call& a, const Call& b) {
 
 }  // namespace
 
-CallTable::CallTable(const Items& items) : items_(items), classes_(items.size()) {
+CallTable::CallTable(const Items& items, const Budget& budget) : items_(items), classes_(items.size()) {
   std::vector<CallClass> table(std::bit_ceil(items.size() * 2 + 2), none);
-  for (std::uint32_t i = 0; i < items.size(); ++i) {
+  Poll poll(budget);
+  for (std::uint32_t i = 0; i < items.size() && !poll(); ++i) {
     std::size_t at = hash_of(items[i].call) & (table.size() - 1);
     while (table[at] != none && !same(call(table[at]), items[i].call)) at = (at + 1) & (table.size() - 1);
     if (table[at] == none) {
@@ -37,19 +42,16 @@ CallTable::CallTable(const Items& items) : items_(items), classes_(items.size())
   }
 }
 
-std::size_t widest_window(const Items& items) {
-  std::vector<EventIndex> completions;
-  for (const Item& item : items) {
-    if (item.completed != none) completions.push_back(item.completed);
-  }
-  std::sort(completions.begin(), completions.end());
+std::size_t widest_window(const Items& items, const Budget& budget) {
+  std::priority_queue<EventIndex, std::vector<EventIndex>, std::greater<>> pending;
   std::size_t widest = 0;
-  std::size_t pending = 0;
-  std::size_t done = 0;
+  Poll poll(budget);
   for (const Item& item : items) {
     if (item.completed == none) continue;
-    for (; done < completions.size() && completions[done] < item.invoked; ++done) --pending;
-    widest = std::max(widest, ++pending);
+    while (!pending.empty() && pending.top() < item.invoked) pending.pop();
+    pending.push(item.completed);
+    widest = std::max(widest, pending.size());
+    if (poll()) break;
   }
   return widest;
 }

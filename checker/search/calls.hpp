@@ -14,7 +14,8 @@ using CallClass = std::uint32_t;
 class CallTable {
  public:
   // The items must outlive the table.
-  explicit CallTable(const Items& items);
+  // Ends early, and is of no use then, once the budget says stop.
+  explicit CallTable(const Items& items, const Budget& budget = {});
 
   [[nodiscard]] CallClass of(std::uint32_t item) const { return classes_[item]; }
   [[nodiscard]] const Call& call(CallClass c) const { return items_[firsts_[c]].call; }
@@ -29,6 +30,6 @@ class CallTable {
 };
 
 // The most items that have been invoked, have not completed, and will, at any one time.
-std::size_t widest_window(const Items& items);
+std::size_t widest_window(const Items& items, const Budget& budget = {});
 
 }  // namespace faultline::search

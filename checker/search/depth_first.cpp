@@ -26,7 +26,7 @@ class DepthFirst final : public Engine {
       : items_(items),
         calls_(calls),
         space_(space),
-        window_(items, calls, space),
+        window_(items, calls, space, budget),
         transitions_(space, calls, items.size()),
         pace_(budget),
         dead_(1024) {

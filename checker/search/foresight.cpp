@@ -7,7 +7,7 @@ namespace faultline::search {
 
 // --- kv ----------------------------------------------------------------------------------------------------
 
-KvSpace::KvSpace(const Kv& model, const Items& items)
+KvSpace::KvSpace(const Kv& model, const Items& items, const Budget& budget)
     : ModelSpace(model),
       items_(items),
       next_get_(items.size() + 1, none),
@@ -15,14 +15,15 @@ KvSpace::KvSpace(const Kv& model, const Items& items)
       appended_(items.size() + 1),
       first_behind_(items.size()),
       next_sure_put_(items.size() + 1, none) {
-  for (std::uint32_t i = 0; i < items.size(); ++i) {
+  Poll poll(budget);
+  for (std::uint32_t i = 0; i < items.size() && !poll(); ++i) {
     const Item& item = items[i];
     appended_[i + 1] = appended_[i] + (item.call.f == "append" ? item.call.input.as_text().size() : 0);
     const auto invoked_later = [](EventIndex completion, const Item& other) { return completion < other.invoked; };
     const auto behind = std::upper_bound(items.begin() + i, items.end(), item.completed, invoked_later);
     first_behind_[i] = static_cast<std::uint32_t>(behind - items.begin());
   }
-  for (auto i = static_cast<std::uint32_t>(items.size()); i-- > 0;) {
+  for (auto i = static_cast<std::uint32_t>(items.size()); i-- > 0 && !poll();) {
     next_get_[i] = next_get_[i + 1];
     next_put_[i] = next_put_[i + 1];
     next_sure_put_[i] = next_sure_put_[i + 1];
@@ -128,15 +129,18 @@ EventIndex KvSpace::refuted(StateId id, std::span<const std::uint32_t> unplaced,
 
 // --- fifo-queue --------------------------------------------------------------------------------------------
 
-FifoSpace::FifoSpace(const FifoQueue& model, const Items& items) : ModelSpace(model), items_(items) {
-  collect(model.initial);
-  look_ahead();
-  refuted_ = std::min({broken_life(), broken_order(), broken_emptiness()});
+FifoSpace::FifoSpace(const FifoQueue& model, const Items& items, const Budget& budget)
+    : ModelSpace(model), items_(items) {
+  Poll poll(budget);
+  collect(model.initial, poll);
+  look_ahead(poll);
+  if (poll.stopped()) return;
+  refuted_ = std::min({broken_life(poll), broken_order(poll), broken_emptiness(poll)});
 }
 
-void FifoSpace::collect(const Line& initial) {
+void FifoSpace::collect(const Line& initial, Poll& poll) {
   initial.for_each([&](const Value& value) { ++lives_[value].enqueues; });
-  for (std::uint32_t i = 0; i < items_.size(); ++i) {
+  for (std::uint32_t i = 0; i < items_.size() && !poll(); ++i) {
     const Call& call = items_[i].call;
     if (call.f == "enqueue") {
       Life& life = lives_[call.input];
@@ -166,18 +170,19 @@ EventIndex FifoSpace::wants_others_gone_by(std::uint32_t item) const {
   return items_[found->second.dequeue].completed;
 }
 
-void FifoSpace::look_ahead() {
+void FifoSpace::look_ahead(Poll& poll) {
   gone_by_.assign(items_.size() + 1, none);
-  for (auto i = static_cast<std::uint32_t>(items_.size()); i-- > 0;) {
+  for (auto i = static_cast<std::uint32_t>(items_.size()); i-- > 0 && !poll();) {
     gone_by_[i] = std::min(gone_by_[i + 1], wants_others_gone_by(i));
   }
 }
 
 // Something was dequeued that was never enqueued, or only later, or more often.
-EventIndex FifoSpace::broken_life() const {
+EventIndex FifoSpace::broken_life(Poll& poll) const {
   EventIndex earliest = none;
   std::unordered_map<Value, std::size_t> left;
   for (const auto& item : items_) {
+    if (poll()) return none;
     const Call& call = item.call;
     if (call.f != "dequeue" || !call.result_known || call.output.is_null()) continue;
     const Life& life = lives_.at(call.output);
@@ -186,6 +191,7 @@ EventIndex FifoSpace::broken_life() const {
       // Known for certain only when the last of them completes.
       EventIndex last = 0;
       for (const auto& other : items_) {
+        if (poll()) return none;
         const bool same = other.call.f == "dequeue" && other.call.result_known && other.call.output == call.output;
         if (same) last = std::max(last, other.completed);
       }
@@ -198,9 +204,10 @@ EventIndex FifoSpace::broken_life() const {
 }
 
 // a was enqueued wholly before b, yet b was dequeued wholly before a, or a never.
-EventIndex FifoSpace::broken_order() const {
+EventIndex FifoSpace::broken_order(Poll& poll) const {
   std::vector<std::pair<EventIndex, EventIndex>> ends;  // an enqueue's completion, and what its value leaves after
   for (std::uint32_t i = 0; i < items_.size(); ++i) {
+    if (poll()) return none;
     if (items_[i].call.f != "enqueue" || items_[i].completed == none) continue;
     ends.emplace_back(items_[i].completed, leaves_after(lives_.at(items_[i].call.input)));
   }
@@ -209,6 +216,7 @@ EventIndex FifoSpace::broken_order() const {
   EventIndex earliest = none;
   std::size_t done = 0;
   for (std::uint32_t i = 0; i < items_.size(); ++i) {
+    if (poll()) return none;
     for (; done < ends.size() && ends[done].first < items_[i].invoked; ++done)
       latest = std::max(latest, ends[done].second);
     if (items_[i].call.f != "enqueue") continue;
@@ -218,9 +226,10 @@ EventIndex FifoSpace::broken_order() const {
 }
 
 // The queue was found empty although at every moment in question something certainly was in it.
-EventIndex FifoSpace::broken_emptiness() const {
+EventIndex FifoSpace::broken_emptiness(Poll& poll) const {
   std::vector<std::pair<EventIndex, EventIndex>> inside;
   for (const auto& item : items_) {
+    if (poll()) return none;
     if (item.call.f != "enqueue" || item.completed == none) continue;
     if (const EventIndex until = leaves_after(lives_.at(item.call.input)); until > item.completed) {
       inside.emplace_back(item.completed, until);
@@ -236,6 +245,7 @@ EventIndex FifoSpace::broken_emptiness() const {
     }
   }
   for (const auto& item : items_) {
+    if (poll()) return none;
     if (item.call.f != "dequeue" || !item.call.result_known || !item.call.output.is_null()) continue;
     auto at = std::upper_bound(merged.begin(), merged.end(), std::pair(item.invoked, never));
     if (at != merged.begin() && (--at)->second > item.completed) return item.completed;

@@ -13,6 +13,7 @@
 #include <faultline/space.hpp>
 
 #include "../problem.hpp"
+#include "pace.hpp"
 
 namespace faultline::search {
 
@@ -20,7 +21,7 @@ namespace faultline::search {
 // the appends that may come before the get must be long enough to make up the rest.
 class KvSpace final : public ModelSpace<Kv> {
  public:
-  KvSpace(const Kv& model, const Items& items);
+  KvSpace(const Kv& model, const Items& items, const Budget& budget);
   [[nodiscard]] bool foresees() const override { return true; }
   [[nodiscard]] EventIndex refuted(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
   [[nodiscard]] StateId simplified(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
@@ -50,7 +51,7 @@ class KvSpace final : public ModelSpace<Kv> {
 // witness), checked once for the whole history and again, for the order chosen so far, for each state.
 class FifoSpace final : public ModelSpace<FifoQueue> {
  public:
-  FifoSpace(const FifoQueue& model, const Items& items);
+  FifoSpace(const FifoQueue& model, const Items& items, const Budget& budget);
   [[nodiscard]] bool foresees() const override { return true; }
   [[nodiscard]] EventIndex refuted(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
 
@@ -65,11 +66,11 @@ class FifoSpace final : public ModelSpace<FifoQueue> {
   };
   static constexpr EventIndex never = std::numeric_limits<EventIndex>::max();
 
-  void collect(const Line& initial);
-  void look_ahead();
-  [[nodiscard]] EventIndex broken_life() const;
-  [[nodiscard]] EventIndex broken_order() const;
-  [[nodiscard]] EventIndex broken_emptiness() const;
+  void collect(const Line& initial, Poll& poll);
+  void look_ahead(Poll& poll);
+  [[nodiscard]] EventIndex broken_life(Poll& poll) const;
+  [[nodiscard]] EventIndex broken_order(Poll& poll) const;
+  [[nodiscard]] EventIndex broken_emptiness(Poll& poll) const;
   // The value cannot leave before this; 0 if nothing is known.
   [[nodiscard]] EventIndex leaves_after(const Life& life) const;
   // What the item asks of those that stand before it: to be gone when it completes. `none`: nothing.
@@ -87,7 +88,7 @@ class FifoSpace final : public ModelSpace<FifoQueue> {
 // to be pushed and must have been by then.
 class StackSpace final : public ModelSpace<Stack> {
  public:
-  StackSpace(const Stack& model, const Items& items);
+  StackSpace(const Stack& model, const Items& items, const Budget& budget);
   [[nodiscard]] bool foresees() const override { return true; }
   [[nodiscard]] EventIndex refuted(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
 
@@ -105,8 +106,8 @@ class StackSpace final : public ModelSpace<Stack> {
   };
   static constexpr EventIndex never = std::numeric_limits<EventIndex>::max();
 
-  void collect(const Pile& initial);
-  [[nodiscard]] EventIndex broken_life() const;
+  void collect(const Pile& initial, Poll& poll);
+  [[nodiscard]] EventIndex broken_life(Poll& poll) const;
   [[nodiscard]] const Life* life_of(const Value& value) const;  // nullptr: nothing is known of it
   [[nodiscard]] EventIndex leaves_after(const Life& life) const;
   [[nodiscard]] EventIndex settled(EventIndex completion) const;
@@ -121,10 +122,10 @@ class StackSpace final : public ModelSpace<Stack> {
 };
 
 template <Model M>
-std::unique_ptr<Space> make_space(const M& model, const Items& items) {
-  if constexpr (std::is_same_v<M, Kv>) return std::make_unique<KvSpace>(model, items);
-  if constexpr (std::is_same_v<M, FifoQueue>) return std::make_unique<FifoSpace>(model, items);
-  if constexpr (std::is_same_v<M, Stack>) return std::make_unique<StackSpace>(model, items);
+std::unique_ptr<Space> make_space(const M& model, const Items& items, const Budget& budget) {
+  if constexpr (std::is_same_v<M, Kv>) return std::make_unique<KvSpace>(model, items, budget);
+  if constexpr (std::is_same_v<M, FifoQueue>) return std::make_unique<FifoSpace>(model, items, budget);
+  if constexpr (std::is_same_v<M, Stack>) return std::make_unique<StackSpace>(model, items, budget);
   return std::make_unique<ModelSpace<M>>(model);
 }
 

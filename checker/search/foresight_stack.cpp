@@ -10,23 +10,24 @@ bool found_nothing(const Call& call) { return call.f == "pop" && call.result_kno
 
 }  // namespace
 
-StackSpace::StackSpace(const Stack& model, const Items& items) : ModelSpace(model), items_(items) {
-  collect(model.initial);
-  next_empty_.assign(items_.size() + 1, none);
-  for (std::size_t i = items_.size(); i-- > 0;) {
+StackSpace::StackSpace(const Stack& model, const Items& items, const Budget& budget)
+    : ModelSpace(model), items_(items), last_completion_(items.size()), next_empty_(items.size() + 1, none) {
+  Poll poll(budget);
+  collect(model.initial, poll);
+  for (std::size_t i = items_.size(); i-- > 0 && !poll();) {
     next_empty_[i] = next_empty_[i + 1];
     if (found_nothing(items_[i].call)) next_empty_[i] = std::min(next_empty_[i], items_[i].completed);
   }
-  refuted_ = broken_life();
+  if (!poll.stopped()) refuted_ = broken_life(poll);
 }
 
-void StackSpace::collect(const Pile& initial) {
+void StackSpace::collect(const Pile& initial, Poll& poll) {
   initial.for_each([&](const Value& value) { ++lives_[value].pushes; });
   EventIndex latest = 0;
-  for (std::uint32_t i = 0; i < items_.size(); ++i) {
+  for (std::uint32_t i = 0; i < items_.size() && !poll(); ++i) {
     const Call& call = items_[i].call;
     if (items_[i].completed != none) latest = std::max(latest, items_[i].completed);
-    last_completion_.push_back(latest);
+    last_completion_[i] = latest;
     if (call.f == "push") {
       Life& life = lives_[call.input];
       ++life.pushes;
@@ -43,9 +44,10 @@ void StackSpace::collect(const Pile& initial) {
 }
 
 // Something was popped more often than it was pushed, or before.
-EventIndex StackSpace::broken_life() const {
+EventIndex StackSpace::broken_life(Poll& poll) const {
   EventIndex earliest = none;
   for (const Item& item : items_) {
+    if (poll()) return none;
     const Call& call = item.call;
     if (call.f != "pop" || !call.result_known || call.output.is_null()) continue;
     const Life& life = lives_.at(call.output);

@@ -31,7 +31,7 @@ class Frontier final : public Engine {
       : items_(items),
         calls_(calls),
         space_(space),
-        window_(items, calls, space),
+        window_(items, calls, space, budget),
         transitions_(space, calls, items.size()),
         pace_(budget) {
     FL_ASSERT(insert(current_, Mask(), space.initial(), 0));

@@ -60,15 +60,27 @@ struct Contest {
 
 SearchResult search_generic(const Items& items, const SpaceFactory& make_space, const Budget& budget,
                             GenericEngine engine) {
-  const search::CallTable calls(items);
-  const std::size_t width = search::widest_window(items);
+  // Calls, window and events, whatever the search will need.
+  if (items.size() * std::uint64_t{32} > budget.memory_limit) {
+    return {.engine = "none", .reason = std::string(stopped_by_memory)};
+  }
+  const search::CallTable calls(items, budget);
+  const std::size_t width = search::widest_window(items, budget);
   Budget share = budget;
   if (engine == GenericEngine::both && budget.memory_limit != UINT64_MAX) share.memory_limit /= 2;
   Contest contest;
+  // False if the budget ended while it was being made: what there is of it must not be used.
+  const auto enter = [&](std::string_view name, auto make) {
+    std::unique_ptr<Space> space = make_space(items, budget);
+    if (budget.stopped()) return false;
+    auto made = make(items, calls, *space, share, width);
+    if (budget.stopped()) return false;
+    contest.contestants.push_back({.name = name, .space = std::move(space), .engine = std::move(made)});
+    return true;
+  };
+  const auto stopped = [&] { return SearchResult{.engine = "none", .reason = budget.why_stopped()}; };
   if (engine != GenericEngine::depth_first) {
-    std::unique_ptr<Space> space = make_space(items);
-    auto frontier = search::make_frontier(items, calls, *space, share, width);
-    contest.contestants.push_back({.name = "frontier", .space = std::move(space), .engine = std::move(frontier)});
+    if (!enter("frontier", search::make_frontier)) return stopped();
     if (engine == GenericEngine::both) {
       Contestant& first = contest.contestants.front();
       first.progress = first.engine->advance(first_slice);
@@ -77,9 +89,7 @@ SearchResult search_generic(const Items& items, const SpaceFactory& make_space, 
   const bool undecided = contest.contestants.empty() || contest.contestants.front().progress == Progress::running ||
                          contest.contestants.front().progress == Progress::spent;
   if (engine == GenericEngine::depth_first || (engine == GenericEngine::both && undecided)) {
-    std::unique_ptr<Space> space = make_space(items);
-    auto depth_first = search::make_depth_first(items, calls, *space, share, width);
-    contest.contestants.push_back({.name = "depth-first", .space = std::move(space), .engine = std::move(depth_first)});
+    if (!enter("depth-first", search::make_depth_first) && contest.contestants.empty()) return stopped();
   }
   const Contestant& winner = contest.run(first_slice);
   SearchResult result{.kind = winner.progress == Progress::valid     ? VerdictKind::valid
@@ -92,7 +102,7 @@ SearchResult search_generic(const Items& items, const SpaceFactory& make_space, 
   if (result.kind == VerdictKind::unknown) {
     const bool out_of_memory = std::any_of(contest.contestants.begin(), contest.contestants.end(),
                                            [](const Contestant& c) { return c.engine->pace().out_of_memory(); });
-    result.reason = out_of_memory ? "memory limit" : "time limit";
+    result.reason = out_of_memory ? std::string(stopped_by_memory) : budget.why_stopped();
   }
   for (const Contestant& c : contest.contestants) {
     result.cost.configurations += c.engine->configurations();

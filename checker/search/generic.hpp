@@ -15,7 +15,8 @@
 
 namespace faultline {
 
-using SpaceFactory = std::function<std::unique_ptr<Space>(const Items&)>;
+// A factory may end early once the budget says stop; its space is then not used.
+using SpaceFactory = std::function<std::unique_ptr<Space>(const Items&, const Budget&)>;
 
 enum class GenericEngine : std::uint8_t { both, frontier, depth_first };
 
@@ -27,7 +28,8 @@ template <Model M>
 SearchResult search_generic(const Items& items, const M& model, const Budget& budget,
                             GenericEngine engine = GenericEngine::both) {
   return search_generic(
-      items, [&model](const Items& of) { return search::make_space(model, of); }, budget, engine);
+      items, [&model](const Items& of, const Budget& within) { return search::make_space(model, of, within); }, budget,
+      engine);
 }
 
 }  // namespace faultline

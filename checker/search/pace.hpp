@@ -11,6 +11,22 @@
 
 namespace faultline::search {
 
+// For a pass over all items: asks every 512th time whether the budget says stop.
+class Poll {
+ public:
+  explicit Poll(const Budget& budget) : budget_(budget) {}
+  bool operator()() {
+    if (++count_ % 512 == 0 && budget_.stopped()) stopped_ = true;
+    return stopped_;
+  }
+  [[nodiscard]] bool stopped() const { return stopped_; }
+
+ private:
+  const Budget& budget_;
+  std::uint32_t count_ = 0;
+  bool stopped_ = false;
+};
+
 class Pace {
  public:
   explicit Pace(const Budget& budget) : budget_(budget) {}
@@ -37,7 +53,7 @@ class Pace {
   bool poll(std::uint64_t held_bytes) {
     note(held_bytes);
     if (held_bytes > budget_.memory_limit) out_of_memory_ = true;
-    if (budget_.stop && budget_.stop()) stopped_ = true;
+    if (budget_.stopped()) stopped_ = true;
     return !spent();
   }
 

@@ -14,6 +14,7 @@
 
 #include "calls.hpp"
 #include "mask.hpp"
+#include "pace.hpp"
 
 namespace faultline::search {
 
@@ -31,7 +32,8 @@ struct OpenClass {
 template <class Mask>
 class Window {
  public:
-  Window(const Items& items, const CallTable& calls, const Space& space);
+  // Ends early, and is of no use then, once the budget says stop.
+  Window(const Items& items, const CallTable& calls, const Space& space, const Budget& budget);
 
   // The events ahead. An event is an item's invocation, or its completion.
   [[nodiscard]] bool at_end() const { return position_ == events_.size(); }
@@ -71,7 +73,7 @@ class Window {
 };
 
 template <class Mask>
-Window<Mask>::Window(const Items& items, const CallTable& calls, const Space& space)
+Window<Mask>::Window(const Items& items, const CallTable& calls, const Space& space, const Budget& budget)
     : items_(items), calls_(calls), slot_of_(items.size(), none), observes_(items.size()) {
   events_.reserve(items.size() * 2);
   using Completion = std::pair<EventIndex, std::uint32_t>;
@@ -86,7 +88,8 @@ Window<Mask>::Window(const Items& items, const CallTable& calls, const Space& sp
     }
   };
   std::vector<std::uint32_t> class_of_call;  // open class by call class, where there is one
-  for (std::uint32_t i = 0; i < items.size(); ++i) {
+  Poll poll(budget);
+  for (std::uint32_t i = 0; i < items.size() && !poll(); ++i) {
     complete_until(items[i].invoked);
     events_.push_back(i * 2);
     observes_[i] = space.observer(items[i].call);

@@ -1,133 +1,197 @@
-// Prints the checker's table of figures: for each row, check time and memory, and whether the figure set for it is met.
+// Prints the checker's table of figures: for each row, times and memory, the figures set for it, and whether it meets
+// them.
 //
-//   checker_table [--json FILE] [--only TEXT]
+//   checker_table [--json FILE] [--only TEXT]      measures the rows whose name contains TEXT
+//   checker_table --compare OLD.json NEW.json      two results of --json side by side
 //
-// Each row runs in a process of its own, so that its peak of resident memory is its own: what the process grew by from the moment
-// the history was in memory. Time is processor time of one thread. With --json the same as one array of objects, to compare runs by.
+// Two processes per row: one writes the history to a temporary file, the other reads and checks it, so that the peak of
+// resident memory is the row's own and that of a user's `faultline check`: program, history and search together.
+// Exits 1 if a row is wrong or misses its figures.
 #include "checker_table.hpp"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <optional>
 #include <string_view>
+
+#include <faultline/formats.hpp>
 
 namespace faultline::bench {
 
-double processor_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 namespace {
 
-// In bytes; a field of /proc/self/status, which tells kilobytes.
-std::uint64_t status(std::string_view field) {
-  std::ifstream file("/proc/self/status");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(field)) return std::strtoull(line.c_str() + field.size() + 1, nullptr, 10) * 1024;
-  }
-  return 0;
-}
+constexpr double megabyte = 1e6;
 
-struct Outcome {
-  char verdict[16] = "crashed";
-  char engine[32] = "";
-  std::size_t operations = 0;
-  double seconds = 0;
-  std::uint64_t engine_bytes = 0;
-  std::uint64_t grown_bytes = 0;
-};
-
-Outcome measure_here(const Row& row) {
-  std::uint64_t before = 0;
-  const Measured measured = row.run([&] {
-    std::ofstream("/proc/self/clear_refs") << "5";  // the peak begins anew
-    before = status("VmRSS:");
-  });
-  Outcome outcome;
-  std::snprintf(outcome.verdict, sizeof outcome.verdict, "%s", measured.verdict.c_str());
-  std::snprintf(outcome.engine, sizeof outcome.engine, "%s", measured.engine.c_str());
-  outcome.operations = measured.operations;
-  outcome.seconds = measured.seconds;
-  outcome.engine_bytes = measured.engine_bytes;
-  outcome.grown_bytes = status("VmHWM:") - before;
-  return outcome;
-}
-
-Outcome measure(const Row& row) {
+// What the child writes to the pipe; nothing if it died.
+std::optional<Outcome> in_child(const std::function<Outcome()>& work) {
   int ends[2];
-  Outcome outcome;
-  if (pipe(ends) != 0) return outcome;
+  if (pipe(ends) != 0) return std::nullopt;
+  std::fflush(stdout);
   const pid_t child = fork();
   if (child == 0) {
-    const Outcome mine = measure_here(row);
+    const Outcome mine = work();
     const bool sent = write(ends[1], &mine, sizeof mine) == static_cast<ssize_t>(sizeof mine);
     _exit(sent ? 0 : 1);
   }
   close(ends[1]);
   Outcome theirs;
-  if (child > 0 && read(ends[0], &theirs, sizeof theirs) == static_cast<ssize_t>(sizeof theirs)) outcome = theirs;
+  const bool got = child > 0 && read(ends[0], &theirs, sizeof theirs) == static_cast<ssize_t>(sizeof theirs);
   close(ends[0]);
   if (child > 0) waitpid(child, nullptr, 0);
-  return outcome;
+  return got ? std::optional(theirs) : std::nullopt;
 }
 
-std::string_view met(const Row& row, const Outcome& outcome) {
-  if (!row.expected.empty() && row.expected != outcome.verdict) return "WRONG";
-  if (std::strcmp(outcome.verdict, "crashed") == 0) return "CRASHED";
-  if (row.seconds_at_most > 0 && outcome.seconds > row.seconds_at_most) return "slow";
-  if (row.bytes_at_most > 0 && outcome.grown_bytes > row.bytes_at_most) return "large";
-  return row.seconds_at_most > 0 ? "met" : "-";
+Outcome measure(const Row& row) {
+  std::vector<std::string> files = row.files;
+  std::string made;
+  if (row.make) {
+    made = (std::filesystem::temp_directory_path() / fmt::format("checker-table-{}.jsonl", getpid())).string();
+    in_child([&] {
+      row.make(made);
+      return Outcome();
+    });
+    files = {made};
+  }
+  const auto outcome = in_child([&] { return measure_here(row, files); });
+  if (!made.empty()) std::filesystem::remove(made);
+  return outcome.value_or(Outcome());
+}
+
+double operations_per_second(const Outcome& o) {
+  return static_cast<double>(o.operations) / (o.seconds_parse + o.seconds_check);
+}
+
+// "met", or what is amiss.
+std::string_view met(const Row& row, const Outcome& o) {
+  if (std::strcmp(o.verdict, "crashed") == 0) return "CRASHED";
+  if (!row.expected.empty() && row.expected != o.verdict) return "WRONG";
+  if (row.seconds_at_most > 0 && o.seconds_check > row.seconds_at_most) return "slow";
+  if (row.megabytes_at_most > 0 && static_cast<double>(o.peak_bytes) > row.megabytes_at_most * megabyte) return "large";
+  if (row.operations_per_second_at_least > 0 && operations_per_second(o) < row.operations_per_second_at_least) {
+    return "slow";
+  }
+  if (row.speedup_at_least > 0 && o.speedup < row.speedup_at_least) return "slow";
+  return "met";
+}
+
+std::string figures(const Row& row) {
+  std::string text;
+  const auto add = [&](double figure, std::string_view form) {
+    if (figure > 0) text += (text.empty() ? "" : ", ") + fmt::format(fmt::runtime(form), figure);
+  };
+  add(row.seconds_at_most, "<= {:.3g} s");
+  add(row.megabytes_at_most, "<= {:g} MB");
+  add(row.operations_per_second_at_least / 1e6, ">= {:g} M operations/s");
+  add(row.speedup_at_least, ">= {:g} times");
+  return text.empty() ? "-" : text;
 }
 
 std::string json(const Row& row, const Outcome& o) {
   return fmt::format(
-      R"({{"row":"{}","verdict":"{}","engine":"{}","operations":{},"seconds_check":{:.6f},"seconds_at_most":{},)"
-      R"("bytes_grown":{},"bytes_engine":{},"bytes_at_most":{},"met":"{}"}})",
-      row.name, o.verdict, o.engine, o.operations, o.seconds, row.seconds_at_most, o.grown_bytes, o.engine_bytes,
-      row.bytes_at_most, met(row, o));
+      R"({{"row":"{}","verdict":"{}","engine":"{}","operations":{},"seconds_parse":{:.6f},"seconds_check":{:.6f},)"
+      R"("seconds_explain":{:.6f},"operations_per_second":{:.0f},"speedup":{:.2f},"peak_rss_bytes":{},)"
+      R"("baseline_rss_bytes":{},"figures":"{}","met":"{}"}})",
+      row.name, o.verdict, o.engine, o.operations, o.seconds_parse, o.seconds_check, o.seconds_explain,
+      operations_per_second(o), o.speedup, o.peak_bytes, o.baseline_bytes, figures(row), met(row, o));
 }
 
-int run(int argc, char** argv) {
-  std::string json_file;
-  std::string only;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view flag = argv[i];
-    if ((flag != "--json" && flag != "--only") || i + 1 == argc) {
-      fmt::print(stderr, "usage: checker_table [--json FILE] [--only TEXT]\n");
-      return 64;
-    }
-    (flag == "--json" ? json_file : only) = argv[++i];
+void print(const Row& row, const Outcome& o) {
+  std::string more;
+  if (o.speedup > 0) more = fmt::format(" ({:.2f} times)", o.speedup);
+  if (row.operations_per_second_at_least > 0) {
+    more = fmt::format(" ({:.2f} M operations/s)", operations_per_second(o) / 1e6);
   }
+  const auto explain = o.seconds_explain > 0 ? fmt::format("{:.3f}", o.seconds_explain) : std::string("-");
+  fmt::print("{:70} {:>8} {:>11} {:>8.3f} {:>8.4f} {:>8} {:>7.1f} {:>5.1f}  {:24} {}{}\n", row.name, o.verdict,
+             o.engine, o.seconds_parse, o.seconds_check, explain, static_cast<double>(o.peak_bytes) / megabyte,
+             static_cast<double>(o.baseline_bytes) / megabyte, figures(row), met(row, o), more);
+}
+
+int run_table(const std::string& only, const std::string& json_file) {
   Table table;
   add_register_rows(table);
-  fmt::print("{:58} {:>8} {:>12} {:>10} {:>8} {:>8} {:>8} {:>7}  {}\n", "history", "verdict", "engine", "check s",
-             "at most", "MB", "engine", "at most", "");
+  add_object_rows(table);
+  fmt::print(
+      "Times are seconds of processor time, one thread; MB are 10^6 bytes of resident memory: the peak of the\n"
+      "process that read and decided the history, and (base) what it held before.\n\n");
+  fmt::print("{:70} {:>8} {:>11} {:>8} {:>8} {:>8} {:>7} {:>5}  {:24}\n", "history", "verdict", "engine", "parse",
+             "check", "explain", "MB", "base", "figures to reach");
   std::string objects;
   bool all = true;
   for (const Row& row : table) {
     if (row.name.find(only) == std::string::npos) continue;
+    if (!row.make && row.files.empty()) {
+      fmt::print("{:70} not present\n", row.name);
+      continue;
+    }
     const Outcome o = measure(row);
-    const auto figure = [](double x) { return x > 0 ? fmt::format("{:g}", x) : std::string("-"); };
-    fmt::print("{:58} {:>8} {:>12} {:>10.4f} {:>8} {:>8.1f} {:>8.1f} {:>7}  {}\n", row.name, o.verdict, o.engine,
-               o.seconds, figure(row.seconds_at_most), static_cast<double>(o.grown_bytes) / 1e6,
-               static_cast<double>(o.engine_bytes) / 1e6, figure(static_cast<double>(row.bytes_at_most) / 1e6),
-               met(row, o));
-    std::fflush(stdout);
+    print(row, o);
     objects += (objects.empty() ? "[\n" : ",\n") + json(row, o);
-    all = all && (met(row, o) == "met" || met(row, o) == "-");
+    all = all && met(row, o) == "met";
   }
   if (!json_file.empty()) std::ofstream(json_file) << (objects.empty() ? "[" : objects) << "\n]\n";
   return all ? 0 : 1;
+}
+
+std::optional<Value> load(const std::string& path) {
+  std::ifstream file(path);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  auto parsed = parse_json(text);
+  if (!parsed || !parsed.value().is_list()) {
+    fmt::print(stderr, "{}: error: expected a result of --json\n", path);
+    return std::nullopt;
+  }
+  return std::move(parsed).value();
+}
+
+double number(const Value& row, std::string_view field) {
+  const Value& value = row.get(field);
+  return value.is_real() ? value.as_real() : value.is_integer() ? static_cast<double>(value.as_integer()) : 0;
+}
+
+int compare(const std::string& old_file, const std::string& new_file) {
+  const auto before = load(old_file);
+  const auto after = load(new_file);
+  if (!before || !after) return 64;
+  fmt::print("{:70} {:>9} {:>9} {:>6}  {:>9} {:>9} {:>6}  {:>8} {:>8}\n", "history", "check", "new", "x", "parse",
+             "new", "x", "MB", "new");
+  for (const Value& now : after->as_list()) {
+    for (const Value& then : before->as_list()) {
+      if (!(then.get("row") == now.get("row"))) continue;
+      const auto ratio = [&](std::string_view field) {
+        return number(then, field) > 0 ? number(now, field) / number(then, field) : 0;
+      };
+      fmt::print("{:70} {:>9.4f} {:>9.4f} {:>6.2f}  {:>9.4f} {:>9.4f} {:>6.2f}  {:>8.1f} {:>8.1f}\n",
+                 now.get("row").as_text(), number(then, "seconds_check"), number(now, "seconds_check"),
+                 ratio("seconds_check"), number(then, "seconds_parse"), number(now, "seconds_parse"),
+                 ratio("seconds_parse"), number(then, "peak_rss_bytes") / megabyte,
+                 number(now, "peak_rss_bytes") / megabyte);
+    }
+  }
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (arguments.size() == 3 && arguments[0] == "--compare") return compare(arguments[1], arguments[2]);
+  std::string json_file;
+  std::string only;
+  for (std::size_t i = 0; i < arguments.size(); i += 2) {
+    if ((arguments[i] != "--json" && arguments[i] != "--only") || i + 1 == arguments.size()) {
+      fmt::print(stderr, "usage: checker_table [--json FILE] [--only TEXT] | --compare OLD.json NEW.json\n");
+      return 64;
+    }
+    (arguments[i] == "--json" ? json_file : only) = arguments[i + 1];
+  }
+  return run_table(only, json_file);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Limits are kept, by every engine and by the check as a whole, and end in `unknown` with the deepest legal prefix.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 
@@ -90,6 +91,65 @@ TEST(Limits, TheWholeCheckKeepsItsTimeAndNamesTheBudget) {
   EXPECT_EQ(verdict.value().kind, VerdictKind::unknown);
   EXPECT_NE(verdict.value().reason.find("time limit"), std::string::npos) << verdict.value().reason;
   EXPECT_NE(verdict.value().reason.find("legal prefix"), std::string::npos) << verdict.value().reason;
+}
+
+// A clock that goes one tick on each time somebody looks: so nothing here depends on the machine.
+struct CountedRun {
+  Verdict verdict;
+  std::int64_t looks_too_many = 0;
+};
+CountedRun checked_within(const History& h, std::string_view model, std::string_view engine, std::int64_t ticks,
+                          unsigned threads = 1) {
+  std::atomic<std::int64_t> now{0};
+  CheckOptions options{.engine = std::string(engine),
+                       .threads = threads,
+                       .time_limit = Duration(ticks),
+                       .elapsed = [&] { return Duration(++now); },
+                       .explain = false};
+  auto verdict = check(h, model, options);
+  EXPECT_TRUE(verdict.ok());
+  return {std::move(verdict).value(), now - ticks};
+}
+
+TEST(Limits, EveryEngineStopsSoonAfterItsTimeWhereverItIs) {
+  for (const char* model : {"register", "cas-register", "kv", "mutex", "set", "counter", "fifo-queue"}) {
+    const History h = by_construction({.model = model, .operations = 3'000, .clients = 20, .info = 0.01});
+    for (const char* engine : {"auto", "generic", "frontier", "depth-first", "zones", "monitor"}) {
+      for (const std::int64_t ticks : {1, 3, 5, 7, 10, 15, 20, 40, 80}) {
+        const CountedRun run = checked_within(h, model, engine, ticks);
+        const std::string what = std::string(model) + " " + engine + " " + std::to_string(ticks);
+        EXPECT_NE(run.verdict.kind, VerdictKind::invalid) << what;
+        if (run.verdict.kind == VerdictKind::valid) continue;
+        EXPECT_LE(run.looks_too_many, 12) << what << " goes on after its time";
+        const bool cannot = run.verdict.reason.find("time limit") == std::string::npos;
+        EXPECT_TRUE(!cannot || run.looks_too_many <= 0 || engine == std::string("zones") ||
+                    engine == std::string("monitor"))
+            << what << ": " << run.verdict.reason;
+      }
+    }
+  }
+}
+
+TEST(Limits, MemoryOfEveryKindOfKeyIsRefusedBeforeItIsTaken) {
+  for (const char* model : {"register", "cas-register", "kv", "fifo-queue"}) {
+    const History h = by_construction({.model = model, .operations = 3'000, .clients = 20});
+    for (const std::uint64_t limit : {std::uint64_t{0}, std::uint64_t{20'000}, std::uint64_t{100'000}}) {
+      const auto verdict = check(h, model, {.memory_limit = limit});
+      ASSERT_TRUE(verdict.ok());
+      EXPECT_LE(verdict.value().cost.peak_bytes, limit + limit / 10) << model;
+      if (verdict.value().kind == VerdictKind::valid) continue;
+      EXPECT_EQ(verdict.value().kind, VerdictKind::unknown);
+      EXPECT_NE(verdict.value().reason.find("memory limit"), std::string::npos) << verdict.value().reason;
+    }
+  }
+}
+
+TEST(Limits, AnUndecidedKeyIsNamedWithItsPrefix) {
+  const History h = by_construction({.model = "cas-register", .operations = 20'000, .clients = 20});
+  const CountedRun run = checked_within(h, "cas-register", "frontier", 170);
+  ASSERT_EQ(run.verdict.kind, VerdictKind::unknown) << run.verdict.reason;
+  EXPECT_GT(run.verdict.by_key[0].longest_prefix, 0U);
+  EXPECT_LT(run.verdict.by_key[0].longest_prefix, 20'000U);
 }
 
 TEST(Limits, CancellingIsNoVerdict) {
