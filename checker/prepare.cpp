@@ -30,6 +30,15 @@ bool says_precondition_failed(const Value& error) {
   return (error.is_string() || error.is_keyword()) && error.as_text() == "precondition-failed";
 }
 
+// The version a result names, under the name of the formats or etcd's own.
+std::int64_t version_in(const Value& extra) {
+  if (extra.is_null()) return unversioned;
+  for (const std::string_view name : {"version", "mod_revision"}) {
+    if (const Value& version = extra.get(name); version.is_integer()) return version.as_integer();
+  }
+  return unversioned;
+}
+
 class Preparation {
  public:
   Preparation(const History& history, const ModelRules& rules, const CheckOptions& options)
@@ -101,6 +110,7 @@ class Preparation {
                        .result_known = !open,
                        .failed = refused}};
     fill(item.call, *spec.value(), invoked, outcome == Outcome::ok ? completed : none);
+    if (item.completed != none) item.version = version_in(history_.extra(completed));
     if (auto shaped = check_shape(item, *spec.value()); !shaped) return shaped;
     if (drops(item.call, *spec.value())) return {};
     items.push_back(std::move(item));

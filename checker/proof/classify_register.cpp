@@ -352,6 +352,9 @@ std::optional<Naming> classify(const Facts& facts, std::string_view model, const
   if (model == "set") return classify_set(facts, initial);
   if (model == "counter") return classify_counter(facts, initial);
   if (model == "fifo-queue" || model == "unordered-queue") return classify_queue(facts, initial);
+  if (model == "unique-ids") return classify_unique_ids(facts, initial);
+  if (model == "append-list") return classify_append_list(facts, initial);
+  if (model == "fenced-mutex") return classify_fenced_mutex(facts);
   return std::nullopt;
 }
 

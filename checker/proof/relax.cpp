@@ -3,7 +3,9 @@
 #include "relax.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace faultline {
@@ -24,6 +26,32 @@ Call without_result(const Call& call) {
 bool is_register(const ModelView& model) { return model.name == "register" || model.name == "cas-register"; }
 bool is_queue(const ModelView& model) { return model.name == "fifo-queue" || model.name == "unordered-queue"; }
 
+// What a counter's call adds; none if it takes something away, or so much that sums might wrap around.
+std::optional<std::int64_t> added(const Call& call) {
+  if (call.f == "read") return 0;
+  const std::int64_t n = call.input.is_null() ? 1 : call.input.as_integer();
+  if (n < -INT32_MAX || n > INT32_MAX) return std::nullopt;
+  const std::int64_t amount = call.f == "dec" ? -n : n;
+  return amount < 0 ? std::nullopt : std::optional(amount);
+}
+
+// How much relaxed additions can make up at most, where nothing is ever taken away: the last kept read shows all that
+// was added before it, and what is added after it is idle. None if something may be taken away.
+std::optional<std::int64_t> counter_room(const Value& initial, const Items& kept, const Items& loose) {
+  const std::int64_t start = initial.is_null() ? 0 : initial.as_integer();
+  if (start < -INT32_MAX || start > INT32_MAX) return std::nullopt;
+  std::int64_t room = 0;
+  for (const Items* items : {&kept, &loose}) {
+    for (const Item& item : *items) {
+      if (!added(item.call)) return std::nullopt;
+      const bool shows = item.call.f == "read" && item.call.result_known && item.call.output.as_integer() > start;
+      if (shows && item.call.output.as_integer() > INT64_MAX / 2) return std::nullopt;
+      if (shows) room = std::max(room, item.call.output.as_integer() - start);
+    }
+  }
+  return room;
+}
+
 // How many relaxed calls can be of use at most, given what is kept.
 class Demand {
  public:
@@ -43,6 +71,7 @@ class Demand {
     }
     if (is_queue(model) && !model.initial.is_null()) enqueued_ = elements_of(model.initial).size();
     for (const Item& item : kept) enqueued_ += item.call.f == "enqueue";
+    if (model.name == "counter") room_ = counter_room(model.initial, kept, loose);
   }
 
   // Calls of one group can stand for each other; the value is part of it unless nobody looks for that value in particular.
@@ -60,6 +89,10 @@ class Demand {
       return call.f == "cas" && failed_cas_ > 0 ? kept_.size() : failed_cas_;
     }
     if (model_.name == "mutex") return kept_.size();
+    // Between two kept operations: a release, an acquisition that makes the token greater, a release.
+    if (model_.name == "fenced-mutex") return 2 * kept_.size();
+    if (model_.name == "append-list") return most_shown(call.input);
+    if (model_.name == "counter") return room_ ? static_cast<std::size_t>(*room_ / *added(call)) : SIZE_MAX;
     if (model_.name == "set") return looked_at_.contains(call.input) ? 1 : 0;
     if (model_.name == "kv") return of_kv(call);
     if (is_queue(model_)) {
@@ -84,6 +117,17 @@ class Demand {
     }
   }
 
+  // What is appended before the last kept read is shown by it; what comes after it is idle.
+  [[nodiscard]] std::size_t most_shown(const Value& value) const {
+    std::size_t most = 0;
+    for (const Item& item : kept_) {
+      if (item.call.f != "read" || item.call.output.is_null()) continue;
+      const auto list = item.call.output.as_list();
+      most = std::max(most, static_cast<std::size_t>(std::count(list.begin(), list.end(), value)));
+    }
+    return most;
+  }
+
   [[nodiscard]] std::size_t of_kv(const Call& call) const {
     const std::string_view piece = call.input.as_text();
     std::size_t uses = 0;
@@ -106,6 +150,7 @@ class Demand {
   std::set<Value> looked_at_;
   std::size_t failed_cas_ = 0;
   std::size_t enqueued_ = 0;
+  std::optional<std::int64_t> room_;
 };
 
 }  // namespace
@@ -116,9 +161,10 @@ bool is_blind(const ModelView& model, const Call& call) {
 
 bool settles(const ModelView& model, const Call& call) {
   if (is_blind(model, call)) return true;
-  const bool known = (model.name == "mutex" && call.f == "acquire") ||
-                     (is_queue(model) && call.f == "dequeue" && call.result_known && call.output.is_null());
-  return known && !model.refusal({}, {}, call);
+  const bool locks = (model.name == "mutex" || model.name == "fenced-mutex") && call.f == "acquire";
+  const bool found_nothing =
+      is_queue(model) && call.f == "dequeue" && call.result_known && call.output.is_null();
+  return (locks || found_nothing) && !model.refusal({}, {}, call);
 }
 
 Items relaxed(const ModelView& model, const Items& items, const Choice& choice) {

@@ -82,10 +82,25 @@ class FifoSpace final : public ModelSpace<FifoQueue> {
   EventIndex refuted_ = none;        // by the history as a whole
 };
 
+// append-list: the list must be a beginning of what every read returns that is still to come.
+class ListSpace final : public ModelSpace<AppendList> {
+ public:
+  ListSpace(const AppendList& model, const Items& items);
+  [[nodiscard]] bool foresees() const override { return true; }
+  [[nodiscard]] EventIndex refuted(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
+
+ private:
+  [[nodiscard]] std::span<const Value> goal(std::uint32_t read) const;
+
+  const Items& items_;
+  std::vector<std::uint32_t> next_read_;  // by item: of it and the later ones the read that completes first
+};
+
 template <Model M>
 std::unique_ptr<Space> make_space(const M& model, const Items& items) {
   if constexpr (std::is_same_v<M, Kv>) return std::make_unique<KvSpace>(model, items);
   if constexpr (std::is_same_v<M, FifoQueue>) return std::make_unique<FifoSpace>(model, items);
+  if constexpr (std::is_same_v<M, AppendList>) return std::make_unique<ListSpace>(model, items);
   return std::make_unique<ModelSpace<M>>(model);
 }
 
