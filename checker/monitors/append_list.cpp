@@ -74,9 +74,8 @@ class AppendListMonitor {
 
   // The appends of the longest read's values.
   bool find_appends() {
-    if (longest_ == none) return true;
     std::vector<bool> shown(appends_.size(), false);
-    for (const Value& value : list(longest_)) {
+    for (const Value& value : longest_ == none ? std::span<const Value>() : list(longest_)) {
       const std::uint32_t number = index_.find(value);
       if (number == none || shown[number]) {  // never appended, or shown more often than appended
         die({longest_});
