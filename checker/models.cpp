@@ -93,7 +93,7 @@ constexpr std::array fenced_mutex_functions{
 };
 
 constexpr std::array<std::string_view, 11> names{
-    Register::name, CasRegister::name, Kv::name,        Mutex::name,      Set::name,        Counter::name,
+    Register::name,  CasRegister::name,    Kv::name,        Mutex::name,      Set::name,        Counter::name,
     FifoQueue::name, UnorderedQueue::name, UniqueIds::name, AppendList::name, FencedMutex::name};
 
 // What a counter's call adds.

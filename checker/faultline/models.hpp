@@ -275,7 +275,7 @@ struct FencedMutex {
     enum class Newest : std::uint8_t { nothing, exactly, at_least, anything };
     bool held = false;
     Newest newest = Newest::nothing;  // what is known of the last token given out
-    std::int64_t token = 0;        // unless nothing or anything
+    std::int64_t token = 0;           // unless nothing or anything
     friend bool operator==(const State&, const State&) = default;
     // The last token given out can have been this one.
     [[nodiscard]] bool may_be(std::int64_t asked) const;

@@ -289,10 +289,10 @@ class CounterMonitor {
   const std::int64_t initial_;
   Pulse pulse_;
   Ranks ranks_;
-  std::vector<Change> changes_;      // by invocation
-  std::vector<Reading> readings_;    // by invocation; after find_levels() by level, then invocation
-  std::vector<std::uint32_t> idle_;  // changes by nothing
-  std::size_t highest_ = 0;          // level
+  std::vector<Change> changes_;         // by invocation
+  std::vector<Reading> readings_;       // by invocation; after find_levels() by level, then invocation
+  std::vector<std::uint32_t> idle_;     // changes by nothing
+  std::size_t highest_ = 0;             // level
   std::vector<std::uint32_t> lo_, hi_;  // by slot: the read that bounds it, or none
   std::vector<std::uint64_t> moments_;  // gap, then item: of the changes that happen
   std::optional<std::vector<std::uint32_t>> order_;

@@ -236,7 +236,8 @@ class FencedMutexMonitor {
     if (next == blocks_.size() || ranks_.invoked[blocks_[next].acquire] > now_) return false;
     if (unnamed_ == 0) return true;
     if (current_ == before_all) return blocks_[next].token != INT64_MIN;
-    const auto room = static_cast<std::uint64_t>(blocks_[next].token) - static_cast<std::uint64_t>(blocks_[current_].token);
+    const auto room =
+        static_cast<std::uint64_t>(blocks_[next].token) - static_cast<std::uint64_t>(blocks_[current_].token);
     return room > unnamed_;
   }
 
@@ -323,10 +324,10 @@ class FencedMutexMonitor {
   const Items& items_;
   Pulse pulse_;
   Ranks ranks_;
-  std::vector<Block> blocks_;             // by token
-  std::vector<std::uint32_t> block_of_;   // by item; none if it names no token
-  std::vector<std::uint32_t> hidden_;     // acquisitions that never returned and that nobody names, by invocation
-  bool assigned_ = false;                 // some belong to tokens that others name
+  std::vector<Block> blocks_;            // by token
+  std::vector<std::uint32_t> block_of_;  // by item; none if it names no token
+  std::vector<std::uint32_t> hidden_;    // acquisitions that never returned and that nobody names, by invocation
+  bool assigned_ = false;                // some belong to tokens that others name
   bool releases_name_tokens_ = false;
 
   Rank now_ = 0;

@@ -52,9 +52,8 @@ class VersionedMonitor {
 
   // Most histories do not: seen without a look at all of them.
   [[nodiscard]] bool carries_versions() const {
-    const auto first = std::find_if(items_.begin(), items_.end(), [](const Item& item) {
-      return item.completed != none && stores(item.call);
-    });
+    const auto first = std::find_if(items_.begin(), items_.end(),
+                                    [](const Item& item) { return item.completed != none && stores(item.call); });
     return first != items_.end() && first->version != unversioned;
   }
 
@@ -167,9 +166,7 @@ class VersionedMonitor {
     Layout layout(items_.size());
     std::size_t failed = 0;
     for (const Group& group : groups_) {
-      const auto put = [&](std::uint32_t item) {
-        layout.put(item, std::max(group.begin, ranks_.invoked[item]));
-      };
+      const auto put = [&](std::uint32_t item) { layout.put(item, std::max(group.begin, ranks_.invoked[item])); };
       if (group.maker != none) put(group.maker);
       if (&group == groups_.data()) std::for_each(unversioned_.begin(), unversioned_.end(), put);
       for (std::uint32_t at = group.first; at < group.last; ++at) put(sorted_[at].item);

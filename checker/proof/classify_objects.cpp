@@ -382,14 +382,18 @@ std::optional<Naming> classify_unique_ids(const Facts& facts, const Value& initi
     }
     const auto [holder, fresh] = holders.emplace(id, fact);
     if (fresh) continue;
-    return make(facts, "duplicate", *fact, holder->second,
-                fmt::format("Processes {} and {} were both given {}.", holder->second->process, fact->process,
-                            shown(id)));
+    return make(
+        facts, "duplicate", *fact, holder->second,
+        fmt::format("Processes {} and {} were both given {}.", holder->second->process, fact->process, shown(id)));
   }
   return std::nullopt;
 }
 
 namespace {
+
+std::string times(std::ptrdiff_t count) {
+  return count == 1 ? "once" : count == 2 ? "twice" : fmt::format("{} times", count);
+}
 
 std::string list_text(const Fact& read) { return shown(Value::list(elements_of(read.call.output))); }
 
@@ -430,8 +434,8 @@ std::optional<Naming> classify_append_list(const Facts& facts, const Value& init
       const auto shows = std::count(seen.begin(), seen.end(), value);
       if (shows <= there + static_cast<std::ptrdiff_t>(appends.size())) continue;
       return make(facts, "duplicate", *read, appends.empty() ? nullptr : appends[0],
-                  fmt::format("{} has {} {} times, more often than it was ever appended.", observer_name(*read),
-                              shown(value), shows));
+                  fmt::format("{} shows {} {}, but it was appended {} at most.", observer_name(*read), shown(value),
+                              times(shows), times(static_cast<std::ptrdiff_t>(appends.size()))));
     }
     for (const Fact* append : core) {  // nothing is ever removed
       if (append->call.f == "append" && before(*append, *read) && !contains(seen, append->call.input))

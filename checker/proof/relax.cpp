@@ -162,8 +162,7 @@ bool is_blind(const ModelView& model, const Call& call) {
 bool settles(const ModelView& model, const Call& call) {
   if (is_blind(model, call)) return true;
   const bool locks = (model.name == "mutex" || model.name == "fenced-mutex") && call.f == "acquire";
-  const bool found_nothing =
-      is_queue(model) && call.f == "dequeue" && call.result_known && call.output.is_null();
+  const bool found_nothing = is_queue(model) && call.f == "dequeue" && call.result_known && call.output.is_null();
   return (locks || found_nothing) && !model.refusal({}, {}, call);
 }
 

@@ -89,7 +89,11 @@ class Simulation {
       return alone("release", {}, {});
     }
     const bool queue = is("fifo-queue") || is("unordered-queue");
-    const std::string f = is("kv") ? "put" : is("set") ? "add" : is("append-list") ? "append" : queue ? "enqueue" : "write";
+    const std::string f = is("kv")            ? "put"
+                          : is("set")         ? "add"
+                          : is("append-list") ? "append"
+                          : queue             ? "enqueue"
+                                              : "write";
     const Value input = is("kv") ? Value(std::to_string(marker)) : Value(marker);
     alone(f, input, {});
     if (queue) alone("dequeue", {}, Value(marker));
@@ -235,7 +239,8 @@ class Simulation {
       --lies_;
       return;
     }
-    const bool reads = client.f == "read" || client.f == "generate" || client.f == "get" || (client.f == "dequeue" && !client.output.is_null());
+    const bool reads = client.f == "read" || client.f == "generate" || client.f == "get" ||
+                       (client.f == "dequeue" && !client.output.is_null());
     if (!reads) return;
     client.output = Value(stale ? marker : unheard);
     if (is("kv")) client.output = Value(std::to_string(stale ? marker : unheard));

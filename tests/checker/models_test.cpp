@@ -191,9 +191,9 @@ TEST(Models, AnOpenAcquireOfAFencedMutexTookSomeGreaterToken) {
             "free, last token 9");
   EXPECT_EQ(after(model, {did("acquire", {}, 3), did("release"), open("acquire"), write(3)}),
             "refused write: with token 3 succeeded, but the lock is held, last token at least 4");
-  EXPECT_EQ(after(model, {did("acquire", {}, 3), did("release"), open("acquire"), did("release"),
-                          did("acquire", {}, 4)}),
-            "refused acquire: got token 4, but the lock is free, last token at least 4");
+  EXPECT_EQ(
+      after(model, {did("acquire", {}, 3), did("release"), open("acquire"), did("release"), did("acquire", {}, 4)}),
+      "refused acquire: got token 4, but the lock is free, last token at least 4");
   EXPECT_EQ(after(model, {open("acquire"), did("release"), did("acquire", {}, -5)}), "held, last token -5");
 }
 

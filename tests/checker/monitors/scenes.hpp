@@ -108,8 +108,9 @@ Items kept(const M& model, const Items& items, const std::vector<std::uint32_t>&
 inline std::string to_text(const Items& items) {
   std::string text;
   for (const Item& item : items) {
-    text += std::to_string(item.invoked) + " .. " + (item.completed == none ? "" : std::to_string(item.completed)) + "  " +
-            std::string(item.call.f) + " " + item.call.input.to_string() + " -> " + item.call.output.to_string() +
+    text += std::to_string(item.invoked) + " .. " + (item.completed == none ? "" : std::to_string(item.completed)) +
+            "  " + std::string(item.call.f) + " " + item.call.input.to_string() + " -> " +
+            item.call.output.to_string() +
             (item.version == unversioned ? "" : "  version " + std::to_string(item.version)) +
             (item.call.failed ? "  failed" : "") + "\n";
   }
