@@ -66,7 +66,9 @@ SearchResult decide(const M& model, std::string_view name, const Items& items, c
   constexpr bool is_register = std::is_same_v<M, Register> || std::is_same_v<M, CasRegister>;
   if constexpr (is_register) {
     if (name == "auto" || name == "versioned") {
-      if (auto found = monitor_versioned(items, model.initial, budget)) return *found;
+      // Where it has no room others may do with less.
+      auto found = monitor_versioned(items, model.initial, budget);
+      if (found && (name == "versioned" || found->reason != "memory limit")) return *found;
     }
     if (name == "versioned") {
       return {.engine = "versioned", .reason = "the versions are missing or do not state a legal order"};

@@ -12,7 +12,8 @@
 // is known, and so, if releases name tokens, is its release; releases that do not are all alike, the one that returns first is taken. A
 // write changes nothing and is placed as soon as its token is the last one. So every step is forced, and if one is not possible there is
 // no order - unless an acquisition that never returned and that nobody names must have happened. Such a one is of use only to make room
-// for a release without a token. The walk then tries it where nothing else is left; if that does not end well, it declines.
+// for a release without a token. The walk then tries it, once only where nothing else is left and once wherever the tokens leave room; if
+// neither ends well, it declines.
 #include <algorithm>
 #include <map>
 #include <queue>
@@ -48,11 +49,9 @@ class FencedMutexMonitor {
     if (died()) return finish();
     ranks_ = Ranks::of(items_);
     if (!compare_pairs() || !pulse_.poll()) return finish();
-    if (!walk()) {
-      // Acquisitions that nobody names could have made room for releases.
-      if (!hidden_.empty() && !releases_name_tokens_) return pulse_.spent() ? finish() : std::nullopt;
-    }
-    return finish();
+    if (walk(false) || pulse_.spent() || hidden_.empty() || releases_name_tokens_) return finish();
+    // Acquisitions that nobody names could have made room for releases.
+    return walk(true) || pulse_.spent() ? finish() : std::nullopt;
   }
 
  private:
@@ -156,10 +155,10 @@ class FencedMutexMonitor {
 
   // --- the walk --------------------------------------------------------------------------------------------
 
-  // False if some operation could not be placed, or the budget ran out.
-  bool walk() {
-    placed_.assign(items_.size(), false);
-    order_.reserve(items_.size());
+  // False if some operation could not be placed, or the budget ran out. `hidden_first`: acquisitions that nobody names are tried before
+  // the next one wherever the tokens leave room for them; where tokens are given out one by one that is where they happened.
+  bool walk(bool hidden_first) {
+    begin(hidden_first);
     for (const RankedEvent& event : ranks_.events()) {
       if (!pulse_.beat()) return false;
       const bool fine = event.completes ? placed_[event.item] || complete(event.item) : invoke(event.item);
@@ -171,6 +170,20 @@ class FencedMutexMonitor {
       return false;
     }
     return true;
+  }
+
+  void begin(bool hidden_first) {
+    hidden_first_ = hidden_first;
+    placed_.assign(items_.size(), false);
+    order_.clear();
+    order_.reserve(items_.size());
+    for (Block& block : blocks_) block.waiting.clear();
+    in_flight_ = {};
+    now_ = 0;
+    current_ = before_all;
+    unnamed_ = hidden_used_ = 0;
+    held_ = false;
+    died_at_ = none;
   }
 
   bool invoke(std::uint32_t i) {
@@ -233,20 +246,25 @@ class FencedMutexMonitor {
   // The next acquisition is in flight, and its token leaves room for those that nobody named.
   [[nodiscard]] bool next_is_possible() const {
     const std::uint32_t next = next_block();
-    if (next == blocks_.size() || ranks_.invoked[blocks_[next].acquire] > now_) return false;
-    if (unnamed_ == 0) return true;
-    if (current_ == before_all) return blocks_[next].token != INT64_MIN;
-    const auto room =
-        static_cast<std::uint64_t>(blocks_[next].token) - static_cast<std::uint64_t>(blocks_[current_].token);
-    return room > unnamed_;
+    const bool begun = next != blocks_.size() && ranks_.invoked[blocks_[next].acquire] <= now_;
+    return begun && leaves_room(unnamed_);
+  }
+
+  // So many tokens may have been given out since the current one, before the next.
+  [[nodiscard]] bool leaves_room(std::uint64_t unnamed) const {
+    if (unnamed == 0) return true;
+    const std::uint32_t next = next_block();
+    const std::int64_t above = next == blocks_.size() ? INT64_MAX : blocks_[next].token;
+    if (current_ == before_all) return above != INT64_MIN;
+    return static_cast<std::uint64_t>(above) - static_cast<std::uint64_t>(blocks_[current_].token) > unnamed;
   }
 
   // Makes room for a release without a token.
   bool acquire_any() {
-    if (next_is_possible()) return acquire_next();
-    if (hidden_used_ == hidden_.size() || ranks_.invoked[hidden_[hidden_used_]] > now_) return false;
-    const bool last_of_all = current_ != before_all && blocks_[current_].token > INT64_MAX - std::int64_t{none};
-    if (last_of_all) return false;  // no token is left that could have been given out
+    const bool can_hide =
+        hidden_used_ < hidden_.size() && ranks_.invoked[hidden_[hidden_used_]] <= now_ && leaves_room(unnamed_ + 1);
+    if (next_is_possible() && !(hidden_first_ && can_hide)) return acquire_next();
+    if (!can_hide) return false;
     place(hidden_[hidden_used_++]);
     held_ = true;
     ++unnamed_;
@@ -330,6 +348,7 @@ class FencedMutexMonitor {
   bool assigned_ = false;                // some belong to tokens that others name
   bool releases_name_tokens_ = false;
 
+  bool hidden_first_ = false;
   Rank now_ = 0;
   std::uint32_t current_ = before_all;  // the block whose token was given out last
   std::uint64_t unnamed_ = 0;           // hidden acquisitions since

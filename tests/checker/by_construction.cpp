@@ -20,6 +20,7 @@ constexpr std::int64_t unheard = 888'888;  // never written
 // One object of each kind, simulated with the standard library: nothing shared with the models.
 struct Object {
   Value cell;
+  std::int64_t version = 1;  // of the cell
   std::string text;
   bool held = false;
   std::set<Value> set;
@@ -35,6 +36,7 @@ struct Running {
   std::string f;
   Value input;
   Value output;
+  std::int64_t version = 0;
   bool refused = false;  // it had no effect and the object says so
   bool vanishes = false;
 };
@@ -105,7 +107,7 @@ class Simulation {
     client.operation = history_.invoke(processes_[0], f, input, key(0));
     act(client);
     FL_ASSERT(client.output == output);
-    history_.ok(client.operation, output);
+    acknowledge(client);
   }
   [[nodiscard]] Value key(std::size_t k) const {
     return recipe_.keys > 1 ? Value(static_cast<std::int64_t>(k)) : Value();
@@ -148,7 +150,7 @@ class Simulation {
       if (client.f == "contains") client.input = Value(static_cast<std::int64_t>(rng_.below(next_ + 3)));
     } else if (is("counter")) {
       client.f = dice == 0 ? "read" : dice == 1 ? "add" : "inc";
-      if (client.f == "add") client.input = Value(static_cast<std::int64_t>(rng_.below(5)));
+      if (client.f == "add") client.input = Value(recipe_.values == 1 ? 1 : static_cast<std::int64_t>(rng_.below(5)));
     } else {
       const bool grow = object.queue.size() < recipe_.depth ? rng_.chance(0.55) : rng_.chance(0.4);
       client.f = grow ? "enqueue" : "dequeue";
@@ -195,9 +197,12 @@ class Simulation {
   static void act_on_register(Running& client, Object& object) {
     if (client.f == "read") client.output = object.cell;
     if (client.f == "write") object.cell = client.input;
-    if (client.f != "cas") return;
-    client.refused = object.cell != client.input.as_list()[0];
-    if (!client.refused) object.cell = client.input.as_list()[1];
+    if (client.f == "cas") {
+      client.refused = object.cell != client.input.as_list()[0];
+      if (!client.refused) object.cell = client.input.as_list()[1];
+    }
+    if (client.f != "read" && !client.refused) ++object.version;
+    client.version = object.version;
   }
   void act_on_queue(Running& client, Object& object) {
     if (client.f == "enqueue") return object.queue.push_back(client.input);
@@ -218,7 +223,19 @@ class Simulation {
     lie(client);
     if (client.refused)
       return history_.fail(client.operation, client.f == "cas" ? Value("precondition-failed") : Value());
-    history_.ok(client.operation, client.output);
+    acknowledge(client);
+  }
+
+  void acknowledge(const Running& client) {
+    if (!recipe_.versions) return history_.ok(client.operation, client.output);
+    const Event invocation = history_.event(history_.invoked(client.operation));
+    const Event completion{.type = EventType::ok,
+                           .process = invocation.process,
+                           .f = invocation.f,
+                           .key = invocation.key,
+                           .value = client.output,
+                           .extra = {}};
+    FL_ASSERT(history_.append(completion.with("version", Value(client.version))).ok());
   }
 
   // One late answer is changed so that no order can explain it. REQUIRES: recipe.info == 0 for a lock held twice.

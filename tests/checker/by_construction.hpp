@@ -21,7 +21,8 @@ struct Recipe {
   std::size_t clients = 10;
   std::uint64_t seed = 1;
   double info = 0;          // share of operations that never complete; half of those take effect
-  std::int64_t values = 5;  // distinct ones; 0: every written value is new
+  std::int64_t values = 5;  // distinct ones; 0: every written value is new; 1: a counter only changes by 1
+  bool versions = false;    // registers: results carry the version of what was read or made
   std::size_t depth = 20;   // of queues, size of sets and lists: about how large the object gets
   std::size_t keys = 1;     // more than 1: keys are 0, 1, …
   Lie lie = Lie::none;
