@@ -2,8 +2,8 @@
 //
 // Tokens state the order of the acquisitions. Everything that names a token belongs to that token's *block*: its acquisition, its writes,
 // its release; blocks follow each other by token. What is written or released with a token that no acquisition returned belongs to one
-// that never returned; such blocks take the acquisitions that never returned in the order of their invocations (they have no deadline,
-// and times grow from block to block, so any other choice can be sorted into this one).
+// that never returned; these are taken in the order of their invocations (they have no deadline, and times grow along the walk, so any
+// other choice can be sorted into this one).
 //
 // Pairs. Let y be of the same block as x or of a later one, and come after it (an acquisition comes first in its block). If y returned
 // before x was invoked there is no order, whatever else happened.
@@ -41,7 +41,7 @@ struct Block {
 class FencedMutexMonitor {
  public:
   FencedMutexMonitor(const Items& items, const Budget& budget)
-      : items_(items), pulse_(budget, items.size() * bytes_per_item) {}
+      : items_(items), budget_(budget), pulse_(budget, items.size() * bytes_per_item) {}
 
   std::optional<SearchResult> run() {
     if (!pulse_.poll()) return finish();
@@ -49,8 +49,9 @@ class FencedMutexMonitor {
     if (died()) return finish();
     ranks_ = Ranks::of(items_);
     if (!compare_pairs() || !pulse_.poll()) return finish();
-    if (walk(false) || pulse_.spent() || hidden_.empty() || releases_name_tokens_) return finish();
-    // Acquisitions that nobody names could have made room for releases.
+    if (walk(false) || pulse_.spent() || spare_ == 0 || releases_name_tokens_) return finish();
+    // Acquisitions that nobody names could have made room for releases. Without its tokens it is a mutex, of which all can be said.
+    if (!alternates()) return finish();
     return walk(true) || pulse_.spent() ? finish() : std::nullopt;
   }
 
@@ -86,7 +87,7 @@ class FencedMutexMonitor {
       block_of_[i] = static_cast<std::uint32_t>(blocks_.size() - 1);
     }
     add_open_releases();
-    assign_hidden();
+    count_hidden();
     return true;
   }
 
@@ -115,16 +116,11 @@ class FencedMutexMonitor {
     }
   }
 
-  void assign_hidden() {
-    std::size_t next = 0;
-    for (Block& block : blocks_) {
-      if (block.acquire != none) continue;
-      if (next == hidden_.size()) return die_at_the_end();  // a token that was never given out
-      assigned_ = true;
-      block.acquire = hidden_[next];
-      block_of_[hidden_[next++]] = static_cast<std::uint32_t>(&block - blocks_.data());
-    }
-    hidden_.erase(hidden_.begin(), hidden_.begin() + static_cast<std::ptrdiff_t>(next));
+  // Tokens that no acquisition returned need one each of those that never returned; the walk hands them out.
+  void count_hidden() {
+    for (const Block& block : blocks_) named_hidden_ += block.returned ? 0 : 1;
+    if (named_hidden_ > hidden_.size()) return die_at_the_end();  // a token that was never given out
+    spare_ = hidden_.size() - named_hidden_;
   }
 
   // False if there is a pair that no order can contain.
@@ -172,6 +168,16 @@ class FencedMutexMonitor {
     return true;
   }
 
+  bool alternates() {
+    Items without_writes;
+    std::copy_if(items_.begin(), items_.end(), std::back_inserter(without_writes),
+                 [](const Item& item) { return item.call.f != "write"; });
+    const auto found = monitor_mutex(without_writes, false, budget_);
+    if (!found || found->kind != VerdictKind::invalid) return true;
+    died_at_ = found->died_at;
+    return false;
+  }
+
   void begin(bool hidden_first) {
     hidden_first_ = hidden_first;
     placed_.assign(items_.size(), false);
@@ -181,7 +187,7 @@ class FencedMutexMonitor {
     in_flight_ = {};
     now_ = 0;
     current_ = before_all;
-    unnamed_ = hidden_used_ = 0;
+    unnamed_ = hidden_used_ = spare_used_ = 0;
     held_ = false;
     died_at_ = none;
   }
@@ -232,10 +238,14 @@ class FencedMutexMonitor {
 
   // REQUIRES: free.
   bool acquire_next() {
+    while (hidden_first_ && can_hide() && !in_flight_.empty()) {
+      hide();
+      take_release();
+    }
     const std::uint32_t next = next_block();
     if (!next_is_possible()) return false;
     Block& block = blocks_[next];
-    place(block.acquire);
+    place(block.returned ? block.acquire : hidden_[hidden_used_++]);
     held_ = true;
     current_ = next;
     unnamed_ = 0;
@@ -246,8 +256,8 @@ class FencedMutexMonitor {
   // The next acquisition is in flight, and its token leaves room for those that nobody named.
   [[nodiscard]] bool next_is_possible() const {
     const std::uint32_t next = next_block();
-    const bool begun = next != blocks_.size() && ranks_.invoked[blocks_[next].acquire] <= now_;
-    return begun && leaves_room(unnamed_);
+    if (next == blocks_.size() || !leaves_room(unnamed_)) return false;
+    return blocks_[next].returned ? ranks_.invoked[blocks_[next].acquire] <= now_ : hidden_is_at_hand();
   }
 
   // So many tokens may have been given out since the current one, before the next.
@@ -259,15 +269,25 @@ class FencedMutexMonitor {
     return static_cast<std::uint64_t>(above) - static_cast<std::uint64_t>(blocks_[current_].token) > unnamed;
   }
 
-  // Makes room for a release without a token.
-  bool acquire_any() {
-    const bool can_hide =
-        hidden_used_ < hidden_.size() && ranks_.invoked[hidden_[hidden_used_]] <= now_ && leaves_room(unnamed_ + 1);
-    if (next_is_possible() && !(hidden_first_ && can_hide)) return acquire_next();
-    if (!can_hide) return false;
+  [[nodiscard]] bool hidden_is_at_hand() const {
+    return hidden_used_ < hidden_.size() && ranks_.invoked[hidden_[hidden_used_]] <= now_;
+  }
+  // One that nobody names, leaving enough for the tokens that are named.
+  [[nodiscard]] bool can_hide() const {
+    return spare_used_ < spare_ && hidden_is_at_hand() && leaves_room(unnamed_ + 1);
+  }
+  void hide() {
     place(hidden_[hidden_used_++]);
     held_ = true;
     ++unnamed_;
+    ++spare_used_;
+  }
+
+  // Makes room for a release without a token.
+  bool acquire_any() {
+    if (next_is_possible() && !(hidden_first_ && can_hide())) return acquire_next();
+    if (!can_hide()) return false;
+    hide();
     return true;
   }
 
@@ -305,7 +325,7 @@ class FencedMutexMonitor {
 
   // Of the walk: it rests on what has been invoked by now, and on the next acquisition.
   void die_now(std::uint32_t at) {
-    if (assigned_) return die_at_the_end();  // whose acquisition is whose rests on all that is named
+    if (named_hidden_ > 0) return die_at_the_end();  // whose acquisition is whose rests on all that is named
     died_at_ = items_[at].completed;
     const auto rests_on = [&](const Item& item) {
       if (completed(item)) died_at_ = std::max(died_at_, item.completed);
@@ -313,7 +333,7 @@ class FencedMutexMonitor {
     for (std::uint32_t i = 0; i < items_.size() && ranks_.invoked[i] <= now_; ++i) rests_on(items_[i]);
     const std::uint32_t last = block_of_[at] == none ? next_block() : block_of_[at];
     for (std::uint32_t block = next_block(); block <= last && block < blocks_.size(); ++block) {
-      rests_on(items_[blocks_[block].acquire]);
+      if (blocks_[block].returned) rests_on(items_[blocks_[block].acquire]);
       if (blocks_[block].release != none) rests_on(items_[blocks_[block].release]);
     }
     if (current_ != before_all && blocks_[current_].release != none) rests_on(items_[blocks_[current_].release]);
@@ -340,12 +360,14 @@ class FencedMutexMonitor {
   }
 
   const Items& items_;
+  const Budget& budget_;
   Pulse pulse_;
   Ranks ranks_;
   std::vector<Block> blocks_;            // by token
   std::vector<std::uint32_t> block_of_;  // by item; none if it names no token
-  std::vector<std::uint32_t> hidden_;    // acquisitions that never returned and that nobody names, by invocation
-  bool assigned_ = false;                // some belong to tokens that others name
+  std::vector<std::uint32_t> hidden_;    // acquisitions that never returned, by invocation
+  std::size_t named_hidden_ = 0;         // how many of them belong to tokens that others name
+  std::size_t spare_ = 0;                // how many do not
   bool releases_name_tokens_ = false;
 
   bool hidden_first_ = false;
@@ -353,6 +375,7 @@ class FencedMutexMonitor {
   std::uint32_t current_ = before_all;  // the block whose token was given out last
   std::uint64_t unnamed_ = 0;           // hidden acquisitions since
   std::size_t hidden_used_ = 0;
+  std::size_t spare_used_ = 0;
   bool held_ = false;
   // Releases without a token: return, then item.
   std::priority_queue<std::uint64_t, std::vector<std::uint64_t>, std::greater<>> in_flight_;

@@ -55,7 +55,8 @@ std::optional<std::int64_t> counter_room(const Value& initial, const Items& kept
 // How many relaxed calls can be of use at most, given what is kept.
 class Demand {
  public:
-  Demand(const ModelView& model, const Items& kept, const Items& loose) : model_(model), kept_(kept) {
+  Demand(const ModelView& model, const Items& kept, const Items& loose)
+      : model_(model), kept_(kept), size_(kept.size()) {
     for (const Item& item : kept) look(item.call);
     for (const Item& item : loose) {  // a failed cas looks at what any cas leaves behind
       if (failed_cas_ > 0 && item.call.f == "cas") looked_at_.insert(cas_from(item.call));
@@ -84,14 +85,18 @@ class Demand {
   [[nodiscard]] std::size_t of(const Call& call) const {
     if (is_register(model_)) {
       // Between two kept operations, using the same write twice is idle: what lies between could go.
-      if (looked_at_.contains(call.f == "cas" ? cas_to(call) : call.input)) return kept_.size();
+      if (looked_at_.contains(call.f == "cas" ? cas_to(call) : call.input)) return size_;
       // Else only a failed cas can see it: any value will do that is not the one it expected.
-      return call.f == "cas" && failed_cas_ > 0 ? kept_.size() : failed_cas_;
+      return call.f == "cas" && failed_cas_ > 0 ? size_ : failed_cas_;
     }
-    if (model_.name == "mutex") return kept_.size();
+    if (model_.name == "mutex") return size_;
     // Between two kept operations: a release, an acquisition that makes the token greater, a release.
-    if (model_.name == "fenced-mutex") return 2 * kept_.size();
-    if (model_.name == "append-list") return most_shown(call.input);
+    if (model_.name == "fenced-mutex") return 2 * size_;
+    if (model_.name == "append-list") {
+      // What is appended before the last kept read is shown by it; what comes after it is idle.
+      const auto shown = most_shown_.find(call.input);
+      return shown == most_shown_.end() ? 0 : shown->second;
+    }
     if (model_.name == "counter") return room_ ? static_cast<std::size_t>(*room_ / *added(call)) : SIZE_MAX;
     if (model_.name == "set") return looked_at_.contains(call.input) ? 1 : 0;
     if (model_.name == "kv") return of_kv(call);
@@ -110,22 +115,17 @@ class Demand {
     if (call.f == "cas") looked_at_.insert(cas_from(call));
     if (call.f == "contains") looked_at_.insert(call.input);
     if (call.f != "read") return;
-    if (model_.name == "set") {
+    if (model_.name == "append-list") {
+      std::map<Value, std::size_t> shown;
+      if (!call.output.is_null()) {
+        for (const Value& value : call.output.as_list()) ++shown[value];
+      }
+      for (const auto& [value, times] : shown) most_shown_[value] = std::max(most_shown_[value], times);
+    } else if (model_.name == "set") {
       for (const Value& element : elements_of(call.output)) looked_at_.insert(element);
     } else {
       looked_at_.insert(call.output);
     }
-  }
-
-  // What is appended before the last kept read is shown by it; what comes after it is idle.
-  [[nodiscard]] std::size_t most_shown(const Value& value) const {
-    std::size_t most = 0;
-    for (const Item& item : kept_) {
-      if (item.call.f != "read" || item.call.output.is_null()) continue;
-      const auto list = item.call.output.as_list();
-      most = std::max(most, static_cast<std::size_t>(std::count(list.begin(), list.end(), value)));
-    }
-    return most;
   }
 
   [[nodiscard]] std::size_t of_kv(const Call& call) const {
@@ -147,7 +147,9 @@ class Demand {
 
   const ModelView& model_;
   const Items& kept_;
+  const std::size_t size_;  // of what is kept
   std::set<Value> looked_at_;
+  std::map<Value, std::size_t> most_shown_;  // by a kept read of a list
   std::size_t failed_cas_ = 0;
   std::size_t enqueued_ = 0;
   std::optional<std::int64_t> room_;
