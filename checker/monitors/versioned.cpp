@@ -6,8 +6,8 @@
 // came from; so `valid` rests on no trust. If not, nothing is proved: another order may be legal.
 //
 // A result without a version that shows the initial value comes before all others. A version that is read but made by nobody belongs to
-// an operation that never returned and stores what was read; of several that store the same, those invoked first are taken first. A cas
-// that failed goes to the first moment after its invocation at which the value is not the one it expected.
+// an operation that never returned and stores what was read, or what a cas expected; of several that store the same, those invoked first are taken first. A cas
+// that failed goes to a moment at which the value is not the one it expected.
 #include <algorithm>
 #include <unordered_map>
 
@@ -129,11 +129,20 @@ class VersionedMonitor {
         if (stores(call) || call.output != *group.value) return false;
       }
       group.last = at;
-      const bool chained = is_initial || items_[group.maker].call.f != "cas" ||
-                           expected(items_[group.maker].call) == *groups_.back().value;
-      if (!chained) return false;
+      if (!is_initial && !chain(group.maker)) return false;
       groups_.push_back(group);
     }
+    return true;
+  }
+
+  // A cas finds the value it expected; if the present one is another, an operation that never returned and that nobody read stored it.
+  bool chain(std::uint32_t maker) {
+    if (items_[maker].call.f != "cas" || expected(items_[maker].call) == *groups_.back().value) return true;
+    const std::uint32_t between = take_open(expected(items_[maker].call));
+    if (between == none) return false;
+    const Call& call = items_[between].call;
+    if (call.f == "cas" && expected(call) != *groups_.back().value) return false;
+    groups_.push_back({.maker = between, .value = &stored(call)});
     return true;
   }
 
@@ -153,24 +162,12 @@ class VersionedMonitor {
 
   // Gives every operation its gap; false if one does not fit.
   bool place() {
-    Rank now = 0;
-    for (Group& group : groups_) {
-      if (group.maker != none) now = std::max(now, ranks_.invoked[group.maker]);
-      group.begin = now;
-      if (&group == groups_.data()) {
-        for (const std::uint32_t read : unversioned_) now = std::max(now, ranks_.invoked[read]);
-      }
-      for (std::uint32_t at = group.first; at < group.last; ++at) now = std::max(now, ranks_.invoked[sorted_[at].item]);
-    }
-    if (!place_failed()) return false;
+    find_begins();
+    if (!failed_.empty() && !place_failed()) return false;
+    find_begins();
     Layout layout(items_.size());
-    std::size_t failed = 0;
     for (const Group& group : groups_) {
-      const auto put = [&](std::uint32_t item) { layout.put(item, std::max(group.begin, ranks_.invoked[item])); };
-      if (group.maker != none) put(group.maker);
-      if (&group == groups_.data()) std::for_each(unversioned_.begin(), unversioned_.end(), put);
-      for (std::uint32_t at = group.first; at < group.last; ++at) put(sorted_[at].item);
-      for (; failed < failed_at_.size() && failed_at_[failed].first == &group; ++failed) put(failed_at_[failed].second);
+      for_each_of(group, [&](std::uint32_t item) { layout.put(item, std::max(group.begin, ranks_.invoked[item])); });
       if (!pulse_.beat(group.last - group.first + 1)) return false;
     }
     if (!layout.fits(ranks_)) return false;
@@ -178,21 +175,89 @@ class VersionedMonitor {
     return true;
   }
 
-  // For each failed cas the first group after its invocation whose value it did not expect.
-  bool place_failed() {
-    for (const std::uint32_t item : failed_) {
-      const Rank invoked = ranks_.invoked[item];
-      auto group = std::upper_bound(groups_.begin(), groups_.end(), invoked,
-                                    [](Rank gap, const Group& g) { return gap < g.begin; });
-      --group;  // the first begins in gap 0
-      while (group != groups_.end() && *group->value == expected(items_[item].call)) ++group;
-      if (group == groups_.end()) return false;
-      failed_at_.emplace_back(&*group, item);
-      if (!pulse_.beat()) return false;
+  // The maker first, then whatever found its value.
+  template <class Visit>
+  void for_each_of(const Group& group, Visit visit) const {
+    if (group.maker != none) visit(group.maker);
+    if (&group == groups_.data()) std::for_each(unversioned_.begin(), unversioned_.end(), visit);
+    for (std::uint32_t at = group.first; at < group.last; ++at) visit(sorted_[at].item);
+    const auto number = static_cast<std::uint32_t>(&group - groups_.data());
+    const auto failed = std::lower_bound(failed_at_.begin(), failed_at_.end(), std::pair(number, 0U));
+    for (auto f = failed; f != failed_at_.end() && f->first == number; ++f) visit(f->second);
+  }
+
+  // No group begins before what comes in front of it was invoked.
+  void find_begins() {
+    Rank now = 0;
+    for (Group& group : groups_) {
+      if (group.maker != none) now = std::max(now, ranks_.invoked[group.maker]);
+      group.begin = now;
+      for_each_of(group, [&](std::uint32_t item) { now = std::max(now, ranks_.invoked[item]); });
     }
-    std::stable_sort(failed_at_.begin(), failed_at_.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    return true;
+  }
+
+  // When each group must have begun, at the latest.
+  [[nodiscard]] std::vector<Rank> find_latest() const {
+    std::vector<Rank> latest(groups_.size() + 1, never_returns);
+    for (std::size_t g = groups_.size(); g-- > 0;) {
+      latest[g] = latest[g + 1];
+      for_each_of(groups_[g], [&](std::uint32_t item) { latest[g] = std::min(latest[g], ranks_.completed[item] - 1); });
+    }
+    return latest;
+  }
+
+  // For each failed cas a group with another value than it expected: the one that has begun when it is invoked, or one that begins before
+  // it returns; or else one before that can last so long. The last makes later groups begin later, so what was found is looked at again.
+  bool place_failed() {
+    constexpr int most_rounds = 16;
+    const std::vector<Rank> latest = find_latest();
+    using Chosen = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+    Chosen held_back;
+    std::vector<std::uint32_t> left = failed_;
+    for (int round = 0; round < most_rounds; ++round) {
+      Chosen chosen = held_back;
+      const std::size_t before = held_back.size();
+      for (std::uint32_t& item : left) {
+        std::uint32_t group = group_for(item);
+        if (group == none) {
+          group = earlier_group_for(item, latest);
+          if (group == none) return false;
+          held_back.emplace_back(group, item);
+          item = none;
+        } else {
+          chosen.emplace_back(group, item);
+        }
+        if (!pulse_.beat()) return false;
+      }
+      std::erase(left, none);
+      const bool settled = held_back.size() == before;
+      failed_at_ = settled ? std::move(chosen) : held_back;
+      std::sort(failed_at_.begin(), failed_at_.end());
+      if (settled) return true;
+      find_begins();
+    }
+    return false;
+  }
+
+  [[nodiscard]] bool differs(std::size_t group, std::uint32_t item) const {
+    return *groups_[group].value != expected(items_[item].call);
+  }
+  // The group that has begun when the item is invoked.
+  [[nodiscard]] std::size_t present_group(std::uint32_t item) const {
+    const auto behind = std::upper_bound(groups_.begin(), groups_.end(), ranks_.invoked[item],
+                                         [](Rank gap, const Group& g) { return gap < g.begin; });
+    return static_cast<std::size_t>(behind - groups_.begin()) - 1;  // the first begins in gap 0
+  }
+  [[nodiscard]] std::uint32_t group_for(std::uint32_t item) const {
+    std::size_t g = present_group(item);
+    while (g < groups_.size() && groups_[g].begin < ranks_.completed[item] && !differs(g, item)) ++g;
+    const bool found = g < groups_.size() && groups_[g].begin < ranks_.completed[item];
+    return found ? static_cast<std::uint32_t>(g) : none;
+  }
+  [[nodiscard]] std::uint32_t earlier_group_for(std::uint32_t item, const std::vector<Rank>& latest) const {
+    std::size_t g = present_group(item);
+    while (g > 0 && latest[g] >= ranks_.invoked[item] && !differs(g, item)) --g;
+    return differs(g, item) ? static_cast<std::uint32_t>(g) : none;
   }
 
   std::optional<SearchResult> finish() {
@@ -211,7 +276,7 @@ class VersionedMonitor {
   std::vector<std::uint32_t> open_, failed_, unversioned_;
   std::unordered_map<Value, std::vector<std::uint32_t>> by_value_;  // open operations, those invoked first last
   std::vector<Group> groups_;
-  std::vector<std::pair<const Group*, std::uint32_t>> failed_at_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> failed_at_;  // group and failed cas
   std::vector<std::uint32_t> order_;
 };
 
