@@ -213,11 +213,11 @@ class VersionedMonitor {
     const std::vector<Rank> latest = find_latest();
     using Chosen = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
     Chosen held_back;
-    std::vector<std::uint32_t> left = failed_;
+    std::vector<std::uint32_t> unsettled = failed_;
     for (int round = 0; round < most_rounds; ++round) {
       Chosen chosen = held_back;
       const std::size_t before = held_back.size();
-      for (std::uint32_t& item : left) {
+      for (std::uint32_t& item : unsettled) {
         std::uint32_t group = group_for(item);
         if (group == none) {
           group = earlier_group_for(item, latest);
@@ -229,7 +229,7 @@ class VersionedMonitor {
         }
         if (!pulse_.beat()) return false;
       }
-      std::erase(left, none);
+      std::erase(unsettled, none);
       const bool settled = held_back.size() == before;
       failed_at_ = settled ? std::move(chosen) : held_back;
       std::sort(failed_at_.begin(), failed_at_.end());

@@ -46,8 +46,10 @@ TEST_P(Tallies, VerdictIsTheOneBuiltInAndItsCertificateHolds) {
   const auto verified = verify(history, make_certificate(history, verdict.value(), options));
   ASSERT_TRUE(verified.ok());
   EXPECT_EQ(verified.value().outcome, Verification::Outcome::confirmed) << verified.value().reason;
-  for (const Anomaly& anomaly : verdict.value().anomalies)
-    EXPECT_NE(anomaly.name, "no-legal-order") << anomaly.sentence;
+  const bool lock = c.recipe.model.ends_with("mutex");  // two holders are not always two operations that say so
+  for (const Anomaly& anomaly : verdict.value().anomalies) {
+    EXPECT_TRUE(lock || anomaly.name != "no-legal-order") << anomaly.sentence;
+  }
 }
 
 std::vector<Case> cases() {
@@ -58,28 +60,27 @@ std::vector<Case> cases() {
     recipe.clients = 20;
     recipe.operations = 100'000;
     recipe.seed = 3;
-    if (recipe.model == "append-list") recipe.keys = 50;
     add(recipe, engine);
   };
   for (const std::string_view model : {"counter", "append-list", "mutex", "fenced-mutex", "unique-ids"}) {
-    add({.model = model, .values = 1, .depth = 60}, model);
+    add({.model = model, .values = 1, .depth = 20}, model);
   }
   add({.model = "unique-ids", .info = 0.01}, "unique-ids");
   add_long({.model = "counter", .info = 0.01, .values = 1}, "counter");
-  add_long({.model = "append-list", .info = 0.01, .depth = 60}, "append-list");
+  add({.model = "append-list", .info = 0.01, .depth = 20}, "append-list");
   add_long({.model = "mutex", .info = 0.01}, "mutex");
   add_long({.model = "fenced-mutex", .info = 0.01}, "fenced-mutex");
-  add_long({.model = "register", .info = 0.01, .versions = true}, "versioned");
+  add({.model = "register", .info = 0.01, .versions = true}, "versioned");
   add({.model = "cas-register", .info = 0.01, .values = 3, .versions = true}, "");
   for (const Lie lie : {Lie::stale, Lie::phantom}) {
     add_long({.model = "counter", .info = 0.01, .values = 1, .lie = lie}, "counter");
     add({.model = "counter", .values = 5, .lie = lie}, "counter");
-    add({.model = "append-list", .info = 0.01, .depth = 60, .lie = lie}, "append-list");
+    add({.model = "append-list", .info = 0.01, .depth = 20, .lie = lie}, "append-list");
     add_long({.model = "fenced-mutex", .seed = 2, .lie = lie}, "fenced-mutex");
     add({.model = "register", .values = 0, .versions = true, .lie = lie}, "");
   }
-  add_long({.model = "unique-ids", .info = 0.01, .lie = Lie::stale}, "unique-ids");
-  add_long({.model = "mutex", .lie = Lie::stale}, "mutex");
+  add({.model = "unique-ids", .info = 0.01, .lie = Lie::stale}, "unique-ids");
+  add({.model = "mutex", .lie = Lie::stale}, "mutex");
   add({.model = "fenced-mutex", .info = 0.01, .lie = Lie::stale}, "fenced-mutex");
   return all;
 }
@@ -90,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Models, Tallies, testing::ValuesIn(cases()),
 // Histories too long to try all orders, against the complete search.
 TEST(TalliesMidSize, MonitorsAgreeWithTheCompleteSearch) {
   std::size_t decided = 0;
-  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
     for (const std::string_view name : {"counter", "unique-ids", "append-list", "mutex", "fenced-mutex"}) {
       const Lie lie = seed % 3 == 0 ? Lie::none : seed % 3 == 1 || name != "counter" ? Lie::stale : Lie::phantom;
       const History history = by_construction({.model = name,
@@ -121,7 +122,7 @@ TEST(TalliesMidSize, MonitorsAgreeWithTheCompleteSearch) {
       ASSERT_TRUE(done.ok());
     }
   }
-  EXPECT_GT(decided, 650U);
+  EXPECT_GT(decided, 250U);
 }
 
 TEST(TalliesBudget, MonitorsStopWhenTheTimeOrTheMemoryIsSpent) {

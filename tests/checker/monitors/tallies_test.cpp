@@ -14,7 +14,7 @@ namespace {
 
 std::uint64_t rounds() {
   const char* wanted = std::getenv("FL_ROUNDS");
-  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 20'000;
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 8'000;
 }
 
 using Found = std::optional<SearchResult>;
