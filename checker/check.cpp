@@ -159,7 +159,10 @@ class Check {
       const Duration begun = now();
       const Budget budget{
           .stop = [this, alone, key] { return poll(alone) || skips(key); }, .memory_limit = memory, .why = why};
-      judged = columns_ ? judge_columns(key, budget) : judge_items(key, budget);
+      // Versions are worth making the Items.
+      const bool versions = options_.engine == "auto" && keys_->names_versions(key);
+      const bool straight = columns_ && !versions;
+      judged = straight ? judge_columns(key, budget) : judge_items(key, budget);
       judged.cost.time = now() - begun;
     }
     if (judged.kind == VerdictKind::invalid) lower(first_invalid_, key);

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "monitors/monitor.hpp"
+#include "monitors/tallies.hpp"
 #include "register/register.hpp"
 #include "search/generic.hpp"
 
@@ -15,7 +16,8 @@ namespace faultline {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> names{"auto", "generic", "frontier", "depth-first", "zones", "monitor"};
+constexpr std::array<std::string_view, 7> names{"auto",  "generic", "frontier", "depth-first",
+                                                "zones", "monitor", "versioned"};
 
 std::optional<GenericEngine> generic_of(std::string_view name) {
   if (name == "auto" || name == "generic") return GenericEngine::both;
@@ -34,12 +36,17 @@ Error unknown_engine(std::string_view name) {
 // Near-linear deciders; nullopt where the model has none or the values repeat.
 template <class M>
 std::optional<SearchResult> monitor(const M& model, const Items& items, const Budget& budget) {
+  if constexpr (std::is_same_v<M, Counter>) return monitor_counter(items, model.initial, budget);
+  if constexpr (std::is_same_v<M, Mutex>) return monitor_mutex(items, model.initial, budget);
   if (!model.equal(model.init(), M{}.init())) return std::nullopt;  // monitors begin with the empty object
   if constexpr (std::is_same_v<M, FifoQueue>) return monitor_queue(items, QueueKind::fifo, budget);
   if constexpr (std::is_same_v<M, UnorderedQueue>) return monitor_queue(items, QueueKind::unordered, budget);
   if constexpr (std::is_same_v<M, Set>) return monitor_set(items, budget);
   if constexpr (std::is_same_v<M, Stack>) return monitor_stack(items, budget);
   if constexpr (std::is_same_v<M, PriorityQueue>) return monitor_priority_queue(items, budget);
+  if constexpr (std::is_same_v<M, UniqueIds>) return monitor_unique_ids(items, budget);
+  if constexpr (std::is_same_v<M, AppendList>) return monitor_append_list(items, budget);
+  if constexpr (std::is_same_v<M, FencedMutex>) return monitor_fenced_mutex(items, budget);
   return std::nullopt;
 }
 
@@ -47,11 +54,20 @@ template <class M>
 SearchResult decide(const M& model, std::string_view name, const Items& items, const Budget& budget) {
   constexpr bool is_register = std::is_same_v<M, Register> || std::is_same_v<M, CasRegister>;
   if constexpr (is_register) {
+    if (name == "auto" || name == "versioned") {
+      // Where it has no room others may do with less.
+      auto found = monitor_versioned(items, model.initial, budget);
+      if (found && (name == "versioned" || found->reason != stopped_by_memory)) return *found;
+    }
+    if (name == "versioned") {
+      return {.engine = "versioned", .reason = "the versions are missing or do not state a legal order"};
+    }
     // Registers have engines of their own, also under the names of the generic ones; `generic` remains as a second
     // opinion.
     if (const auto which = register_engine(name)) return search_register(items, model.initial, budget, *which);
   }
   if (name == "zones") return {.engine = "zones", .reason = "zones judge registers only"};
+  if (name == "versioned") return {.engine = "versioned", .reason = "versions order registers only"};
   if (name == "auto" || name == "monitor") {
     if (auto found = monitor(model, items, budget)) return *found;
     if (name == "monitor") return {.engine = "monitor", .reason = "the monitor cannot decide this history"};

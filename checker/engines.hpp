@@ -1,7 +1,7 @@
 // Which engine judges a key. Private to checker/.
 //
-// `auto` takes the cheapest engine that can decide: zones or a monitor where the values are unique, the register engines for registers,
-// the general search otherwise. Forcing an engine that cannot take a problem leaves it unknown, with that reason.
+// `auto` takes the cheapest engine that can decide: the order that versions state, if results carry them, zones or a monitor where the
+// values are unique, the register engines for registers, the general search otherwise. Forcing an engine that cannot take a problem leaves it unknown, with that reason.
 #pragma once
 
 #include <functional>

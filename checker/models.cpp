@@ -83,9 +83,23 @@ constexpr std::array stack_functions{
     FunctionSpec{.f = "pop", .returns = true},
 };
 
-constexpr std::array<std::string_view, 10> names{
-    Register::name,  CasRegister::name,    Kv::name,    Mutex::name,        Set::name, Counter::name,
-    FifoQueue::name, UnorderedQueue::name, Stack::name, PriorityQueue::name};
+constexpr std::array unique_ids_functions{
+    FunctionSpec{.f = "generate", .returns = true},
+};
+constexpr std::array append_list_functions{
+    changing("append", Argument::restated, Shape::anything),
+    reading("read", Shape::optional_list),
+};
+constexpr std::array fenced_mutex_functions{
+    FunctionSpec{.f = "acquire", .returns = true, .output = Shape::integer},
+    changing("release", Argument::invoked, Shape::optional_integer),
+    changing("write", Argument::restated, Shape::token_and_value),
+};
+
+constexpr std::array<std::string_view, 13> names{
+    Register::name,   CasRegister::name,    Kv::name,    Mutex::name,         Set::name,       Counter::name,
+    FifoQueue::name,  UnorderedQueue::name, Stack::name, PriorityQueue::name, UniqueIds::name, AppendList::name,
+    FencedMutex::name};
 
 // What a counter's call adds.
 std::uint64_t amount(const Call& call) {
@@ -126,6 +140,8 @@ std::string_view to_string(Shape shape) {
     case Shape::optional_string: return "a string or nil";
     case Shape::boolean: return "true or false";
     case Shape::elements: return "a list or a set";
+    case Shape::optional_list: return "a list or nil";
+    case Shape::token_and_value: return "a pair [token value]";
   }
   FL_ASSERT(false && "unknown shape");
 }
@@ -141,6 +157,8 @@ bool fits(Shape shape, const Value& value) {
     case Shape::boolean: return value.is_boolean();
     case Shape::elements:
       return value.is_list() || (value.is_tagged() && value.tag() == "set" && value.tagged_value().is_list());
+    case Shape::optional_list: return value.is_list() || value.is_null();
+    case Shape::token_and_value: return value.is_pair() && value.as_list()[0].is_integer();
   }
   FL_ASSERT(false && "unknown shape");
 }
@@ -163,6 +181,9 @@ std::span<const FunctionSpec> FifoQueue::functions() { return queue_functions; }
 std::span<const FunctionSpec> UnorderedQueue::functions() { return queue_functions; }
 std::span<const FunctionSpec> Stack::functions() { return stack_functions; }
 std::span<const FunctionSpec> PriorityQueue::functions() { return queue_functions; }
+std::span<const FunctionSpec> UniqueIds::functions() { return unique_ids_functions; }
+std::span<const FunctionSpec> AppendList::functions() { return append_list_functions; }
+std::span<const FunctionSpec> FencedMutex::functions() { return fenced_mutex_functions; }
 
 bool Register::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 bool CasRegister::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
@@ -174,6 +195,9 @@ bool FifoQueue::accepts(std::string_view f) { return find_function(functions(), 
 bool UnorderedQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 bool Stack::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 bool PriorityQueue::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool UniqueIds::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool AppendList::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
+bool FencedMutex::accepts(std::string_view f) { return find_function(functions(), f) != nullptr; }
 
 // --- registers ---------------------------------------------------------------------------------------------
 
@@ -427,6 +451,127 @@ std::string PriorityQueue::explain(const State& state, const Call& call) const {
                      describe(state));
 }
 
+// --- unique ids --------------------------------------------------------------------------------------------
+
+std::optional<Bag> UniqueIds::step(const State& state, const Call& call) const {
+  if (!call.result_known) return state;
+  return state.count(call.output) > 0 ? std::nullopt : std::optional(state.with(call.output));
+}
+
+bool UniqueIds::observer(const Call& call) const { return !call.result_known; }
+std::size_t UniqueIds::weight(const State& state) const { return state.weight(); }
+std::string UniqueIds::describe(const State& state) const {
+  return state.size() > 20 ? fmt::format("{} ids given out", state.size()) : shown(state.sorted(), '{', '}');
+}
+
+std::string UniqueIds::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  return fmt::format("returned {}, which was given out before", shown(call.output));
+}
+
+// --- append list -------------------------------------------------------------------------------------------
+
+namespace {
+
+// REQUIRES: fits(Shape::optional_list, value).
+std::span<const Value> list_of(const Value& value) {
+  return value.is_null() ? std::span<const Value>() : value.as_list();
+}
+
+}  // namespace
+
+std::optional<Line> AppendList::step(const State& state, const Call& call) const {
+  if (call.f == "append") return state.pushed(call.input);
+  if (call.result_known && !(state == list_of(call.output))) return std::nullopt;
+  return state;
+}
+
+bool AppendList::observer(const Call& call) const { return call.f == "read"; }
+std::size_t AppendList::weight(const State& state) const { return state.weight(); }
+bool AppendList::commute(const Call& a, const Call& b) const { return observer(a) && observer(b); }
+std::string AppendList::describe(const State& state) const { return shown(state.items(), '[', ']'); }
+
+std::string AppendList::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  return fmt::format("returned {}, but the list is {}", shown(list_of(call.output), '[', ']'), describe(state));
+}
+
+// --- fenced mutex ------------------------------------------------------------------------------------------
+
+bool FencedMutex::State::may_be(std::int64_t asked) const {
+  switch (newest) {
+    case Newest::nothing: return false;
+    case Newest::exactly: return asked == token;
+    case Newest::at_least: return asked >= token;
+    case Newest::anything: return true;
+  }
+  FL_ASSERT(false && "unknown knowledge of a token");
+}
+
+bool FencedMutex::State::may_be_followed_by(std::int64_t next) const {
+  if (newest == Newest::anything) return next > INT64_MIN;
+  return newest == Newest::nothing || next > token;
+}
+
+FencedMutex::State FencedMutex::init() const {
+  if (!initial) return {};
+  return {.held = false, .newest = State::Newest::exactly, .token = *initial};
+}
+
+std::optional<FencedMutex::State> FencedMutex::step(const State& state, const Call& call) const {
+  using enum State::Newest;
+  const std::optional<State> unchanged = call.result_known ? std::nullopt : std::optional(state);
+  if (call.f == "acquire") {
+    if (state.held) return unchanged;
+    if (call.result_known) {
+      const std::int64_t token = call.output.as_integer();
+      if (!state.may_be_followed_by(token)) return std::nullopt;
+      return State{.held = true, .newest = exactly, .token = token};
+    }
+    if (state.newest == nothing || state.newest == anything) return State{.held = true, .newest = anything};
+    if (state.token == INT64_MAX) return state;
+    return State{.held = true, .newest = at_least, .token = state.token + 1};
+  }
+  if (call.f == "release") {
+    if (!state.held) return unchanged;
+    if (call.input.is_null()) return State{.held = false, .newest = state.newest, .token = state.token};
+    const std::int64_t token = call.input.as_integer();
+    if (!state.may_be(token)) return unchanged;
+    return State{.held = false, .newest = exactly, .token = token};
+  }
+  if (!call.result_known) return state;
+  const std::int64_t token = call.input.as_list()[0].as_integer();
+  if (!state.may_be(token)) return std::nullopt;
+  return State{.held = state.held, .newest = exactly, .token = token};
+}
+
+std::uint64_t FencedMutex::hash(const State& state) const {
+  return mix64(static_cast<std::uint64_t>(state.token) * 8 + static_cast<std::uint64_t>(state.newest) * 2 +
+               (state.held ? 1 : 0));
+}
+
+bool FencedMutex::observer(const Call& call) const { return call.f == "write" && !call.result_known; }
+
+std::string FencedMutex::describe(const State& state) const {
+  const std::string_view is = state.held ? "held" : "free";
+  switch (state.newest) {
+    case State::Newest::nothing: return std::string(is);
+    case State::Newest::exactly: return fmt::format("{}, last token {}", is, state.token);
+    case State::Newest::at_least: return fmt::format("{}, last token at least {}", is, state.token);
+    case State::Newest::anything: return fmt::format("{}, last token not known", is);
+  }
+  FL_ASSERT(false && "unknown knowledge of a token");
+}
+
+std::string FencedMutex::explain(const State& state, const Call& call) const {
+  if (step(state, call)) return {};
+  if (call.f == "write") {
+    return fmt::format("with token {} succeeded, but the lock is {}", shown(call.input.as_list()[0]), describe(state));
+  }
+  if (call.f == "acquire") return fmt::format("got token {}, but the lock is {}", shown(call.output), describe(state));
+  return fmt::format("succeeded, but the lock is {}", describe(state));
+}
+
 // --- the catalogue -----------------------------------------------------------------------------------------
 
 namespace {
@@ -470,8 +615,13 @@ Result<AnyModel> make_model(std::string_view name, const ModelOptions& options) 
     if (initial.is_null()) return AnyModel(Counter{});
     return initial.is_integer() ? AnyModel(Counter{initial.as_integer()}) : wrong("an integer");
   }
+  if (name == FencedMutex::name) {
+    if (initial.is_null()) return AnyModel(FencedMutex{});
+    return initial.is_integer() ? AnyModel(FencedMutex{initial.as_integer()}) : wrong("an integer, the last token");
+  }
   const bool holds_elements = name == Set::name || name == FifoQueue::name || name == UnorderedQueue::name ||
-                              name == Stack::name || name == PriorityQueue::name;
+                              name == Stack::name || name == PriorityQueue::name || name == UniqueIds::name ||
+                              name == AppendList::name;
   if (!holds_elements) {
     const std::string_view guess = nearest(name, names);
     return Error::bad_input(
@@ -481,6 +631,7 @@ Result<AnyModel> make_model(std::string_view name, const ModelOptions& options) 
   if (!initial.is_null() && !fits(Shape::elements, initial)) return wrong(to_string(Shape::elements));
   const std::span<const Value> elements = initial.is_null() ? std::span<const Value>() : elements_of(initial);
   if (name == Set::name) return AnyModel(Set{bag_of(elements, true)});
+  if (name == UniqueIds::name) return AnyModel(UniqueIds{bag_of(elements, true)});
   if (name == UnorderedQueue::name) return AnyModel(UnorderedQueue{bag_of(elements, false)});
   if (name == Stack::name) {
     Pile pile;
@@ -494,6 +645,7 @@ Result<AnyModel> make_model(std::string_view name, const ModelOptions& options) 
   }
   Line line;
   for (const Value& element : elements) line = line.pushed(element);
+  if (name == AppendList::name) return AnyModel(AppendList{line});
   return AnyModel(FifoQueue{line});
 }
 

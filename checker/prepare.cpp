@@ -33,6 +33,15 @@ bool says_precondition_failed(const Value& error) {
 
 constexpr OperationIndex polls_every = 1024;
 
+// The version a result names, under the name of the formats or etcd's own.
+std::int64_t version_in(const Value& extra) {
+  if (extra.is_null()) return unversioned;
+  for (const std::string_view name : {"version", "mod_revision"}) {
+    if (const Value& version = extra.get(name); version.is_integer()) return version.as_integer();
+  }
+  return unversioned;
+}
+
 const Value& null_value() {
   static const Value null;
   return null;
@@ -218,9 +227,17 @@ Preparation::Made Preparation::items(std::size_t key, const Budget& budget) cons
     made.items.push_back({.operation = o,
                           .invoked = history_->invoked(o),
                           .completed = meaning.open ? none : history_->completed(o),
-                          .call = call_of(o, meaning)});
+                          .call = call_of(o, meaning),
+                          .version = meaning.open ? unversioned : version_in(history_->extra(history_->completed(o)))});
   }
   return made;
+}
+
+bool Preparation::names_versions(std::size_t key) const {
+  for (const OperationIndex o : operations(key)) {
+    if (history_->outcome(o) == Outcome::ok) return version_in(history_->extra(history_->completed(o))) != unversioned;
+  }
+  return false;
 }
 
 Result<Prepared> prepare(const History& history, const ModelRules& rules, const CheckOptions& options) {

@@ -53,6 +53,9 @@ class Preparation {
   [[nodiscard]] Made items(std::size_t key, const Budget& budget) const;
   [[nodiscard]] Items items(std::size_t key) const { return items(key, {}).items; }
 
+  // Whether its first result names the version of the object it saw.
+  [[nodiscard]] bool names_versions(std::size_t key) const;
+
   [[nodiscard]] std::size_t failed() const { return failed_; }  // dropped, certainly no effect
   [[nodiscard]] std::size_t open() const { return open_; }      // info or never completed
   [[nodiscard]] const std::vector<std::string>& ignored() const { return ignored_; }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,12 +15,15 @@
 
 namespace faultline {
 
+inline constexpr std::int64_t unversioned = std::numeric_limits<std::int64_t>::min();
+
 // One operation to be placed. `completed` == none: open, may be placed at any time after `invoked`, or never.
 struct Item {
   OperationIndex operation = none;
   EventIndex invoked = 0;
   EventIndex completed = none;
   Call call;
+  std::int64_t version = unversioned;  // of the object, as the result names it: the one that was read, or made
 };
 
 // Items by `invoked`; all positions differ. Intervals that touch overlap.

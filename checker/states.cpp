@@ -302,6 +302,29 @@ bool operator==(const Line& a, const Line& b) {
   return true;
 }
 
+bool operator==(const Line& a, std::span<const Value> b) {
+  if (a.size_ != b.size()) return false;
+  std::size_t at = 0;
+  for (const Line::Link* link = a.front_.get(); link != nullptr; link = link->next.get()) {
+    if (link->value != b[at++]) return false;
+  }
+  at = b.size();
+  for (const Line::Link* link = a.back_.get(); link != nullptr; link = link->next.get()) {
+    if (link->value != b[--at]) return false;
+  }
+  return true;
+}
+
+bool Line::may_begin(std::span<const Value> goal) const {
+  constexpr std::size_t looked_at = 8;
+  if (size_ > goal.size()) return false;
+  std::size_t at = size_;
+  for (const Link* link = back_.get(); link != nullptr && size_ - at < looked_at; link = link->next.get()) {
+    if (link->value != goal[--at]) return false;
+  }
+  return size_ == 0 || front_->value == goal[0];
+}
+
 // --- Text --------------------------------------------------------------------------------------------------
 
 struct Text::Piece {

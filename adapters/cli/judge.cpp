@@ -97,16 +97,18 @@ Result<Judgement> judge(const History& history, const std::string& model, CheckO
 Result<std::string> choose_model(const History& history) {
   std::vector<std::string> functions;
   bool reads_lists = false;
+  bool acquires_tokens = false;
   for (OperationIndex o = 0; o < history.operation_count(); ++o) {
     const std::string& f = history.functions()[history.function(history.invoked(o))];
     if (std::find(functions.begin(), functions.end(), f) == functions.end()) functions.push_back(f);
-    if (history.outcome(o) == Outcome::ok && f == "read") {
-      const Value& read = history.value(history.completed(o));
-      reads_lists = reads_lists || read.is_list() || read.is_tagged();
-    }
+    if (history.outcome(o) != Outcome::ok) continue;
+    const Value& result = history.value(history.completed(o));
+    if (f == "read") reads_lists = reads_lists || result.is_list() || result.is_tagged();
+    if (f == "acquire") acquires_tokens = acquires_tokens || result.is_integer();
   }
-  for (const std::string_view name :
-       {"register", "cas-register", "kv", "mutex", "set", "counter", "fifo-queue", "stack"}) {
+  for (const std::string_view name : {"register", "cas-register", "kv", "mutex", "fenced-mutex", "set", "counter",
+                                      "fifo-queue", "stack", "unique-ids", "append-list"}) {
+    if (name == "mutex" && acquires_tokens) continue;
     if (name == "set" && !reads_lists && functions == std::vector<std::string>{"add", "read"}) continue;
     const auto model = make_model(name);
     const bool knows_all =

@@ -37,8 +37,9 @@ struct Judgement {
 Result<Judgement> judge(const History& history, const std::string& model, CheckOptions options, const Limits& limits,
                         bool certify, Console& console);
 
-// The model of the catalogue that knows every operation of the history: the first of register, cas-register, kv, mutex, set, counter,
-// fifo-queue, stack. The error lists what the history does and which models there are.
+// The model of the catalogue that knows every operation of the history: the first of register, cas-register, kv, mutex (fenced-mutex if
+// acquisitions return integers), set, counter, fifo-queue, stack,
+// unique-ids, append-list. The error lists what the history does and which models there are.
 Result<std::string> choose_model(const History& history);
 
 // Fills in what every report says of the tool and the machine.

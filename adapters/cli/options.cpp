@@ -19,7 +19,9 @@ using enum OptionKind;
 std::vector<OptionSpec> check_options() {
   return {
       {"model", text, "MODEL", "auto",
-       "register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue, stack, priority-queue", ""},
+       "register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue, stack, priority-queue, "
+       "unique-ids, append-list, fenced-mutex",
+       ""},
       {"format", choice, "FORMAT", "auto", "how the history is written",
        "auto|jsonl|jepsen-edn|jepsen-log|jepsen-tsv|kv-log"},
       {"independent", flag, "", "", "every client value is [key value]: judge each key alone", ""},

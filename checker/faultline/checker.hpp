@@ -43,7 +43,7 @@ struct CheckOptions {
 };
 
 // Every model by name: register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue, stack,
-// priority-queue.
+// priority-queue, unique-ids, append-list, fenced-mutex.
 std::span<const std::string_view> model_names();
 
 // Judges with a model of the catalogue. The error is bad_input: unknown model or engine, an f the model does not know, a cas that is

@@ -12,6 +12,10 @@
 //   stack            push v · pop → the newest, or nil if there is none
 //   priority-queue   enqueue v · dequeue → the greatest, or nil if there is none; the value is its own priority:
 //                    numbers by size, lists element by element, so [priority name] will do (states.hpp: by_priority)
+//   unique-ids       generate → an id that was not given out before
+//   append-list      append v · read → the list, oldest first (a nil result means the empty one)
+//   fenced-mutex     acquire → token: only if free, and greater than every token before · release [token]: only if held,
+//                    and under that token · write [token v]: only if no greater token was given out
 //
 // The result of an operation that only changes something (write, put, append, add, inc, dec, enqueue, push, acquire,
 // release) is not looked at. An open operation has whatever result the object would have given: step never refuses an open read,
@@ -30,7 +34,8 @@
 
 namespace faultline {
 
-// What a function's value must look like. `elements`: a list, or a tagged "set".
+// What a function's value must look like. `elements`: a list, or a tagged "set". `token_and_value`: a pair whose first is
+// an integer.
 enum class Shape : std::uint8_t {
   anything,
   pair,
@@ -39,7 +44,9 @@ enum class Shape : std::uint8_t {
   string,
   optional_string,
   boolean,
-  elements
+  elements,
+  optional_list,
+  token_and_value
 };
 
 // "a pair [from to]", "an integer", …
@@ -257,13 +264,86 @@ struct PriorityQueue {
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };
 
-using AnyModel =
-    std::variant<Register, CasRegister, Kv, Mutex, Set, Counter, FifoQueue, UnorderedQueue, Stack, PriorityQueue>;
+// An open generate gave out an id that nobody was told: it constrains nothing.
+struct UniqueIds {
+  static constexpr std::string_view name = "unique-ids";
+  using State = Bag;  // the ids given out
+
+  Bag initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;  // an open generate
+  [[nodiscard]] bool commute(const Call& /*a*/, const Call& /*b*/) const { return true; }
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+struct AppendList {
+  static constexpr std::string_view name = "append-list";
+  using State = Line;
+
+  Line initial;
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return initial; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return state.hash(); }
+  [[nodiscard]] std::size_t weight(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;
+  [[nodiscard]] bool commute(const Call& a, const Call& b) const;
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+// A lock whose holders are told a token that grows, so that what the lock protects can refuse a holder that was thought
+// dead. Any process may release; a lock that expires by itself is a release that somebody asked for and that never
+// returned. A write is accepted as long as no greater token was given out, also after its holder's release; the value
+// written is not looked at.
+//
+// An open acquire took a token that nobody was told. The state then knows the least one it can have been; a release or
+// write that names one settles it.
+struct FencedMutex {
+  static constexpr std::string_view name = "fenced-mutex";
+  struct State {
+    enum class Newest : std::uint8_t { nothing, exactly, at_least, anything };
+    bool held = false;
+    Newest newest = Newest::nothing;  // what is known of the last token given out
+    std::int64_t token = 0;           // unless nothing or anything
+    friend bool operator==(const State&, const State&) = default;
+    // The last token given out can have been this one.
+    [[nodiscard]] bool may_be(std::int64_t asked) const;
+    // One can be given out after it that is this one.
+    [[nodiscard]] bool may_be_followed_by(std::int64_t next) const;
+  };
+
+  std::optional<std::int64_t> initial;  // the last token given out before; free at first
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const;
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;  // an open write
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+using AnyModel = std::variant<Register, CasRegister, Kv, Mutex, Set, Counter, FifoQueue, UnorderedQueue, Stack,
+                              PriorityQueue, UniqueIds, AppendList, FencedMutex>;
 
 struct ModelOptions {
   // The state before the first operation: any value for a register, a string for kv, an integer for a counter, a
-  // boolean for a mutex (held), a list for sets, queues and stacks (top last). Null is each model's own beginning: nil, "", 0, free,
-  // empty.
+  // boolean for a mutex (held), a list for sets, queues, stacks (top last), ids and append lists, the last token for a
+  // fenced mutex. Null is each model's own beginning: nil, "", 0, free, empty, none.
   Value initial;
 };
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,7 +85,10 @@ class Line {
   [[nodiscard]] std::vector<Value> items() const;                       // front first
   void for_each(const std::function<void(const Value&)>& visit) const;  // front first
   [[nodiscard]] std::size_t weight() const;                             // bytes a change adds
+  // False only if no pushing can make it `goal`; looks at the last values only, so true proves nothing.
+  [[nodiscard]] bool may_begin(std::span<const Value> goal) const;
   friend bool operator==(const Line& a, const Line& b);
+  friend bool operator==(const Line& a, std::span<const Value> b);
 
  private:
   struct Link;

@@ -108,14 +108,17 @@ EventIndex death(const Items& items, const Finding& finding) {
 
 }  // namespace
 
+SearchResult too_large(std::string_view engine) {
+  return {.engine = std::string(engine), .reason = std::string(stopped_by_memory)};
+}
+
 std::optional<SearchResult> conclude(const Items& items, const Ranks& ranks, std::string_view engine,
-                                     const Finding& finding) {
-  constexpr std::uint64_t bytes_per_item = 100;
+                                     const Finding& finding, const Budget& budget) {
   SearchResult result{.engine = std::string(engine), .reason = {}};
   result.cost.configurations = items.size();
-  result.cost.peak_bytes = items.size() * bytes_per_item;
+  result.cost.peak_bytes = items.size() * element_bytes_per_item;
   if (finding.stopped) {
-    result.reason = "time limit";
+    result.reason = budget.why_stopped();
   } else if (!finding.core.empty()) {
     result.kind = VerdictKind::invalid;
     result.died_at = death(items, finding);

@@ -68,9 +68,11 @@ Finding contradiction(const Elements& all, const std::vector<std::uint32_t>& som
 
 // The result a finding amounts to; nullopt if it is none, or a layout that does not keep to the intervals.
 std::optional<SearchResult> conclude(const Items& items, const Ranks& ranks, std::string_view engine,
-                                     const Finding& finding);
+                                     const Finding& finding, const Budget& budget);
+// As an answer for want of memory.
+SearchResult too_large(std::string_view engine);
+inline constexpr std::uint64_t element_bytes_per_item = 100;  // what such a monitor holds, by estimate
 
-// Judges by the bracket above. `Judge`: Finding(const Elements&, const Ranks&).
 // Guesses which open removal took which element, one contradiction after the other.
 class Takers {
  public:
@@ -91,13 +93,15 @@ class Takers {
   std::size_t attempts_;    // left; all together look at some ten million operations
 };
 
+// Judges by the bracket above. `Judge`: Finding(const Elements&, const Ranks&).
 template <class Judge>
 std::optional<SearchResult> bracketed(const Items& items, std::string_view insert, std::string_view remove,
-                                      std::string_view engine, Judge&& judge) {
+                                      std::string_view engine, const Budget& budget, Judge&& judge) {
+  if (items.size() * element_bytes_per_item > budget.memory_limit) return too_large(engine);
   std::optional<Elements> all = Elements::of(items, insert, remove);
   if (!all) return std::nullopt;
   const Ranks ranks = Ranks::of(items);
-  if (!all->core.empty()) return conclude(items, ranks, engine, {.core = all->core, .layout = {}});
+  if (!all->core.empty()) return conclude(items, ranks, engine, {.core = all->core, .layout = {}}, budget);
   const auto judge_removed = [&] {
     Elements removed = *all;
     std::erase_if(removed.elements, [](const Element& e) { return e.removal == none; });
@@ -105,20 +109,20 @@ std::optional<SearchResult> bracketed(const Items& items, std::string_view inser
   };
   if (!all->open_removals.empty()) {
     const Finding finding = judge_removed();
-    if (!finding.layout) return conclude(items, ranks, engine, finding);
+    if (!finding.layout) return conclude(items, ranks, engine, finding, budget);
   }
   Finding finding = judge(std::as_const(*all), ranks);
   if (!all->open_removals.empty() && !finding.core.empty()) {
     for (Takers takers(items, *all); !finding.core.empty(); finding = judge(takers.elements(), ranks)) {
       if (!takers.relieve(finding)) return std::nullopt;
     }
-    return conclude(items, ranks, engine, finding);
+    return conclude(items, ranks, engine, finding, budget);
   }
   if (finding.lasting) {  // a core of removed elements is worth another look: no relaxed removal can have taken them
     Finding other = judge_removed();
     if (!other.layout) finding = std::move(other);
   }
-  return conclude(items, ranks, engine, finding);
+  return conclude(items, ranks, engine, finding, budget);
 }
 
 }  // namespace faultline

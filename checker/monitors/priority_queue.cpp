@@ -174,7 +174,7 @@ class PriorityQueueMonitor {
 }  // namespace
 
 std::optional<SearchResult> monitor_priority_queue(const Items& items, const Budget& budget) {
-  return bracketed(items, "enqueue", "dequeue", "priority-queue", [&](const Elements& all, const Ranks& ranks) {
+  return bracketed(items, "enqueue", "dequeue", "priority-queue", budget, [&](const Elements& all, const Ranks& ranks) {
     return PriorityQueueMonitor(items, all, ranks, budget).run();
   });
 }

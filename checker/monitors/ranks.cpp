@@ -25,6 +25,15 @@ Ranks Ranks::of(const Items& items) {
   return ranks;
 }
 
+std::vector<RankedEvent> Ranks::events() const {
+  std::vector<RankedEvent> events(count);
+  for (std::uint32_t i = 0; i < invoked.size(); ++i) {
+    events[invoked[i]] = {i, false};
+    if (completed[i] != never_returns) events[completed[i]] = {i, true};
+  }
+  return events;
+}
+
 bool Layout::fits(const Ranks& ranks) const {
   return std::all_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return ranks.fits(e.item, e.gap); });
 }

@@ -12,12 +12,20 @@ using Rank = std::uint32_t;
 // Later than every event: the completion of an open operation.
 inline constexpr Rank never_returns = 0xffffffffU;
 
+// One event of an item: its invocation or its completion.
+struct RankedEvent {
+  std::uint32_t item = none;
+  bool completes = false;
+};
+
 struct Ranks {
   std::vector<Rank> invoked;    // by item
   std::vector<Rank> completed;  // by item; never_returns if open
   Rank count = 0;
 
   static Ranks of(const Items& items);
+  // By rank.
+  [[nodiscard]] std::vector<RankedEvent> events() const;
   // Whether the item may take effect in that gap.
   [[nodiscard]] bool fits(std::uint32_t item, Rank gap) const { return invoked[item] <= gap && gap < completed[item]; }
 };

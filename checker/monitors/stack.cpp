@@ -333,7 +333,7 @@ class StackMonitor {
 }  // namespace
 
 std::optional<SearchResult> monitor_stack(const Items& items, const Budget& budget) {
-  return bracketed(items, "push", "pop", "stack", [&](const Elements& all, const Ranks& ranks) {
+  return bracketed(items, "push", "pop", "stack", budget, [&](const Elements& all, const Ranks& ranks) {
     return StackMonitor(items, all, ranks, budget).run();
   });
 }

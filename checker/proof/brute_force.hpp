@@ -16,7 +16,9 @@
 //   idle     After an open operation comes one to which it makes a difference; otherwise it could be taken out.
 //   lazy     An open operation that commutes with the one after it comes second (of two open ones the one with the
 //            greater index). Moving it back breaks no deadline, for it has none.
-//   unseen   kv only: the text that an open put or append leaves behind is the beginning of the result of a get still to
+//   unseen   append-list: the list that an open append leaves behind is the beginning of what some read still to come
+//            returns; else no read comes after it, and it could be taken out.
+//            kv: the text that an open put or append leaves behind is the beginning of the result of a get still to
 //            come. If no get sees it before the next put, it could be taken out; and until then texts only grow.
 // Of the legal orders with fewest open operations the one with these as late as possible, ties by index, is never cut
 // off.
@@ -155,6 +157,15 @@ class BruteForce {
         const Call& call = items_[i].call;
         if (placed_[i] || items_[i].completed == none || call.f != "get" || !call.result_known) continue;
         if ((call.output.is_null() ? std::string_view() : call.output.as_text()).starts_with(text)) return true;
+      }
+      return false;
+    } else if constexpr (std::same_as<M, AppendList>) {
+      if (items_[next].call.f == "read") return true;
+      for (std::uint32_t i = 0; i < items_.size(); ++i) {
+        const Call& call = items_[i].call;
+        if (placed_[i] || items_[i].completed == none || call.f != "read" || call.output.is_null()) continue;
+        const auto list = call.output.as_list();
+        if (state.size() <= list.size() && state == list.first(state.size())) return true;
       }
       return false;
     } else {

@@ -29,6 +29,28 @@ Bystanders::Bystanders(std::string_view model, const Value& initial, std::span<c
   if (is_container(model) && !initial.is_null()) enqueued_ = elements(initial).size();
   for (const Call& call : core) note_core(call);
   if (model == "cas-register") follow(relaxed);
+  if (model == "counter") {
+    if (!initial.is_null()) start_ = initial.as_integer();
+    measure_room(core, relaxed);
+  }
+}
+
+// Leaves it unknown where something may be taken away, or where 64 bits might wrap around.
+void Bystanders::measure_room(std::span<const Call> core, std::span<const Call> relaxed) {
+  constexpr std::int64_t large = std::int64_t{1} << 31;
+  const auto harmless = [](const Call& call) {
+    if (call.f == "read" || call.input.is_null()) return call.f != "dec";
+    const std::int64_t n = call.input.as_integer();
+    return n > -large && n < large && (call.f == "dec" ? n <= 0 : n >= 0);
+  };
+  const bool grows = std::all_of(core.begin(), core.end(), harmless) &&
+                     std::all_of(relaxed.begin(), relaxed.end(), harmless) && start_ > -large && start_ < large;
+  if (!grows) return;
+  std::int64_t highest = start_;
+  for (const Call& call : core) {
+    if (call.f == "read" && call.result_known) highest = std::max(highest, call.output.as_integer());
+  }
+  if (highest < INT64_MAX / 2) room_ = highest - start_;
 }
 
 void Bystanders::note_core(const Call& call) {
@@ -42,7 +64,13 @@ void Bystanders::note_core(const Call& call) {
   if (call.f == "dequeue" || call.f == "pop") ++dequeued_[call.output];
   if (call.f == "get") results_.emplace_back(call.output.is_null() ? std::string_view() : call.output.as_text());
   if (call.f != "read") return;
-  if (model_ == "set") {
+  if (model_ == "append-list") {
+    std::map<Value, std::size_t> shown;
+    if (!call.output.is_null()) {
+      for (const Value& value : call.output.as_list()) ++shown[value];
+    }
+    for (const auto& [value, times] : shown) listed_[value] = std::max(listed_[value], times);
+  } else if (model_ == "set") {
     for (const Value& element : elements(call.output)) wanted_.insert(element);
   } else {
     wanted_.insert(call.output);
@@ -74,6 +102,15 @@ std::pair<std::string_view, Value> Bystanders::kind(const Call& call) const {
 
 std::size_t Bystanders::uses(const Call& call) const {
   if (model_ == "mutex") return core_size_;
+  if (model_ == "fenced-mutex") return call.f == "acquire" ? core_size_ : 2 * core_size_;
+  if (model_ == "append-list") {
+    const auto it = listed_.find(call.input);
+    return it == listed_.end() ? 0 : it->second;
+  }
+  if (model_ == "counter" && room_ >= 0) {
+    const std::int64_t n = call.input.is_null() ? 1 : call.input.as_integer();
+    return static_cast<std::size_t>(room_ / (n < 0 ? -n : n));
+  }
   if (model_ == "set") return wanted_.count(call.input);
   if (model_ == "kv") return kv_uses(call);
   if (model_ == "register" || model_ == "cas-register") {

@@ -17,10 +17,16 @@
 //   queues     An element that nobody of the core dequeues could stay away, with whoever takes it; so enqueue v as often
 //              as the core dequeues v, dequeue as often as the core enqueues (or the queue holds elements at first). Of
 //              stacks and priority queues the same holds: without an element the others stay in order.
-//   counter    Every addition can matter.
+//   counter    Where nothing is ever taken away, the last read of the core shows all that was added before it, and what
+//              is added after it is idle: so n as often as it goes into what the highest read shows. Else every
+//              addition can matter.
+//   append-list  What is appended before the last read of the core is shown by it: as often as one of them shows it.
+//   fenced-mutex  Between two operations of the core an acquisition makes the last token unknown, and greater: a second
+//              one adds nothing. A release before it makes that possible, another one frees the lock again.
 // Observers never matter: they change nothing and their results are forgotten.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <span>
@@ -45,6 +51,7 @@ class Bystanders {
   void note_core(const Call& call);
   void follow(std::span<const Call> relaxed);
   [[nodiscard]] bool nobody_looks_for(const Value& value) const { return !wanted_.contains(value); }
+  void measure_room(std::span<const Call> core, std::span<const Call> relaxed);
   [[nodiscard]] std::size_t kv_uses(const Call& call) const;
 
   std::string_view model_;
@@ -54,6 +61,9 @@ class Bystanders {
   std::map<Value, std::size_t> dequeued_;  // by the core
   std::size_t enqueued_ = 0;               // by the core or the beginning
   std::vector<std::string> results_;       // of the core's gets
+  std::map<Value, std::size_t> listed_;    // by the core's read of a list that shows it most often
+  std::int64_t start_ = 0;                 // of a counter
+  std::int64_t room_ = -1;                 // of a counter that only grows, up to the core's highest read
 };
 
 }  // namespace faultline

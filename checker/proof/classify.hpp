@@ -34,5 +34,8 @@ std::optional<Naming> classify_counter(const Facts& facts, const Value& initial)
 std::optional<Naming> classify_queue(const Facts& facts, const Value& initial);
 std::optional<Naming> classify_stack(const Facts& facts, const Value& initial);
 std::optional<Naming> classify_priority_queue(const Facts& facts, const Value& initial);
+std::optional<Naming> classify_unique_ids(const Facts& facts, const Value& initial);
+std::optional<Naming> classify_append_list(const Facts& facts, const Value& initial);
+std::optional<Naming> classify_fenced_mutex(const Facts& facts);
 
 }  // namespace faultline

@@ -251,7 +251,53 @@ std::optional<Naming> classify_set(const Facts& facts, const Value& initial) {
   return set_inversion(facts);
 }
 
-// Only where a single addition explains everything: one that may have happened when the read returned.
+namespace {
+
+// What an addition adds; none if sums of such amounts might wrap around.
+std::optional<std::int64_t> amount_of(const Call& call) {
+  const std::int64_t n = call.input.is_null() ? 1 : call.input.as_integer();
+  if (n > INT32_MAX || n < -INT32_MAX) return std::nullopt;
+  return call.f == "dec" ? -n : n;
+}
+
+bool adds_up(const Facts& facts, std::int64_t start) {
+  const bool small = start <= INT32_MAX && start >= -INT32_MAX;
+  return small && std::all_of(facts.all().begin(), facts.all().end(), [](const Fact& fact) {
+           return fact.call.f == "read" || fact.failed() || amount_of(fact.call);
+         });
+}
+
+// A read below all that was certainly added when it began, or above all that may have been added when it returned;
+// whatever can be taken away counts as taken away, and as not, respectively. REQUIRES: it adds up.
+std::optional<Naming> out_of_range(const Facts& facts, const Fact& read, std::int64_t start) {
+  std::int64_t least = start, most = start;
+  for (const Fact& fact : facts.all()) {
+    if (fact.call.f == "read" || fact.failed() || before(read, fact)) continue;
+    const std::int64_t amount = *amount_of(fact.call);
+    const bool done = before(fact, read);
+    if (done || amount < 0) least += amount;
+    if (done || amount > 0) most += amount;
+  }
+  const std::int64_t seen = read.call.output.as_integer();
+  if (seen >= least && seen <= most) return std::nullopt;
+  const bool lost = seen < least;
+  return make(facts, lost ? "lost-update" : "unexpected", read, nullptr,
+              fmt::format("{} returned {}, but {} {}.", observer_name(read), seen,
+                          lost ? "what was acknowledged before it makes at least"
+                               : "all that may have been added makes at most",
+                          lost ? least : most));
+}
+
+// Nothing is ever taken away. REQUIRES: it adds up.
+bool only_grows(const Facts& facts) {
+  return std::all_of(facts.all().begin(), facts.all().end(), [](const Fact& fact) {
+    return fact.call.f == "read" || fact.failed() || *amount_of(fact.call) >= 0;
+  });
+}
+
+}  // namespace
+
+// First where a single addition explains everything: one that may have happened when the read returned.
 std::optional<Naming> classify_counter(const Facts& facts, const Value& initial) {
   const std::int64_t start = initial.is_integer() ? initial.as_integer() : 0;
   for (const Fact* read : facts.core()) {
@@ -262,10 +308,9 @@ std::optional<Naming> classify_counter(const Facts& facts, const Value& initial)
     }
     if (additions.size() != 1) continue;
     const Fact& only = *additions[0];
-    std::int64_t amount = only.call.input.is_null() ? 1 : only.call.input.as_integer();
-    if (only.call.f == "dec") amount = -amount;
+    const std::int64_t amount = amount_of(only.call).value_or(0);
     const std::int64_t seen = read->call.output.as_integer();
-    if (amount == 0 || amount > INT32_MAX || amount < INT32_MIN || start > INT32_MAX || start < INT32_MIN) continue;
+    if (amount == 0 || start > INT32_MAX || start < INT32_MIN) continue;
     if (seen == start + 2 * amount) {
       return make(facts, "double-apply", *read, &only,
                   fmt::format("Process {} issued {} once; the read by process {} shows it twice.", only.process,
@@ -275,6 +320,19 @@ std::optional<Naming> classify_counter(const Facts& facts, const Value& initial)
       return make(facts, "lost-element", *read, &only,
                   fmt::format("{} misses {}, acknowledged to process {}.", observer_name(*read), phrase(only.call),
                               only.process));
+    }
+  }
+  if (!adds_up(facts, start)) return std::nullopt;
+  for (const Fact* read : facts.core()) {
+    if (read->call.f != "read") continue;
+    if (auto naming = out_of_range(facts, *read, start)) return naming;
+  }
+  if (!only_grows(facts)) return std::nullopt;
+  const auto core = facts.core();
+  for (const Fact* newer : core) {  // a read before a read that returns less, where nothing is ever taken away
+    for (const Fact* older : core) {
+      if (newer->call.f != "read" || older->call.f != "read" || !before(*newer, *older)) continue;
+      if (older->call.output < newer->call.output) return inversion(facts, *newer, *older);
     }
   }
   return std::nullopt;
@@ -373,6 +431,119 @@ std::optional<Naming> classify_priority_queue(const Facts& facts, const Value& i
     }
   }
   return std::nullopt;
+}
+
+// Two operations got the same id, or one that was given out before the history began.
+std::optional<Naming> classify_unique_ids(const Facts& facts, const Value& initial) {
+  const std::vector<Value> beginning = elements_of(initial);
+  std::map<Value, const Fact*> holders;
+  for (const Fact* fact : facts.core()) {
+    const Value& id = fact->call.output;
+    if (contains(beginning, id)) {
+      return make(facts, "duplicate", *fact, nullptr,
+                  fmt::format("Process {} was given {}, which was given out before the history began.", fact->process,
+                              shown(id)));
+    }
+    const auto [holder, fresh] = holders.emplace(id, fact);
+    if (fresh) continue;
+    return make(
+        facts, "duplicate", *fact, holder->second,
+        fmt::format("Processes {} and {} were both given {}.", holder->second->process, fact->process, shown(id)));
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+std::string times(std::ptrdiff_t count) {
+  return count == 1 ? "once" : count == 2 ? "twice" : fmt::format("{} times", count);
+}
+
+std::string list_text(const Fact& read) { return shown(Value::list(elements_of(read.call.output))); }
+
+// A read before a read that returns a shorter list (nothing is ever removed), or two reads that disagree on a place.
+std::optional<Naming> disagreement(const Facts& facts) {
+  const auto core = facts.core();
+  for (const Fact* newer : core) {
+    for (const Fact* older : core) {
+      if (newer == older || newer->call.f != "read" || older->call.f != "read") continue;
+      const auto many = elements_of(newer->call.output), few = elements_of(older->call.output);
+      if (few.size() > many.size()) continue;
+      const bool part = std::equal(few.begin(), few.end(), many.begin());
+      if (part && few.size() < many.size() && before(*newer, *older)) return inversion(facts, *newer, *older);
+      if (part) continue;
+      return make(facts, "reordered", *older, newer,
+                  fmt::format("{} returned {}, the one by process {} {}: neither can have become the other.",
+                              observer_name(*older), list_text(*older), newer->process, list_text(*newer)));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Naming> classify_append_list(const Facts& facts, const Value& initial) {
+  const std::vector<Value> beginning = elements_of(initial);
+  const auto core = facts.core();
+  for (const Fact* read : core) {
+    if (read->call.f != "read") continue;
+    const std::vector<Value> seen = elements_of(read->call.output);
+    for (const Value& value : seen) {
+      const auto there = std::count(beginning.begin(), beginning.end(), value);
+      if (there == 0) {
+        if (auto naming = unexpected(facts, *read, value, "append", "has", "appended")) return naming;
+      }
+      // More often than it was there at first and can have been appended.
+      const auto appends = effects(facts, "append", value);
+      const auto shows = std::count(seen.begin(), seen.end(), value);
+      if (shows <= there + static_cast<std::ptrdiff_t>(appends.size())) continue;
+      return make(facts, "duplicate", *read, appends.empty() ? nullptr : appends[0],
+                  fmt::format("{} shows {} {}, but it was appended {} at most.", observer_name(*read), shown(value),
+                              times(shows), times(static_cast<std::ptrdiff_t>(appends.size()))));
+    }
+    for (const Fact* append : core) {  // nothing is ever removed
+      if (append->call.f == "append" && before(*append, *read) && !contains(seen, append->call.input))
+        return misses(facts, *read, *append);
+    }
+  }
+  return disagreement(facts);
+}
+
+namespace {
+
+Naming both_given(const Facts& facts, const Fact& first, const Fact& second) {
+  return make(facts, "duplicate", second, &first,
+              fmt::format("Processes {} and {} both were given token {}.", first.process, second.process,
+                          shown(second.call.output)));
+}
+
+}  // namespace
+
+// Two acquisitions with one token, or the later with the smaller; a write accepted after a greater token was given out.
+std::optional<Naming> classify_fenced_mutex(const Facts& facts) {
+  const auto core = facts.core();
+  for (const Fact* second : core) {
+    for (const Fact* first : core) {
+      if (first == second || first->call.f != "acquire") continue;
+      const Value& newest = first->call.output;
+      if (second->call.f == "acquire" && second->call.output == newest) return both_given(facts, *first, *second);
+      if (!before(*first, *second)) continue;
+      if (second->call.f == "acquire" && second->call.output < newest) {
+        return make(facts, "decreasing-token", *second, first,
+                    fmt::format("Process {} was given token {}; {} later process {} was given the smaller {}.",
+                                first->process, shown(newest), facts.gap(first->returned, second->invoked),
+                                second->process, shown(second->call.output)));
+      }
+      if (second->call.f == "write" && second->call.input.as_list()[0] < newest) {
+        return make(facts, "stale-token", *second, first,
+                    fmt::format("Process {} was given token {}; {} later a write by process {} with the older token {} "
+                                "was accepted.",
+                                first->process, shown(newest), facts.gap(first->returned, second->invoked),
+                                second->process, shown(second->call.input.as_list()[0])));
+      }
+    }
+  }
+  return classify_mutex(facts);
 }
 
 }  // namespace faultline

@@ -356,6 +356,9 @@ std::optional<Naming> classify(const Facts& facts, std::string_view model, const
   if (model == "fifo-queue" || model == "unordered-queue") return classify_queue(facts, initial);
   if (model == "stack") return classify_stack(facts, initial);
   if (model == "priority-queue") return classify_priority_queue(facts, initial);
+  if (model == "unique-ids") return classify_unique_ids(facts, initial);
+  if (model == "append-list") return classify_append_list(facts, initial);
+  if (model == "fenced-mutex") return classify_fenced_mutex(facts);
   return std::nullopt;
 }
 

@@ -3,7 +3,9 @@
 #include "relax.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace faultline {
@@ -29,10 +31,37 @@ bool is_container(const ModelView& model) {
 bool inserts(const Call& call) { return call.f == "enqueue" || call.f == "push"; }
 bool removes(const Call& call) { return call.f == "dequeue" || call.f == "pop"; }
 
+// What a counter's call adds; none if it takes something away, or so much that sums might wrap around.
+std::optional<std::int64_t> added(const Call& call) {
+  if (call.f == "read") return 0;
+  const std::int64_t n = call.input.is_null() ? 1 : call.input.as_integer();
+  if (n < -INT32_MAX || n > INT32_MAX) return std::nullopt;
+  const std::int64_t amount = call.f == "dec" ? -n : n;
+  return amount < 0 ? std::nullopt : std::optional(amount);
+}
+
+// How much relaxed additions can make up at most, where nothing is ever taken away: the last kept read shows all that
+// was added before it, and what is added after it is idle. None if something may be taken away.
+std::optional<std::int64_t> counter_room(const Value& initial, const Items& kept, const Items& loose) {
+  const std::int64_t start = initial.is_null() ? 0 : initial.as_integer();
+  if (start < -INT32_MAX || start > INT32_MAX) return std::nullopt;
+  std::int64_t room = 0;
+  for (const Items* items : {&kept, &loose}) {
+    for (const Item& item : *items) {
+      if (!added(item.call)) return std::nullopt;
+      const bool shows = item.call.f == "read" && item.call.result_known && item.call.output.as_integer() > start;
+      if (shows && item.call.output.as_integer() > INT64_MAX / 2) return std::nullopt;
+      if (shows) room = std::max(room, item.call.output.as_integer() - start);
+    }
+  }
+  return room;
+}
+
 // How many relaxed calls can be of use at most, given what is kept.
 class Demand {
  public:
-  Demand(const ModelView& model, const Items& kept, const Items& loose) : model_(model), kept_(kept) {
+  Demand(const ModelView& model, const Items& kept, const Items& loose)
+      : model_(model), kept_(kept), size_(kept.size()) {
     for (const Item& item : kept) look(item.call);
     for (const Item& item : loose) {  // a failed cas looks at what any cas leaves behind
       if (failed_cas_ > 0 && item.call.f == "cas") looked_at_.insert(cas_from(item.call));
@@ -48,6 +77,7 @@ class Demand {
     }
     if (is_container(model) && !model.initial.is_null()) enqueued_ = elements_of(model.initial).size();
     for (const Item& item : kept) enqueued_ += inserts(item.call);
+    if (model.name == "counter") room_ = counter_room(model.initial, kept, loose);
   }
 
   // Calls of one group can stand for each other; the value is part of it unless nobody looks for that value in particular.
@@ -60,11 +90,19 @@ class Demand {
   [[nodiscard]] std::size_t of(const Call& call) const {
     if (is_register(model_)) {
       // Between two kept operations, using the same write twice is idle: what lies between could go.
-      if (looked_at_.contains(call.f == "cas" ? cas_to(call) : call.input)) return kept_.size();
+      if (looked_at_.contains(call.f == "cas" ? cas_to(call) : call.input)) return size_;
       // Else only a failed cas can see it: any value will do that is not the one it expected.
-      return call.f == "cas" && failed_cas_ > 0 ? kept_.size() : failed_cas_;
+      return call.f == "cas" && failed_cas_ > 0 ? size_ : failed_cas_;
     }
-    if (model_.name == "mutex") return kept_.size();
+    if (model_.name == "mutex") return size_;
+    // Between two kept operations: a release, an acquisition that makes the token greater, a release.
+    if (model_.name == "fenced-mutex") return 2 * size_;
+    if (model_.name == "append-list") {
+      // What is appended before the last kept read is shown by it; what comes after it is idle.
+      const auto shown = most_shown_.find(call.input);
+      return shown == most_shown_.end() ? 0 : shown->second;
+    }
+    if (model_.name == "counter") return room_ ? static_cast<std::size_t>(*room_ / *added(call)) : SIZE_MAX;
     if (model_.name == "set") return looked_at_.contains(call.input) ? 1 : 0;
     if (model_.name == "kv") return of_kv(call);
     if (is_container(model_)) {
@@ -82,7 +120,13 @@ class Demand {
     if (call.f == "cas") looked_at_.insert(cas_from(call));
     if (call.f == "contains") looked_at_.insert(call.input);
     if (call.f != "read") return;
-    if (model_.name == "set") {
+    if (model_.name == "append-list") {
+      std::map<Value, std::size_t> shown;
+      if (!call.output.is_null()) {
+        for (const Value& value : call.output.as_list()) ++shown[value];
+      }
+      for (const auto& [value, times] : shown) most_shown_[value] = std::max(most_shown_[value], times);
+    } else if (model_.name == "set") {
       for (const Value& element : elements_of(call.output)) looked_at_.insert(element);
     } else {
       looked_at_.insert(call.output);
@@ -108,9 +152,12 @@ class Demand {
 
   const ModelView& model_;
   const Items& kept_;
+  const std::size_t size_;  // of what is kept
   std::set<Value> looked_at_;
+  std::map<Value, std::size_t> most_shown_;  // by a kept read of a list
   std::size_t failed_cas_ = 0;
   std::size_t enqueued_ = 0;
+  std::optional<std::int64_t> room_;
 };
 
 }  // namespace
@@ -121,9 +168,9 @@ bool is_blind(const ModelView& model, const Call& call) {
 
 bool settles(const ModelView& model, const Call& call) {
   if (is_blind(model, call)) return true;
-  const bool known = (model.name == "mutex" && call.f == "acquire") ||
-                     (is_container(model) && removes(call) && call.result_known && call.output.is_null());
-  return known && !model.refusal({}, {}, call);
+  const bool locks = (model.name == "mutex" || model.name == "fenced-mutex") && call.f == "acquire";
+  const bool found_nothing = is_container(model) && removes(call) && call.result_known && call.output.is_null();
+  return (locks || found_nothing) && !model.refusal({}, {}, call);
 }
 
 Items relaxed(const ModelView& model, const Items& items, const Choice& choice) {

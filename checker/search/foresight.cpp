@@ -273,4 +273,32 @@ EventIndex FifoSpace::refuted(StateId id, std::span<const std::uint32_t> unplace
   return broken;
 }
 
+// --- append-list -------------------------------------------------------------------------------------------
+
+ListSpace::ListSpace(const AppendList& model, const Items& items, const Budget& budget)
+    : ModelSpace(model), items_(items), next_read_(items.size() + 1, none) {
+  Poll poll(budget);
+  for (auto i = static_cast<std::uint32_t>(items.size()); i-- > 0 && !poll();) {
+    next_read_[i] = next_read_[i + 1];
+    const bool reads = items[i].call.f == "read" && items[i].call.result_known;
+    const bool first = next_read_[i] == none || items[i].completed < items[next_read_[i]].completed;
+    if (reads && first) next_read_[i] = i;
+  }
+}
+
+std::span<const Value> ListSpace::goal(std::uint32_t read) const {
+  const Value& output = items_[read].call.output;
+  return output.is_null() ? std::span<const Value>() : output.as_list();
+}
+
+EventIndex ListSpace::refuted(StateId id, std::span<const std::uint32_t> unplaced, std::uint32_t next) {
+  const Line& line = state(id);
+  for (const std::uint32_t item : unplaced) {
+    const bool reads = items_[item].call.f == "read" && items_[item].call.result_known;
+    if (reads && !line.may_begin(goal(item))) return items_[item].completed;
+  }
+  const std::uint32_t read = next_read_[next];
+  return read == none || line.may_begin(goal(read)) ? none : items_[read].completed;
+}
+
 }  // namespace faultline::search

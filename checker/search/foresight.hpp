@@ -121,11 +121,26 @@ class StackSpace final : public ModelSpace<Stack> {
   EventIndex refuted_ = none;           // by the history as a whole
 };
 
+// append-list: the list must be a beginning of what every read returns that is still to come.
+class ListSpace final : public ModelSpace<AppendList> {
+ public:
+  ListSpace(const AppendList& model, const Items& items, const Budget& budget);
+  [[nodiscard]] bool foresees() const override { return true; }
+  [[nodiscard]] EventIndex refuted(StateId state, std::span<const std::uint32_t> unplaced, std::uint32_t next) override;
+
+ private:
+  [[nodiscard]] std::span<const Value> goal(std::uint32_t read) const;
+
+  const Items& items_;
+  std::vector<std::uint32_t> next_read_;  // by item: of it and the later ones the read that completes first
+};
+
 template <Model M>
 std::unique_ptr<Space> make_space(const M& model, const Items& items, const Budget& budget) {
   if constexpr (std::is_same_v<M, Kv>) return std::make_unique<KvSpace>(model, items, budget);
   if constexpr (std::is_same_v<M, FifoQueue>) return std::make_unique<FifoSpace>(model, items, budget);
   if constexpr (std::is_same_v<M, Stack>) return std::make_unique<StackSpace>(model, items, budget);
+  if constexpr (std::is_same_v<M, AppendList>) return std::make_unique<ListSpace>(model, items, budget);
   return std::make_unique<ModelSpace<M>>(model);
 }
 

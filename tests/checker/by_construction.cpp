@@ -20,11 +20,13 @@ constexpr std::int64_t unheard = 888'888;  // never written
 // One object of each kind, simulated with the standard library: nothing shared with the models.
 struct Object {
   Value cell;
+  std::int64_t version = 1;  // of the cell
   std::string text;
   bool held = false;
   std::set<Value> set;
   std::int64_t count = 0;
-  std::deque<Value> queue;
+  std::deque<Value> queue;  // or list
+  std::int64_t token = 0;   // the last one given out
 };
 
 struct Running {
@@ -34,6 +36,7 @@ struct Running {
   std::string f;
   Value input;
   Value output;
+  std::int64_t version = 0;
   bool refused = false;  // it had no effect and the object says so
   bool vanishes = false;
 };
@@ -87,8 +90,18 @@ class Simulation {
   // What a stale lie will report: it is established, alone, before anything else begins.
   void begin_with_marker() {
     if (is("mutex") || is("counter")) return;
+    if (is("unique-ids")) return alone("generate", {}, Value(next_));
+    if (is("fenced-mutex")) {
+      alone("acquire", {}, Value(1));
+      return alone("release", {}, {});
+    }
     const bool queue = is("fifo-queue") || is("unordered-queue") || is("priority-queue");
-    const std::string f = is("kv") ? "put" : is("set") ? "add" : queue ? "enqueue" : is("stack") ? "push" : "write";
+    const std::string f = is("kv")            ? "put"
+                          : is("set")         ? "add"
+                          : is("append-list") ? "append"
+                          : is("stack")       ? "push"
+                          : queue             ? "enqueue"
+                                              : "write";
     const Value input = is("kv") ? Value(std::to_string(marker)) : Value(marker);
     alone(f, input, {});
     if (queue) alone("dequeue", {}, Value(marker));
@@ -101,7 +114,7 @@ class Simulation {
     client.operation = history_.invoke(processes_[0], f, input, key(0));
     act(client);
     FL_ASSERT(client.output == output);
-    history_.ok(client.operation, output);
+    acknowledge(client);
   }
   [[nodiscard]] Value key(std::size_t k) const {
     return recipe_.keys > 1 ? Value(static_cast<std::int64_t>(k)) : Value();
@@ -128,6 +141,15 @@ class Simulation {
       if (client.f != "get") client.input = fresh_text();
     } else if (is("mutex")) {
       client.f = rng_.chance(0.5) ? "acquire" : "release";
+    } else if (is("unique-ids")) {
+      client.f = "generate";
+    } else if (is("fenced-mutex")) {
+      client.f = dice == 0 ? "write" : rng_.chance(0.5) ? "acquire" : "release";
+      if (dice == 0) client.input = Value::list({object.token, fresh()});
+    } else if (is("append-list")) {
+      const bool grow = object.queue.size() < recipe_.depth ? dice != 0 : rng_.chance(0.01);
+      client.f = grow ? "append" : "read";
+      if (grow) client.input = fresh_element();
     } else if (is("set")) {
       const bool grow = object.set.size() < recipe_.depth || rng_.chance(0.01);
       client.f = grow && dice != 0 ? "add" : dice == 1 ? "contains" : "read";
@@ -135,7 +157,7 @@ class Simulation {
       if (client.f == "contains") client.input = Value(static_cast<std::int64_t>(rng_.below(next_ + 3)));
     } else if (is("counter")) {
       client.f = dice == 0 ? "read" : dice == 1 ? "add" : "inc";
-      if (client.f == "add") client.input = Value(static_cast<std::int64_t>(rng_.below(5)));
+      if (client.f == "add") client.input = Value(recipe_.values == 1 ? 1 : static_cast<std::int64_t>(rng_.below(5)));
     } else {
       const bool grow = object.queue.size() < recipe_.depth ? rng_.chance(0.55) : rng_.chance(0.4);
       client.f = is("stack") ? (grow ? "push" : "pop") : grow ? "enqueue" : "dequeue";
@@ -150,9 +172,13 @@ class Simulation {
       if (client.f == "get") client.output = Value(object.text);
       if (client.f == "put") object.text.clear();
       if (client.f != "get") object.text += client.input.as_text();
-    } else if (is("mutex")) {
-      client.refused = (client.f == "acquire") == object.held;
-      if (!client.refused) object.held = !object.held;
+    } else if (is("mutex") || is("fenced-mutex")) {
+      act_on_lock(client, object);
+    } else if (is("unique-ids")) {
+      client.output = fresh_element();
+    } else if (is("append-list")) {
+      if (client.f == "append") object.queue.push_back(client.input);
+      if (client.f == "read") client.output = Value::list({object.queue.begin(), object.queue.end()});
     } else if (is("set")) {
       if (client.f == "add") object.set.insert(client.input);
       if (client.f == "read") client.output = Value::list({object.set.begin(), object.set.end()});
@@ -165,12 +191,25 @@ class Simulation {
       act_on_queue(client, object);
     }
   }
+  void act_on_lock(Running& client, Object& object) const {
+    if (client.f == "write") {
+      client.refused = client.input.as_list()[0] != Value(object.token);
+      return;
+    }
+    client.refused = (client.f == "acquire") == object.held;
+    if (client.refused) return;
+    object.held = !object.held;
+    if (is("fenced-mutex") && object.held) client.output = Value(++object.token);
+  }
   static void act_on_register(Running& client, Object& object) {
     if (client.f == "read") client.output = object.cell;
     if (client.f == "write") object.cell = client.input;
-    if (client.f != "cas") return;
-    client.refused = object.cell != client.input.as_list()[0];
-    if (!client.refused) object.cell = client.input.as_list()[1];
+    if (client.f == "cas") {
+      client.refused = object.cell != client.input.as_list()[0];
+      if (!client.refused) object.cell = client.input.as_list()[1];
+    }
+    if (client.f != "read" && !client.refused) ++object.version;
+    client.version = object.version;
   }
   void act_on_queue(Running& client, Object& object) {
     if (client.f == "enqueue" || client.f == "push") return object.queue.push_back(client.input);
@@ -194,26 +233,53 @@ class Simulation {
     lie(client);
     if (client.refused)
       return history_.fail(client.operation, client.f == "cas" ? Value("precondition-failed") : Value());
-    history_.ok(client.operation, client.output);
+    acknowledge(client);
   }
 
-  // One late answer is changed so that no order can explain it. REQUIRES: recipe.info == 0 for a mutex.
+  void acknowledge(const Running& client) {
+    if (!recipe_.versions) return history_.ok(client.operation, client.output);
+    const Event invocation = history_.event(history_.invoked(client.operation));
+    const Event completion{.type = EventType::ok,
+                           .process = invocation.process,
+                           .f = invocation.f,
+                           .key = invocation.key,
+                           .value = client.output,
+                           .extra = {}};
+    FL_ASSERT(history_.append(completion.with("version", Value(client.version))).ok());
+  }
+
+  // One late answer is changed so that no order can explain it. REQUIRES: recipe.info == 0 for a lock held twice.
   void lie(Running& client) {
     if (recipe_.lie == Lie::none || lies_ == 0 || client.key != 0 || asked_ < recipe_.operations * 95 / 100) return;
     const bool stale = recipe_.lie == Lie::stale;
-    if (is("mutex")) {
+    if (is("fenced-mutex") && stale) {  // a token is given out again
+      if (client.f != "acquire" || client.refused) return;
+      client.output = Value(1);
+      lies_ = 0;
+      return;
+    }
+    if (is("mutex") || is("fenced-mutex")) {
       // Two more locks than releases can never be had at the end.
       if (client.f != "acquire" || !client.refused) return;
       client.refused = false;
+      if (is("fenced-mutex")) client.output = Value(++objects_[0].token);
       --lies_;
       return;
     }
     const bool removes = client.f == "dequeue" || client.f == "pop";
-    const bool reads = client.f == "read" || client.f == "get" || (removes && !client.output.is_null());
+    const bool reads =
+        client.f == "read" || client.f == "generate" || client.f == "get" || (removes && !client.output.is_null());
     if (!reads) return;
     client.output = Value(stale ? marker : unheard);
     if (is("kv")) client.output = Value(std::to_string(stale ? marker : unheard));
     if (is("counter")) client.output = Value(static_cast<std::int64_t>(stale ? 0 : 1'000'000'000));
+    if (is("unique-ids")) client.output = Value(0);  // given out first of all
+    if (is("append-list")) {
+      std::vector<Value> elements{Value(marker)};
+      if (!stale) elements.assign(objects_[0].queue.begin(), objects_[0].queue.end());
+      if (!stale) elements.emplace_back(unheard);
+      client.output = Value::list(std::move(elements));
+    }
     if (is("set")) {
       std::vector<Value> elements(objects_[0].set.begin(), objects_[0].set.end());
       if (stale) std::erase(elements, Value(marker));

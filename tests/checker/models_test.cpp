@@ -199,6 +199,61 @@ TEST(Models, PrioritiesAreComparedBySizeWhateverTheirKind) {
   }
 }
 
+TEST(Models, UniqueIdsAreGivenOutOnce) {
+  EXPECT_EQ(after(UniqueIds{}, {did("generate", {}, 4), did("generate", {}, "4"), open("generate")}), "{4 \"4\"}");
+  EXPECT_EQ(after(UniqueIds{}, {did("generate", {}, 4), did("generate", {}, 4)}),
+            "refused generate: returned 4, which was given out before");
+}
+
+TEST(Models, AppendListReadsReturnWhatWasAppendedInItsOrder) {
+  const auto reads = [](Value output) {
+    return after(AppendList{}, {did("append", 2), did("append", 1), did("append", 2), did("read", {}, output)});
+  };
+  EXPECT_EQ(reads(list({2, 1, 2})), "[2 1 2]");
+  EXPECT_EQ(reads(list({2, 2, 1})), "refused read: returned [2 2 1], but the list is [2 1 2]");
+  EXPECT_EQ(reads(list({2, 1})), "refused read: returned [2 1], but the list is [2 1 2]");
+  EXPECT_EQ(after(AppendList{}, {did("read"), did("read", {}, list({})), open("append", 3), open("read")}), "[3]");
+}
+
+TEST(Models, FencedMutexGivesOutTokensThatGrow) {
+  const FencedMutex model;
+  EXPECT_EQ(after(model, {did("acquire", {}, 3), did("release"), did("acquire", {}, 5), did("release", 5)}),
+            "free, last token 5");
+  EXPECT_EQ(after(model, {did("acquire", {}, 3), did("release"), did("acquire", {}, 3)}),
+            "refused acquire: got token 3, but the lock is free, last token 3");
+  EXPECT_EQ(after(model, {did("acquire", {}, 3), did("acquire", {}, 4)}),
+            "refused acquire: got token 4, but the lock is held, last token 3");
+  EXPECT_EQ(after(model, {did("release")}), "refused release: succeeded, but the lock is free");
+  EXPECT_EQ(after(model, {did("acquire", {}, 3), did("release", 2)}),
+            "refused release: succeeded, but the lock is held, last token 3");
+  EXPECT_EQ(after(FencedMutex{7}, {did("acquire", {}, 7)}),
+            "refused acquire: got token 7, but the lock is free, last token 7");
+}
+
+TEST(Models, FencedMutexRefusesAWriteOnceANewerTokenWasGivenOut) {
+  const auto write = [](int token) { return did("write", list({token, 0})); };
+  const FencedMutex model;
+  EXPECT_EQ(after(model, {did("acquire", {}, 3), write(3), did("release"), write(3)}), "free, last token 3");
+  EXPECT_EQ(after(model, {did("acquire", {}, 3), did("release"), did("acquire", {}, 4), write(3)}),
+            "refused write: with token 3 succeeded, but the lock is held, last token 4");
+  EXPECT_EQ(after(model, {write(3)}), "refused write: with token 3 succeeded, but the lock is free");
+}
+
+TEST(Models, AnOpenAcquireOfAFencedMutexTookSomeGreaterToken) {
+  const auto write = [](int token) { return did("write", list({token, 0})); };
+  const FencedMutex model;
+  const auto begin = {did("acquire", {}, 3), did("release"), open("acquire")};
+  EXPECT_EQ(after(model, begin), "held, last token at least 4");
+  EXPECT_EQ(after(model, {did("acquire", {}, 3), did("release"), open("acquire"), write(9), did("release", 9)}),
+            "free, last token 9");
+  EXPECT_EQ(after(model, {did("acquire", {}, 3), did("release"), open("acquire"), write(3)}),
+            "refused write: with token 3 succeeded, but the lock is held, last token at least 4");
+  EXPECT_EQ(
+      after(model, {did("acquire", {}, 3), did("release"), open("acquire"), did("release"), did("acquire", {}, 4)}),
+      "refused acquire: got token 4, but the lock is free, last token at least 4");
+  EXPECT_EQ(after(model, {open("acquire"), did("release"), did("acquire", {}, -5)}), "held, last token -5");
+}
+
 TEST(Models, AreFoundByNameWithTheirInitialValue) {
   for (const std::string_view name : model_names()) {
     const auto found = with_model(name, {}, [](const auto& model) { return std::string(model.name); });
@@ -219,6 +274,9 @@ TEST(Models, AreFoundByNameWithTheirInitialValue) {
   EXPECT_EQ(described("unordered-queue", list({2, 1, 2})), "{1 2 2}");
   EXPECT_EQ(described("stack", list({2, 1})), "[1 2]");
   EXPECT_EQ(described("priority-queue", list({2, 1, 2})), "{2 2 1}");
+  EXPECT_EQ(described("unique-ids", list({2, 1})), "{1 2}");
+  EXPECT_EQ(described("append-list", list({2, 1})), "[2 1]");
+  EXPECT_EQ(described("fenced-mutex", 7), "free, last token 7");
   EXPECT_EQ(described("counter", "x"), "the initial value of counter must be an integer, found \"x\"");
 }
 

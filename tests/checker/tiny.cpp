@@ -13,6 +13,7 @@ struct Asked {
 };
 
 Value few(Rng& rng) { return Value(static_cast<std::int64_t>(rng.below(3))); }
+Value token(Rng& rng) { return Value(rng.between(1, 5)); }
 Value letter(Rng& rng) { return Value(rng.chance(0.5) ? "a" : "b"); }
 
 Asked ask(std::string_view model, Rng& rng) {
@@ -31,7 +32,22 @@ Asked ask(std::string_view model, Rng& rng) {
     return dice == 1 ? Asked{"add", few(rng)} : Asked{rng.chance(0.5) ? "inc" : "dec", {}};
   }
   if (model == "stack") return rng.chance(0.5) ? Asked{"push", few(rng)} : Asked{"pop", {}};
+  if (model == "unique-ids") return {"generate", {}};
+  if (model == "append-list") return dice == 0 ? Asked{"read", {}} : Asked{"append", few(rng)};
+  if (model == "fenced-mutex") {
+    if (rng.chance(0.25)) return {"write", Value::list({token(rng), few(rng)})};
+    return rng.chance(0.5) ? Asked{"acquire", {}} : Asked{"release", rng.chance(0.25) ? token(rng) : Value()};
+  }
   return rng.chance(0.5) ? Asked{"enqueue", few(rng)} : Asked{"dequeue", {}};
+}
+
+// Mostly a beginning of one list, so that reads often agree.
+Value short_list(Rng& rng) {
+  std::vector<Value> list;
+  const std::uint64_t size = rng.below(4);
+  const bool right = rng.chance(0.85);
+  for (std::uint64_t at = 0; at < size; ++at) list.push_back(right ? Value(static_cast<std::int64_t>(at)) : few(rng));
+  return list.empty() && rng.chance(0.5) ? Value() : Value::list(std::move(list));
 }
 
 Value answer(std::string_view model, std::string_view f, Rng& rng) {
@@ -42,7 +58,10 @@ Value answer(std::string_view model, std::string_view f, Rng& rng) {
   }
   if (f == "contains") return Value(rng.chance(0.5));
   if (f == "dequeue" || f == "pop") return rng.chance(0.25) ? Value() : few(rng);
+  if (f == "generate") return Value(static_cast<std::int64_t>(rng.below(12)));
+  if (f == "acquire") return model == "fenced-mutex" ? token(rng) : Value();
   if (f != "read") return {};
+  if (model == "append-list") return short_list(rng);
   if (model == "counter") return Value(rng.between(-1, 3));
   if (model != "set") return rng.chance(0.1) ? Value() : few(rng);
   std::vector<Value> elements;
