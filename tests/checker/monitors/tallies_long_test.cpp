@@ -29,6 +29,8 @@ std::string name_of(const Case& c) {
   return name + (c.recipe.lie == Lie::none ? "" : c.recipe.lie == Lie::stale ? "_stale" : "_phantom");
 }
 
+void PrintTo(const Case& c, std::ostream* out) { *out << name_of(c); }
+
 class Tallies : public testing::TestWithParam<Case> {};
 
 TEST_P(Tallies, VerdictIsTheOneBuiltInAndItsCertificateHolds) {
@@ -135,7 +137,7 @@ TEST(TalliesBudget, MonitorsStopWhenTheTimeOrTheMemoryIsSpent) {
       ASSERT_TRUE(verdict.ok());
       EXPECT_EQ(verdict.value().kind, VerdictKind::unknown) << name;
       const std::string_view reason = memory ? "memory limit" : "interrupted";
-      EXPECT_EQ(verdict.value().by_key.front().reason, reason) << name;
+      EXPECT_NE(verdict.value().reason.find(reason), std::string::npos) << name << ": " << verdict.value().reason;
     }
   }
 }
