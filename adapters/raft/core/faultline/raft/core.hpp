@@ -4,7 +4,7 @@
 // Papers: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm (Extended Version)" (2014), cited as
 // "Raft §5.3"; Ongaro, "Consensus: Bridging Theory and Practice" (dissertation, 2014), cited as "D §6.4".
 //
-// Owner: one thread. Time: Instant handed in; it should never fall, and is taken as not having moved if it does.
+// Owner: one thread. Time: Instant handed in, not negative; it should never fall, and is taken as not having moved if it does.
 //
 // HOW TO OBEY A READY. From top to bottom:
 //
@@ -62,7 +62,10 @@
 #include <string_view>
 #include <vector>
 
+#include <faultline/raft/log.hpp>
 #include <faultline/raft/message.hpp>
+#include <faultline/raft/progress.hpp>
+#include <faultline/raft/read_queue.hpp>
 #include <faultline/raft/types.hpp>
 #include <faultline/result.hpp>
 #include <faultline/rng.hpp>
@@ -178,9 +181,6 @@ inline constexpr std::size_t members_max = 32;
 enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
 std::string_view to_text(Role role);
 
-enum class Flow : std::uint8_t { probe, replicate, snapshot };
-std::string_view to_text(Flow flow);
-
 // Why this node must not take part: it is empty, but the witness knows a past.
 struct Refusal {
   NodeId witness;
@@ -245,7 +245,8 @@ class Raft {
   // Changes the members through a joint configuration, which the leader leaves by itself.
   Outcome change(const Membership& target);
 
-  [[nodiscard]] bool has_ready() const;
+  // Whether there is anything to obey now. Messages that may leave are composed here, so that requests share them.
+  [[nodiscard]] bool has_ready();
   Ready ready();
   // This Ready and all earlier ones are durable. REQUIRES: one that was handed out and not yet advanced.
   void advance(std::uint64_t number);
@@ -267,6 +268,131 @@ class Raft {
   [[nodiscard]] LogIndex commit() const;
   [[nodiscard]] std::optional<Refusal> refusal() const;
   [[nodiscard]] Status status() const;
+
+ private:
+  // core.cpp
+  void advance_time(Instant now);
+  [[nodiscard]] bool is_newer_term(const Message& message) const;
+  void answer_older_term(const Message& message);
+  void handle(const Message& message, Hello& body);
+  void handle(const Message& message, VoteRequest& body);
+  void handle(const Message& message, VoteReply& body);
+  void handle(const Message& message, Append& body);
+  void handle(const Message& message, AppendReply& body);
+  void handle(const Message& message, SnapshotChunk& body);
+  void handle(const Message& message, SnapshotReply& body);
+  void handle(const Message& message, ReadRequest& body);
+  void handle(const Message& message, ReadReply& body);
+  void handle(const Message& message, TimeoutNow& body);
+  void send(NodeId to, StayId stay, Term term, Body body);
+  void reply(const Message& request, Body body) { send(request.from, request.stay, term_, std::move(body)); }
+
+  // founding.cpp
+  [[nodiscard]] Founding founding() const;
+  [[nodiscard]] bool must_ask() const;
+  [[nodiscard]] std::vector<Member> founders() const;
+  void say_hello();
+  void found_if_all_heard();
+
+  // election.cpp
+  [[nodiscard]] bool may_campaign() const;
+  [[nodiscard]] bool has_promised() const;
+  void restart_election_timer() { election_deadline_ = now_ + election_timeout_; }
+  void draw_election_timeout();
+  void election_timed_out();
+  void campaign_before_voting();
+  void campaign(bool transfer);
+  void ask_for_votes(Term term, bool pre, bool transfer);
+  void count_election();
+  void become_follower(Term term, NodeId leader);
+  void become_leader();
+  void stop_leading();
+  void follow(NodeId leader);
+  void check_quorum();
+
+  // replication.cpp
+  void append_own(EntryKind kind, std::string data);
+  [[nodiscard]] bool committed_in_own_term() const;
+  void advance_commit();
+  void settle_config();
+  void sync_followers();
+  Progress* follower_of(const Message& reply);
+  void begin_round();
+  void confirm_rounds();
+  void feed_followers();
+  void feed(Progress& follower);
+  void send_append(Progress& follower, std::vector<Entry> entries);
+  void drive_transfer();
+
+  // snapshots.cpp
+  void send_chunk(Progress& follower);
+  [[nodiscard]] bool take_chunk(SnapshotChunk& chunk);
+  void install(const Snapshot& snapshot);
+
+  // reads.cpp
+  void deliver(const std::vector<ConfirmedRead>& reads);
+  void lose_follower_reads();
+
+  struct SentRound {
+    std::uint64_t round;
+    Instant at;
+  };
+  struct Outstanding {
+    std::uint64_t number;
+    Term term;
+    NodeId vote;
+  };
+
+  Options options_;
+  Rng rng_;
+  Instant now_;
+  Log log_;
+  Term term_;
+  NodeId vote_, leader_;
+  Role role_ = Role::follower;
+  Counters counters_;
+
+  // Elections.
+  Duration election_timeout_{};
+  Instant election_deadline_;
+  Instant no_vote_before_ = Instant::min();  // what was promised to a leader, in this life or in the last
+  std::map<NodeId, bool> votes_;
+
+  // First boot.
+  std::map<NodeId, Founding> hellos_;
+  bool all_founded_ = false;
+  Instant next_hello_ = Instant::min();  // max: nothing left to ask
+  std::optional<Refusal> refusal_;
+
+  // Of a leader.
+  std::map<NodeId, Progress> followers_;
+  std::uint64_t uncommitted_bytes_ = 0;
+  Instant next_heartbeat_;
+  std::uint64_t round_ = 0, confirmed_round_ = 0;
+  std::deque<SentRound> sent_rounds_;  // not confirmed yet
+  Instant lease_from_ = Instant::min();
+  ReadQueue reads_;
+  NodeId transferee_;
+  Instant transfer_deadline_;
+  bool timeout_now_due_ = false;
+  bool lease_ended_ = false;  // for the rest of the term, once somebody may campaign without regard to promises
+
+  // Of a follower.
+  FollowerReads follower_reads_;
+  std::optional<Stored::Part> part_;
+  std::uint64_t next_read_ = 1;
+
+  // What the next Ready will hold, and what is on its way to the disk.
+  std::vector<Message> messages_now_, messages_after_persist_;
+  std::vector<SnapshotChunk> chunks_;
+  std::optional<Snapshot> snapshot_to_install_;
+  std::vector<ReadState> read_states_;
+  std::vector<ReadId> lost_reads_;
+  HardState emitted_;
+  std::uint64_t ready_number_ = 0;
+  std::deque<Outstanding> outstanding_;
+  Term durable_term_;
+  NodeId durable_vote_;
 };
 
 }  // namespace faultline::raft

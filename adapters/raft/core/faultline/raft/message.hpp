@@ -22,6 +22,7 @@ enum class Founding : std::uint8_t {
 struct Hello {
   Founding founding = Founding::empty;
   bool reply = false;
+  std::uint64_t boot = 0;  // of the start that asked; echoed, so that no answer to a former life counts
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 

@@ -57,6 +57,9 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
+// "4/2 x": index, term and what it says.
+std::string to_text(const Entry& entry);
+
 // What must survive a crash beside the log. `commit` may lag behind; term and vote never do.
 struct HardState {
   Term term;
