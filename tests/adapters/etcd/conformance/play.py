@@ -106,7 +106,7 @@ class Player:
     def _expand(self, text):
         text = re.sub(r'\$r(?:\+(\d+))?\b', lambda m: str(self.names.revision + int(m[1] or 0)), text)
         text = re.sub(r'\$([a-z_0-9]+)', lambda m: self.kept.get(m[1], m[0]), text)
-        return re.sub(r'%(\w)\*(\d+)', lambda m: m[1] * int(m[2]), text)
+        return re.sub(r'%(.)\*(\d+)', lambda m: m[1] * int(m[2]), text)
 
     def _ask(self, text, more_body):
         start = time.monotonic()

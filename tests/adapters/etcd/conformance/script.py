@@ -8,7 +8,7 @@
 
 Members are `leader`, `follower1`, `follower2`, as elected when the case began. Further lines of a body follow the request as
 `> …`. In bodies `$r` is the revision at the start of the case, `$r+2` that plus two, `$leader` a member's id and `$NAME` what a
-`let` kept. Besides requests a case may say:
+`let` kept, and `%x*9` is nine times x. Besides requests a case may say:
 
     & leader POST …                                consecutive lines with & are sent together, each on a connection of its own
     w: leader POST /v3/watch …                     sends, and keeps the connection under the name w
