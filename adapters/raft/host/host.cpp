@@ -1,4 +1,5 @@
 // The host's loop: inputs from network, disk and time; the core's Readys.
+#include <faultline/raft/codec.hpp>
 #include <faultline/raft/host.hpp>
 
 #include <fmt/format.h>
@@ -24,6 +25,19 @@ Host::Host(HostOptions options, Stored stored, kv::Store store, Rng rng, Instant
 
 Host::~Host() = default;
 
+std::string describe(const Entry& entry) {
+  if (entry.kind == EntryKind::no_op) return "no-op";
+  if (entry.kind == EntryKind::config) {
+    const auto config = decode_config(entry.data);
+    return config ? to_text(config.value()) : "ERROR " + config.error().message;
+  }
+  const auto origin = origin_of(entry.data);
+  if (!origin) return "ERROR the entry is too short to say who asked for it";
+  const auto command = kv::decode_command(std::string_view(entry.data).substr(origin_bytes));
+  if (!command) return "ERROR " + command.error().message;
+  return fmt::format("{} (asked of node {})", kv::to_text(command.value()), origin->node.value);
+}
+
 // --- Inputs -------------------------------------------------------------------------------------------------------------------------
 
 void Host::tick(Instant now) {
@@ -40,7 +54,6 @@ Instant Host::next_tick() const {
   if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first);
   const bool waiting = !parked_.empty() || !parked_questions_.empty() || !fresh_reads_.empty();
   if (waiting && raft_.leader()) next = std::min(next, unpark_at_);
-  if (watches_behind_) next = Instant::min();
   return next;
 }
 
@@ -91,7 +104,6 @@ Output Host::flush(Instant now) {
   settle_reads(now);
   settle_locks();
   settle_members();
-  settle_watches();
   settle_snapshots();
   return std::exchange(out_, {});
 }
@@ -148,7 +160,6 @@ void Host::drain_held(Instant now) {
       store_ = std::move(*installed_);
       installed_.reset();
       exported_at_ = store_.applied();
-      watches_behind_ = !watchers_.empty();
     }
     for (const Entry& entry : first.committed) apply(now, entry);
     for (const ReadState& read : first.reads) confirmed_reads_.emplace(read.index, read);

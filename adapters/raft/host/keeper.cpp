@@ -1,4 +1,5 @@
 #include <faultline/raft/codec.hpp>
+#include <faultline/raft/crc32c.hpp>
 #include <faultline/raft/keeper.hpp>
 
 #include <fmt/format.h>
@@ -96,7 +97,7 @@ Result<bool> SnapshotFiles::fill(SnapshotChunk& chunk) {
   auto bytes = reader_->read(chunk.offset, chunk.length);
   if (!bytes) return bytes.error();
   chunk.bytes = std::move(bytes).value();
-  chunk.crc = storage::crc32c(chunk.bytes);
+  chunk.crc = crc32c(chunk.bytes);
   return true;
 }
 
@@ -116,6 +117,7 @@ Result<Keeper::Opened> Keeper::open(storage::Disk& disk, KeeperOptions options) 
   restored.stored.hard_state = recovered.hard_state;
   restored.stored.entries = std::move(recovered.entries);
   if (auto kept = storage::retain(keeper->place(), recovered.mark, true); !kept) return kept.error();
+  keeper->marked_ = recovered.mark.index;
   if (recovered.mark.index) {
     auto loaded = load(keeper->place(), recovered.mark);
     if (!loaded) return loaded.error();
@@ -185,12 +187,15 @@ Result<kv::Store> Keeper::install(const Snapshot& snapshot) {
   auto marked = wal_->append({.entries = {}, .hard_state = {}, .mark = mark_of(snapshot), .must_sync = true});
   if (!marked) return marked.error();
   if (marked.value() == Space::exhausted) return no_space_for_the_log();
+  marked_ = snapshot.index;
   auto loaded = load(place(), mark_of(snapshot));
   if (!loaded) return loaded.error();
   return std::move(loaded.value().store);
 }
 
 Result<void> Keeper::mark(const Snapshot& snapshot) {
+  if (snapshot.index <= marked_) return {};  // one from the leader came first
+  marked_ = snapshot.index;
   auto marked = wal_->append({.entries = {}, .hard_state = {}, .mark = mark_of(snapshot), .must_sync = true});
   if (!marked) return marked.error();
   if (marked.value() == Space::exhausted) return no_space_for_the_log();

@@ -38,12 +38,7 @@ void Host::begin(Instant now, RequestId id, Pending& pending) {
     if (!has_space_) return fail(id, errors::no_space());
     return launch(id, write->command);
   }
-  if (const auto* read = std::get_if<Read>(&pending.request)) {
-    if (const auto refused = kv::check(read->range)) return fail(id, *refused);
-    if (!read->serializable) return fresh_reads_.push_back(id);
-    ++counters_.reads_serializable;
-    return answer(id, std::visit([](auto result) { return Response(std::move(result)); }, store_.range(read->range)));
-  }
+  if (std::holds_alternative<Read>(pending.request)) return fresh_reads_.push_back(id);
   if (std::holds_alternative<LeaseTimeToLive>(pending.request)) return ask_lease(now, id, pending);
   if (const auto* lock = std::get_if<Lock>(&pending.request)) {
     // Handing the command over has a limit, waiting for one's turn has none.
@@ -220,10 +215,7 @@ void Host::answer_read(Instant now, const ReadState& read) {
     return;
   }
   for (const RequestId id : group) {
-    const auto pending = pending_.find(id);
-    if (pending == pending_.end()) continue;
-    const auto& asked = std::get<Read>(pending->second.request);
-    answer(id, std::visit([](auto result) { return Response(std::move(result)); }, store_.range(asked.range)));
+    if (pending_.contains(id)) answer(id, Done{});
   }
 }
 
@@ -258,7 +250,7 @@ void Host::arrive(const LeaseReport& report) {
   answer(report.request, lease_answer(*asked, report.remaining));
 }
 
-// --- Locks, members, watches, time --------------------------------------------------------------------------------------------------
+// --- Locks, members, time --------------------------------------------------------------------------------------------------
 
 void Host::settle_locks() {
   if (locks_.empty() || locks_seen_ == store_.revision()) return;
@@ -267,7 +259,7 @@ void Host::settle_locks() {
     const kv::Ticket ticket = *pending_.at(id).ticket;
     const kv::LockState state = kv::lock_state(store_, ticket);
     if (state == kv::LockState::held) answer(id, LockAnswer{ticket.key, ticket.create_revision});
-    if (state == kv::LockState::gone) fail(id, errors::lease_not_found());
+    if (state == kv::LockState::gone) answer(id, LockAnswer{});
   }
 }
 
@@ -326,30 +318,6 @@ void Host::settle_members() {
       }
     }
   }
-}
-
-RequestId Host::watch(kv::Watch watch) {
-  const RequestId id = ++last_request_;
-  watchers_[id] = {std::move(watch)};
-  watches_behind_ = true;
-  return id;
-}
-
-// One page each in a turn, so that a watcher far behind holds nobody up.
-void Host::settle_watches() {
-  watches_behind_ = false;
-  std::vector<RequestId> over;
-  for (auto& [id, watcher] : watchers_) {
-    if (watcher.watch.start_revision > store_.revision()) continue;
-    kv::WatchPage page = store_.watch(watcher.watch);
-    if (page.compacted) over.push_back(id);
-    watcher.watch.start_revision = page.next;
-    if (!page.compacted && page.next <= store_.revision()) watches_behind_ = true;
-    if (page.compacted || !page.batches.empty()) {
-      out_.updates.push_back({id, std::move(page), store_.revision(), raft_.term()});
-    }
-  }
-  for (const RequestId id : over) watchers_.erase(id);
 }
 
 kv::Failure Host::out_of_time(const Pending& pending) const {

@@ -9,12 +9,11 @@
 //   export_to   write this snapshot (SnapshotFiles::write), anywhere, then report exported(); the store goes on meanwhile
 //   retire      snapshots below this one are not needed any more, once all jobs so far are done
 //   answers     of requests, each once
-//   updates     of watches
 //   events      what happened, for the log of events
 //
 // Requests. Commands go through the log, at the leader or forwarded to it once; while no leader is known they wait. A command that was
 // handed to the log has an unknown fate when its time is up. Each entry begins with its origin (node, boot, sequence), so the
-// node that took a request recognises its entry when it applies it, whoever proposed it. Ranges never go through the log.
+// node that took a request recognises its entry when it applies it, whoever proposed it. Reads never go through the log.
 //
 // Leases and sessions are counted down by the leader and end through the log; a new leader counts them in full.
 //
@@ -52,10 +51,9 @@ using RequestId = std::uint64_t;
 struct Write {
   kv::Command command;
 };
-struct Read {
-  kv::Range range;
-  bool serializable = false;  // answered at once, maybe stale
-};
+// Answered Done when store() may be read: it then holds all that was committed when the request came (as far as the read mode promises).
+// A read that may be stale needs no request.
+struct Read {};
 struct LeaseTimeToLive {
   kv::LeaseId id = kv::no_lease;
   bool keys = false;
@@ -82,11 +80,11 @@ struct LeaseAnswer {
   std::vector<std::string> keys;
 };
 struct LockAnswer {
-  std::string key;
+  std::string key;  // empty: the place in the queue vanished, as its lease ended or somebody unlocked it
   kv::Revision create_revision = 0;  // the fencing token
 };
 struct Done {};
-using Response = std::variant<kv::Failure, kv::Reply, kv::RangeReply, LeaseAnswer, LockAnswer, Done>;
+using Response = std::variant<kv::Failure, kv::Reply, LeaseAnswer, LockAnswer, Done>;
 
 struct Answer {
   RequestId id = 0;
@@ -94,13 +92,6 @@ struct Answer {
   kv::Revision revision = 0;  // of the store when it was answered
   Term term;
   LogIndex applied;
-};
-
-struct WatchUpdate {
-  RequestId id = 0;
-  kv::WatchPage page;  // page.compacted: the watch is over
-  kv::Revision revision = 0;
-  Term term;
 };
 
 // --- Output -------------------------------------------------------------------------------------------------------------------------
@@ -130,7 +121,6 @@ struct Output {
   std::optional<Export> export_to;
   std::optional<Snapshot> retire;  // the oldest one still needed
   std::vector<Answer> answers;
-  std::vector<WatchUpdate> updates;
   std::vector<HostEvent> events;
 };
 
@@ -138,10 +128,13 @@ struct Output {
 struct HostCounters {
   std::uint64_t applied_commands = 0;
   std::uint64_t forwards = 0;
-  std::uint64_t reads_index = 0, reads_lease = 0, reads_local = 0, reads_serializable = 0;
+  std::uint64_t reads_index = 0, reads_lease = 0, reads_local = 0;
   std::uint64_t requests_timed_out = 0;
   std::uint64_t leases_expired = 0;
 };
+
+// What an entry says, for dumps: `put "k" "v" (asked of node 1)`.
+std::string describe(const Entry& entry);
 
 class Lessor;
 
@@ -165,8 +158,6 @@ class Host {
   RequestId submit(Instant now, Request request);
   // Nobody waits for it any more. What was handed to the log still happens.
   void cancel(Instant now, RequestId id);
-  RequestId watch(kv::Watch watch);
-  void unwatch(RequestId id) { watchers_.erase(id); }
 
   Output flush(Instant now);
 
@@ -200,9 +191,6 @@ class Host {
     std::uint64_t number = 0;
     std::vector<Message> messages;
   };
-  struct Watcher {
-    kv::Watch watch;
-  };
 
   void send(Word word, NodeId to);
   void send(Message message);
@@ -226,7 +214,6 @@ class Host {
   void settle_reads(Instant now);
   void settle_locks();
   void settle_members();
-  void settle_watches();
   void settle_snapshots();
   void expire(Instant now);
   void follow_leadership(Instant now);
@@ -258,8 +245,6 @@ class Host {
   std::multimap<LogIndex, ReadState> confirmed_reads_;    // wait until applied
   std::set<RequestId> locks_;                             // wait for their turn
   std::set<RequestId> changes_;                           // transfers and changes of members under way
-  std::map<RequestId, Watcher> watchers_;
-  bool watches_behind_ = false;
   kv::Revision locks_seen_ = 0;
 
   std::deque<AfterDisk> after_disk_;

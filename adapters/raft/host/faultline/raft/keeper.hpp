@@ -77,6 +77,7 @@ class Keeper {
   std::unique_ptr<storage::Wal> wal_;
   std::optional<storage::SnapshotWriter> part_;
   Snapshot part_label_;
+  LogIndex marked_;
 };
 
 }  // namespace faultline::raft
