@@ -65,7 +65,10 @@ Raft::Raft(Options options, Stored stored, Rng rng, Instant now)
       durable_term_(term_),
       durable_vote_(vote_) {
   FL_ASSERT(validate(options_).ok());
-  FL_ASSERT(log_.last_term() <= term_);
+  if (log_.last_term() > term_) {  // the crash came between the entries and the hard state behind them
+    term_ = log_.last_term();
+    vote_ = NodeId{};
+  }
   // What this node promised to a leader before it went down is forgotten, but not void.
   if (founding() == Founding::seasoned) no_vote_before_ = now_ + options_.election_timeout;
   draw_election_timeout();
