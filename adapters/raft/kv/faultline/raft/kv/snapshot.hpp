@@ -30,11 +30,11 @@ class View {
   [[nodiscard]] LogIndex applied() const;
   [[nodiscard]] std::uint64_t size() const;  // bytes that the Exporter will give
 
- private:
-  friend class Store;
-  friend class Exporter;
-  struct Frozen;
+  struct Frozen;  // the room's own
   explicit View(std::unique_ptr<Frozen> frozen);
+
+ private:
+  friend class Exporter;
   std::unique_ptr<Frozen> frozen_;
 };
 
@@ -47,12 +47,15 @@ class Exporter {
   std::string next(std::size_t bytes_max);
 
  private:
+  enum class Section : std::uint8_t { head, leases, sessions, records, tail, done };
   void fill(std::size_t bytes);
+  void fill_from_chunk();
+
   View view_;
   std::string pending_;
-  std::size_t stage_ = 0;
-  std::size_t chunk_ = 0;
-  std::size_t slot_ = 0;
+  Section section_ = Section::head;
+  std::size_t item_ = 0;  // of the section; of records: the chunk
+  std::size_t slot_ = 0;  // in the chunk
 };
 
 class Importer {

@@ -148,10 +148,11 @@ class Store {
 
   [[nodiscard]] View view();
 
+  struct State;  // the room's own
+
  private:
-  friend class View;
   friend class Importer;
-  struct State;
+  explicit Store(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 
