@@ -36,9 +36,9 @@ struct DiskStats {
 
 struct NodePorts {
   std::function<void(std::vector<std::pair<NodeId, std::string>> frames)> send;  // any thread
-  std::function<void(const HostEvent& event)> event;                             // any thread
-  std::function<void(Host& host, std::vector<Answer> answers)> turn;             // the owner's thread, after each turn
-  std::function<void(const Error& error)> disk_failed;                           // does not return
+  std::function<void(const HostEvent& event)> event;                  // the owner's thread, or the file thread
+  std::function<void(Host& host, std::vector<Answer> answers)> turn;  // the owner's thread, after each turn
+  std::function<void(const Error& error)> disk_failed;                // does not return
 };
 
 class Node {

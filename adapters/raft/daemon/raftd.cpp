@@ -124,7 +124,7 @@ class Raftd {
     events_.write("start", fmt::format("boot {:016x}, log to {}, snapshot {}", options.raft.boot,
                                        restored.stored.entries.empty() ? 0 : restored.stored.entries.back().index.value,
                                        restored.stored.snapshot ? restored.stored.snapshot->index.value : 0));
-    note_addresses(restored.stored.snapshot ? restored.stored.snapshot->config : Config());
+    config_changed_ = true;
     auto host = std::make_unique<Host>(std::move(options), std::move(restored.stored), std::move(restored.store),
                                        Rng(random_number()), clock_->now());
     return connect(std::move(host), std::move(opened.value().keeper), SnapshotFiles(*disk_, keeper_options));
@@ -150,7 +150,11 @@ class Raftd {
     node_ = std::make_unique<Node>(
         std::move(host), std::move(keeper), std::move(files), *clock_,
         NodePorts{.send = [this](auto frames) { peers_->send(std::move(frames)); },
-                  .event = [this](const HostEvent& event) { events_.write(event.kind, event.text); },
+                  .event =
+                      [this](const HostEvent& event) {
+                        if (event.kind == "config") config_changed_ = true;
+                        events_.write(event.kind, event.text);
+                      },
                   .turn = [this](Host& host_now, std::vector<Answer> answers) { turn(host_now, std::move(answers)); },
                   .disk_failed = [this](const Error& error) { give_up("disk_failed", error); }});
     service_.attach(*node_);
@@ -186,11 +190,7 @@ class Raftd {
                   "remove the node from the cluster, start it with --join and add it again"));
     }
     service_.turn(host, std::move(answers));
-    const LogIndex config_index = host.raft().status().config_index;
-    if (config_index != config_seen_) {
-      config_seen_ = config_index;
-      note_addresses(host.raft().status().config);
-    }
+    if (std::exchange(config_changed_, false)) note_addresses(host.raft().status().config);
   }
 
   // Members that were added later are in no --cluster list; those that are keep the address given there.
@@ -216,8 +216,8 @@ class Raftd {
   std::unique_ptr<storage::Disk> disk_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<HttpServer> http_;
-  LogIndex config_seen_;        // the owner's
-  std::unique_ptr<Node> node_;  // last: its threads use all of the above
+  bool config_changed_ = false;  // the owner's
+  std::unique_ptr<Node> node_;   // last: its threads use all of the above
 };
 
 }  // namespace

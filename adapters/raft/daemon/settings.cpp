@@ -65,13 +65,13 @@ Result<void> read_times(const Given& given, Settings& settings) {
   if (heartbeat.value() <= Duration::zero() || election.value() <= heartbeat.value()) {
     return Error::bad_input(
         fmt::format("--election-timeout {} is not above --heartbeat {}: every heartbeat would come too late",
-                    to_text(election.value()), to_text(heartbeat.value())),
+                    faultline::to_text(election.value()), faultline::to_text(heartbeat.value())),
         "ten heartbeats are usual, five the least that is safe against jitter");
   }
   if (election.value() < 5 * heartbeat.value()) {
     settings.warnings.push_back(
         fmt::format("election timeout {} is below five heartbeats of {}: late heartbeats will depose leaders",
-                    to_text(election.value()), to_text(heartbeat.value())));
+                    faultline::to_text(election.value()), faultline::to_text(heartbeat.value())));
   }
   return {};
 }
