@@ -13,7 +13,7 @@
 #include <faultline/live/leftovers.hpp>
 #include <faultline/text.hpp>
 
-#include "probe.hpp"
+#include <faultline/etcd/probe.hpp>
 
 namespace faultline::etcd {
 namespace {

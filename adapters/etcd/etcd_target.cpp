@@ -12,7 +12,7 @@
 #include <faultline/etcd/target.hpp>
 #include <faultline/live/local_cluster.hpp>
 
-#include "probe.hpp"
+#include <faultline/etcd/probe.hpp>
 
 namespace faultline::etcd {
 namespace {
