@@ -16,9 +16,10 @@ Log::Log(std::optional<Snapshot> snapshot, std::vector<Entry> entries, LogIndex 
     base_ = snapshot_.index;
     base_term_ = snapshot_.term;
   }
-  // Entries the snapshot covers are not needed to serve anybody: the configuration before them is unknown.
   for (Entry& entry : entries) {
-    if (entry.index <= base_) continue;
+    // A snapshot that was durable before the entries that led to it: what the disk holds instead of them is another history.
+    if (entry.index == base_ && entry.term != base_term_) break;
+    if (entry.index <= base_) continue;  // covered; the configuration in force among them is unknown
     FL_ASSERT(entry.index == last() + 1);
     note_config(entry);
     entries_.push_back(std::move(entry));

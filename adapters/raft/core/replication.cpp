@@ -180,13 +180,13 @@ void Raft::feed_followers() {
 }
 
 void Raft::feed(Progress& follower) {
+  // Whatever was sent before the log began here may be lost, and could not be sent again: the window must not stand in the way.
+  if (follower.flow() != Flow::snapshot && !log_.term_at(follower.next() - 1)) {
+    follower.begin_snapshot(log_.snapshot());
+    ++counters_.snapshots_sent;
+  }
   while (follower.flow() != Flow::snapshot && follower.next() <= log_.last() &&
          follower.may_send(options_.window_messages, options_.window_bytes)) {
-    if (!log_.term_at(follower.next() - 1)) {
-      follower.begin_snapshot(log_.snapshot());
-      ++counters_.snapshots_sent;
-      break;
-    }
     send_append(follower, log_.slice(follower.next(), options_.batch_bytes));
   }
   if (follower.flow() == Flow::snapshot && follower.may_send(1, 1)) send_chunk(follower);
@@ -198,13 +198,10 @@ void Raft::feed(Progress& follower) {
 // Without entries it is a heartbeat: it still says where the logs should meet, so that a lost append is noticed. Who waits for a snapshot
 // meets the leader only at the very beginning.
 void Raft::send_append(Progress& follower, std::vector<Entry> entries) {
-  const std::optional<Term> prev_term = log_.term_at(follower.next() - 1);
-  const bool meets = follower.flow() != Flow::snapshot && prev_term.has_value();
-  FL_ASSERT(meets || entries.empty());
   Append append{.commit = log_.commit(), .round = round_};
-  if (meets) {
+  if (follower.flow() != Flow::snapshot) {
     append.prev_index = follower.next() - 1;
-    append.prev_term = *prev_term;
+    append.prev_term = *log_.term_at(append.prev_index);
   }
   const LogIndex end = append.prev_index + entries.size();
   if (!entries.empty()) {

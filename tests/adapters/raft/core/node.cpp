@@ -33,6 +33,14 @@ void Disk::install(const Snapshot& taken, std::string bytes, bool keep_log) {
   if (!keep_log) log.clear();
 }
 
+void Disk::drop_other_history() {
+  if (!snapshot || log.empty()) return;
+  if (log.back().index < snapshot->index) return log.clear();
+  for (const Entry& entry : log) {
+    if (entry.index == snapshot->index && entry.term != snapshot->term) return log.clear();
+  }
+}
+
 LogIndex Disk::last() const {
   const LogIndex covered = snapshot ? snapshot->index : LogIndex{};
   return log.empty() ? covered : std::max(covered, log.back().index);
@@ -66,6 +74,8 @@ Node::Node(Options options, Rng rng, Instant now, Invariants& invariants)
 }
 
 void Node::start(Instant now, Rng rng) {
+  durable_.drop_other_history();
+  written_ = durable_;
   Stored stored{.hard_state = durable_.hard_state, .snapshot = durable_.snapshot};
   invariants_.restore_log(options_.id, durable_);
   applied_ = {};
@@ -189,7 +199,6 @@ void Node::take_snapshot(std::size_t padding) {
   for (const Ready& ready : under_way_) {
     if (ready.snapshot) return;  // the disk is about to become something else
   }
-  if (written_.last() < applied_) return;  // applied before it was durable here: wait for the disk
   Snapshot snapshot = raft_->describe(applied_);
   const std::string bytes = snapshot_bytes(applied_, hash_, padding);
   snapshot.size = bytes.size();
@@ -198,7 +207,8 @@ void Node::take_snapshot(std::size_t padding) {
   written_.install(snapshot, bytes, true);
   durable_ = written_;  // its own fsync
   raft_->snapshot_taken(snapshot);
-  std::erase_if(written_.log, [&](const Entry& e) { return e.index < raft_->status().first; });
+  std::erase_if(written_.log,
+                [&](const Entry& e) { return e.index < std::min(raft_->status().first, snapshot.index); });
   std::erase_if(old_snapshots_, [&](const auto& old) { return !raft_->needs(old.first); });
 }
 

@@ -28,6 +28,8 @@ struct Disk {
   void append(const std::vector<Entry>& entries);
   void write(const SnapshotChunk& chunk);
   void install(const Snapshot& taken, std::string bytes, bool keep_log);
+  // Recovery: a snapshot that became durable before the log it covers replaces that log.
+  void drop_other_history();
   [[nodiscard]] LogIndex last() const;
 };
 

@@ -307,6 +307,10 @@ class Simulator {
     ++host.life;
     ++boots_;
     host.node->restart(local(host), rng_.fork("life").fork(boots_), boots_);
+    const Status status = host.node->raft().status();
+    say("  first " + std::to_string(status.first.value) + " commit " + std::to_string(status.commit.value) + " last " +
+        std::to_string(status.last.value) + " term " + std::to_string(status.term.value) + ", " +
+        to_text(status.config));
     tick_later(id);
   }
 

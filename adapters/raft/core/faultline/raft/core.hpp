@@ -106,7 +106,10 @@ Result<void> validate(const Options& options);
 struct Stored {
   HardState hard_state;
   std::optional<Snapshot> snapshot;  // the state machine is at its index now
-  std::vector<Entry> entries;        // contiguous, the first at or below snapshot.index + 1
+  // Contiguous, the first at or below snapshot.index + 1. If the one at snapshot.index is missing or has another term, the
+  // snapshot was durable before the log was: the host drops the whole log, also on disk. So keep that entry on disk until later
+  // ones are durable.
+  std::vector<Entry> entries;
   // A part file: the snapshot it will be, how much is there, CRC32C of that.
   struct Part {
     Snapshot snapshot;

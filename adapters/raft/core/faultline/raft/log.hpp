@@ -20,7 +20,7 @@ namespace faultline::raft {
 
 class Log {
  public:
-  // REQUIRES: entries are contiguous, begin at or below snapshot.index + 1, and hold commit.
+  // As a disk gave them back (core.hpp, Stored). REQUIRES: entries are contiguous, begin at or below snapshot.index + 1, hold commit.
   Log(std::optional<Snapshot> snapshot, std::vector<Entry> entries, LogIndex commit);
 
   [[nodiscard]] LogIndex base() const { return base_; }
