@@ -110,6 +110,8 @@ class Target final : public live::Target {
                                                    .operation_timeout = options_.operation_timeout});
   }
 
+  live::Endpoint client_endpoint(const NodeName& node) const override { return cluster_.place(node).addresses.client; }
+
   std::map<std::string, std::string> describe() const override {
     return {{"raftd", fmt::format("in-tree, {}", binary_)},
             {"network", cluster_.network_description()},
