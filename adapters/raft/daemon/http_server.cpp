@@ -1,5 +1,6 @@
 #include "http_server.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -173,7 +174,8 @@ void Connection::read() {
 void Connection::understand() {
   if (understanding_) return;
   understanding_ = true;
-  while (!busy_ && !dropped_ && buffer_.size() > 0) {
+  bool more = buffer_.size() == 0;  // bytes are needed before anything can go on
+  while (!busy_ && !dropped_ && keep_alive_ && buffer_.size() > 0 && backlog() < backlog_small) {
     error_code error;
     buffer_.consume(parser_->put(buffer_.data(), error));
     if (error && error != http::error::need_more) {
@@ -182,15 +184,17 @@ void Connection::understand() {
     }
     if (parser_->is_done()) {
       dispatch();
+      more = buffer_.size() == 0;
       continue;
     }
     allow_body();
-    if (error == http::error::need_more) break;
+    more = error == http::error::need_more || buffer_.size() == 0;
+    if (more) break;
   }
   understanding_ = false;
   if (dropped_) return;
   renew_deadline();
-  if (keep_alive_ && (!busy_ || buffer_.size() == 0)) read();
+  if (more) read();
 }
 
 // A client with a large body asks first whether it may send it.
@@ -218,7 +222,7 @@ void Connection::dispatch() {
   ++exchange_;
   const IncomingRequest incoming{text_of(request.method_string()), text_of(request.target()), request.body(),
                                  text_of(request["X-Session-Id"]), text_of(request["X-Session-Seq"])};
-  server_->handler(incoming, Exchange(shared_from_this(), exchange_));
+  server_->handler(incoming, Exchange(weak_from_this(), exchange_));
 }
 
 void Connection::reply(std::uint64_t exchange, const OutgoingReply& reply) {
@@ -265,7 +269,7 @@ void Connection::finish() {
   on_closed_ = nullptr;
   renew_parser();
   flush();
-  if (keep_alive_ && !dropped_ && backlog() < backlog_small) understand();
+  understand();
 }
 
 void Connection::flush() {
@@ -293,14 +297,25 @@ void Connection::drop() {
   server_->connections.erase(id_);
 }
 
-void Exchange::reply(OutgoingReply reply) const { connection_->reply(number_, reply); }
-void Exchange::begin_stream(int status, std::string_view content_type) const {
-  connection_->begin_stream(number_, status, content_type);
+void Exchange::reply(const OutgoingReply& reply) const {
+  if (const auto connection = connection_.lock()) connection->reply(number_, reply);
 }
-void Exchange::send_lines(std::string_view lines) const { connection_->send_lines(number_, lines); }
-void Exchange::end_stream() const { connection_->end_stream(number_); }
-void Exchange::on_closed(std::function<void()> callback) const { connection_->on_closed(number_, std::move(callback)); }
-std::size_t Exchange::backlog() const { return connection_->backlog(); }
+void Exchange::begin_stream(int status, std::string_view content_type) const {
+  if (const auto connection = connection_.lock()) connection->begin_stream(number_, status, content_type);
+}
+void Exchange::send_lines(std::string_view lines) const {
+  if (const auto connection = connection_.lock()) connection->send_lines(number_, lines);
+}
+void Exchange::end_stream() const {
+  if (const auto connection = connection_.lock()) connection->end_stream(number_);
+}
+void Exchange::on_closed(std::function<void()> callback) const {
+  if (const auto connection = connection_.lock()) connection->on_closed(number_, std::move(callback));
+}
+std::size_t Exchange::backlog() const {
+  const auto connection = connection_.lock();
+  return connection ? connection->backlog() : 0;
+}
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(asio::any_io_executor executor, const std::string& host,
                                                        std::uint16_t port, Handler handler,

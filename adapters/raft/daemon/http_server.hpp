@@ -59,10 +59,10 @@ class Connection;
 // said to an exchange that is over, or whose client is gone, does nothing.
 class Exchange {
  public:
-  explicit Exchange(std::shared_ptr<Connection> connection, std::uint64_t number)
+  Exchange(std::weak_ptr<Connection> connection, std::uint64_t number)
       : connection_(std::move(connection)), number_(number) {}
 
-  void reply(OutgoingReply reply) const;
+  void reply(const OutgoingReply& reply) const;
   // Chunked: status and headers leave with the first lines.
   void begin_stream(int status, std::string_view content_type) const;
   void send_lines(std::string_view lines) const;
@@ -73,7 +73,7 @@ class Exchange {
   [[nodiscard]] std::size_t backlog() const;
 
  private:
-  std::shared_ptr<Connection> connection_;
+  std::weak_ptr<Connection> connection_;  // so that it may outlive server and executor
   std::uint64_t number_;
 };
 

@@ -78,11 +78,22 @@ TEST(Json, RandomValuesReadAsTheOtherParserReadsThem) {
   }
 }
 
+// A number too large for a double is one here and none there.
+bool holds_too_large_a_number(const std::string& text) {
+  try {
+    (void)nlohmann::json::parse(text);
+  } catch (const nlohmann::json::out_of_range&) {
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+  return false;
+}
+
 TEST(Json, MutatedTextsAreAcceptedExactlyWhenTheOtherParserAcceptsThem) {
   Rng rng(2);
   Tape tape;
-  constexpr std::string_view bytes =
-      "{}[]\",:\\u019antf+-. \n\x01\x7f";  // no e: a number too large for a double is one here
+  constexpr std::string_view bytes = "{}[]\",:\\u019aeEntf+-. \n\x01\x7f";
   int accepted = 0;
   for (int i = 0; i < 60'000; ++i) {
     std::string text = random_json(rng, 0);
@@ -101,7 +112,7 @@ TEST(Json, MutatedTextsAreAcceptedExactlyWhenTheOtherParserAcceptsThem) {
     const std::string first = text.substr(0, scanned.stop);
     const nlohmann::json other = nlohmann::json::parse(first, nullptr, false);
     const bool surrogate = first.find("\\u") != std::string::npos;
-    if (scanned.end == End::value && !surrogate) {
+    if (scanned.end == End::value && !surrogate && !holds_too_large_a_number(first)) {
       ASSERT_FALSE(other.is_discarded()) << text;
       ASSERT_EQ(value_of(tape, 0), other) << text;
       ++accepted;
