@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <regex>
@@ -253,7 +254,7 @@ class Player {
   int requests_ = 0;
 };
 
-class Golden : public testing::TestWithParam<const char*> {};
+class Golden : public testing::TestWithParam<std::string> {};
 
 TEST_P(Golden, OneMemberAnswersAsEtcdDid) {
   Player player;
@@ -264,8 +265,18 @@ TEST_P(Golden, OneMemberAnswersAsEtcdDid) {
   EXPECT_GT(player.requests(), 20);
 }
 
-INSTANTIATE_TEST_SUITE_P(Scripts, Golden, testing::Values("kv", "txn", "lease", "lock", "watch", "bad_requests"),
-                         [](const auto& script) { return std::string(script.param); });
+std::vector<std::string> scripts() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder() + "scripts")) {
+    const std::string name = entry.path().stem();
+    if (name != "members" && !name.starts_with("no_quorum")) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Scripts, Golden, testing::ValuesIn(scripts()),
+                         [](const auto& script) { return script.param; });
 
 }  // namespace
 }  // namespace faultline::raft::gateway

@@ -81,13 +81,12 @@ TEST(Json, RandomValuesReadAsTheOtherParserReadsThem) {
 // A number too large for a double is one here and none there.
 bool holds_too_large_a_number(const std::string& text) {
   try {
-    (void)nlohmann::json::parse(text);
+    return nlohmann::json::parse(text).is_discarded();
   } catch (const nlohmann::json::out_of_range&) {
     return true;
   } catch (const nlohmann::json::exception&) {
     return false;
   }
-  return false;
 }
 
 TEST(Json, MutatedTextsAreAcceptedExactlyWhenTheOtherParserAcceptsThem) {
