@@ -152,7 +152,7 @@ void Connection::renew_parser() {
 
 // A client that is idle between requests, or waits for its answer, may do so for ever.
 void Connection::renew_deadline() {
-  const bool receiving = !busy_ && parser_->got_some();
+  const bool receiving = !busy_ && parser_->got_some() && !parser_->is_done();
   const bool waiting = !sending_.empty();
   deadline_ = receiving || waiting ? server_->now + server_->options.transfer_timeout + sweep_interval
                                    : Clock::time_point::max();
@@ -176,6 +176,8 @@ void Connection::understand() {
   understanding_ = true;
   bool more = buffer_.size() == 0;  // bytes are needed before anything can go on
   while (!busy_ && !dropped_ && keep_alive_ && buffer_.size() > 0 && backlog() < backlog_small) {
+    // Only now: the handler may have answered and still hold views into the request.
+    if (parser_->is_done()) renew_parser();
     error_code error;
     buffer_.consume(parser_->put(buffer_.data(), error));
     if (error && error != http::error::need_more) {
@@ -267,7 +269,6 @@ void Connection::end_stream(std::uint64_t exchange) {
 void Connection::finish() {
   busy_ = false;
   on_closed_ = nullptr;
-  renew_parser();
   flush();
   understand();
 }

@@ -154,6 +154,21 @@ TEST(HttpServer, AnAnswerMayComeLater) {
   });
 }
 
+TEST(HttpServer, TheRequestIsThereForTheWholeCallOfTheHandlerAlsoAfterItsAnswer) {
+  std::string seen;
+  Served served([&](const IncomingRequest& request, const Exchange& exchange) {
+    exchange.reply({200, "text/plain", "ok\n", 0});
+    seen = std::string(request.target) + std::string(request.body);
+  });
+  served.run([](std::uint16_t port) {
+    Client client(port);
+    client.send(post("/a", "one") + post("/b", "two"));
+    client.read_until("ok\n");
+    client.read_until("ok\n");
+  });
+  EXPECT_EQ(seen, "/btwo");
+}
+
 TEST(HttpServer, AStreamIsChunkedAndBeginsOnlyWhenTheRequestHasEnded) {
   Served served([](const IncomingRequest& request, const Exchange& exchange) {
     exchange.begin_stream(200, "application/json");
