@@ -92,7 +92,7 @@ class Raftd {
     });
     node_->start();
     context_.run();
-    http_->close();
+    http_.reset();
     peers_->close();
     node_->stop();
     return 0;
@@ -140,12 +140,6 @@ class Raftd {
             .stall_limit = std::max<Duration>(settings_.election_timeout, std::chrono::milliseconds(200)),
             .received = [this](NodeId from, std::vector<std::string> frames) { receive(from, std::move(frames)); },
             .event = [this](const std::string& text) { events_.write("peer", text); }});
-    http_ = std::make_unique<HttpServer>(
-        context_,
-        HttpServerOptions{.listen = settings_.listen,
-                          .handle = [this](std::shared_ptr<Exchange> exchange, const gateway::HttpRequest& request) {
-                            service_.handle(std::move(exchange), request);
-                          }});
     for (const auto& [id, address] : settings_.cluster) peers_->set_address({id}, address.peer);
     node_ = std::make_unique<Node>(
         std::move(host), std::move(keeper), std::move(files), *clock_,
@@ -159,7 +153,13 @@ class Raftd {
                   .disk_failed = [this](const Error& error) { give_up("disk_failed", error); }});
     service_.attach(*node_);
     if (auto listening = peers_->listen(); !listening) return listening;
-    return http_->listen();
+    auto serving = HttpServer::listen(
+        context_.get_executor(), settings_.listen.host, settings_.listen.port,
+        [this](const IncomingRequest& request, Exchange exchange) { service_.handle(request, std::move(exchange)); },
+        {.body_bytes_max = gateway::body_bytes_max + 1});
+    if (!serving) return serving.error();
+    http_ = std::move(serving).value();
+    return {};
   }
 
   // On the connections' thread.

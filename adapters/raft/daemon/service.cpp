@@ -21,6 +21,13 @@ constexpr const char* cluster_version = "3.4.0";
 constexpr const char* own_version = "0.1.0";
 constexpr std::size_t watch_bytes = 256U << 10U;
 
+OutgoingReply outgoing(HttpReply reply, std::uint64_t applied = 0) {
+  return {.status = reply.status,
+          .content_type = reply.content_type,
+          .body = std::move(reply.body),
+          .applied_index = applied};
+}
+
 std::vector<std::string> url_of(const std::optional<HostPort>& address) {
   if (!address) return {};
   return {"http://" + address->to_string()};
@@ -33,14 +40,21 @@ Service::~Service() = default;
 
 // --- The connections' thread --------------------------------------------------------------------------------------------------------
 
-void Service::handle(std::shared_ptr<Exchange> exchange, const gateway::HttpRequest& http) {
+void Service::handle(const IncomingRequest& incoming, Exchange handed) {
+  auto exchange = std::make_shared<Exchange>(std::move(handed));
+  const gateway::HttpRequest http{.method = incoming.method,
+                                  .target = incoming.target,
+                                  .body = incoming.body,
+                                  .session_id = incoming.session_id,
+                                  .session_seq = incoming.session_seq};
   if (handle_member_change(exchange, http)) return;
   gateway::Request request = decoder_.decode(http);
-  if (const auto* refused = std::get_if<HttpReply>(&request.content)) return exchange->reply(*refused);
+  if (auto* refused = std::get_if<HttpReply>(&request.content)) return exchange->reply(outgoing(std::move(*refused)));
   switch (request.call) {
-    case Call::version: return exchange->reply(gateway::version_reply(etcd_version, cluster_version, own_version));
+    case Call::version:
+      return exchange->reply(outgoing(gateway::version_reply(etcd_version, cluster_version, own_version)));
     case Call::alarm:
-    case Call::defragment: return exchange->reply(gateway::empty_reply());
+    case Call::defragment: return exchange->reply(outgoing(gateway::empty_reply()));
     default: break;
   }
   const bool waits = request.call == Call::lock || request.call == Call::watch;
@@ -79,7 +93,7 @@ bool Service::handle_member_change(const ExchangePtr& exchange, const gateway::H
   }
   const auto body = nlohmann::json::parse(http.body, nullptr, false);
   const auto refuse = [&](const std::string& why) {
-    exchange->reply(gateway::plain_error_reply({3, why}));
+    exchange->reply(outgoing(gateway::plain_error_reply({3, why})));
     return true;
   };
   if (!body.is_object()) return refuse("raftd: the body is no JSON object");
@@ -115,9 +129,8 @@ gateway::Header Service::header(const Host& host) const {
 }
 
 void Service::reply(const ExchangePtr& exchange, HttpReply reply, const Host& host) {
-  deeds_.push_back([exchange, reply = std::move(reply), applied = host.store().applied().value] {
-    exchange->reply(reply, applied);
-  });
+  deeds_.push_back(
+      [exchange, reply = outgoing(std::move(reply), host.store().applied().value)] { exchange->reply(reply); });
 }
 
 void Service::wait(Host& host, Instant now, raft::Request asked, Waiting waiting) {
@@ -307,7 +320,7 @@ void Service::complete_keepalive(Host& host, Waiting waiting, const Answer& answ
     HttpReply refused = gateway::stream_error_reply(*failure);
     if (!waiting.streaming) return reply(exchange, std::move(refused), host);
     deeds_.push_back([exchange, line = std::move(refused.body)] {
-      exchange->stream(line);
+      exchange->send_lines(line);
       exchange->end_stream();
     });
     return;
@@ -317,8 +330,8 @@ void Service::complete_keepalive(Host& host, Waiting waiting, const Answer& answ
   deeds_.push_back(
       [exchange, last, begun = waiting.streaming,
        line = gateway::keepalive_line(header(host), written->revision, leases[waiting.keepalive], lease.ttl)] {
-        if (!begun) exchange->begin_stream();
-        exchange->stream(line);
+        if (!begun) exchange->begin_stream(200, "application/json");
+        exchange->send_lines(line);
         if (last) exchange->end_stream();
       });
   if (last) return;
@@ -336,8 +349,8 @@ void Service::open_watch(Host& host, ExchangePtr exchange, const std::vector<gat
   watching_.push_back(std::move(watching));
   watched_ = 0;
   deeds_.push_back([exchange = std::move(exchange), lines = std::move(lines)] {
-    exchange->begin_stream();
-    exchange->stream(lines);
+    exchange->begin_stream(200, "application/json");
+    exchange->send_lines(lines);
   });
 }
 
@@ -348,7 +361,7 @@ void Service::poll_watches(Host& host) {
     for (;;) {
       std::string lines = watching.session.poll(header(host), host.store(), watch_bytes);
       if (lines.empty()) break;
-      deeds_.push_back([exchange = watching.exchange, lines = std::move(lines)] { exchange->stream(lines); });
+      deeds_.push_back([exchange = watching.exchange, lines = std::move(lines)] { exchange->send_lines(lines); });
     }
   }
 }

@@ -27,7 +27,7 @@ class Service {
   // REQUIRES: before anything else; the node outlives the service's last call.
   void attach(Node& node) { node_ = &node; }
   // On the connections' thread.
-  void handle(std::shared_ptr<Exchange> exchange, const gateway::HttpRequest& request);
+  void handle(const IncomingRequest& request, Exchange exchange);
   // On the owner's thread, after each turn.
   void turn(Host& host, std::vector<Answer> answers);
 

@@ -109,13 +109,26 @@ class Scanner {
     using End = Tape::Scanned::End;
     skip_space();
     if (at_ == text_.size()) return {End::nothing, at_, {}};
-    bool more = begin_value();
-    while (more && !tape_.open_.empty()) more = go_on();
-    if (!more) return {End::error, at_, std::move(error_)};
+    do {
+      if (!step()) return {End::error, at_, std::move(error_)};
+    } while (expect_ != Expect::after || !tape_.open_.empty());
     return {End::value, at_, {}};
   }
 
  private:
+  enum class Expect : std::uint8_t { value, key, after };  // after: a comma or the end of the innermost container
+
+  bool step() {
+    skip_space();
+    if (ended()) return cut_short();
+    switch (expect_) {
+      case Expect::value: return begin_value();
+      case Expect::key: return key();
+      case Expect::after: return go_on();
+    }
+    return false;
+  }
+
   void skip_space() {
     while (at_ < text_.size() && is_space(here())) ++at_;
   }
@@ -140,12 +153,11 @@ class Scanner {
   void close(std::uint32_t index) {
     tape_.nodes_[index].end = static_cast<std::uint32_t>(at_);
     tape_.nodes_[index].next = static_cast<std::uint32_t>(tape_.nodes_.size());
+    expect_ = Expect::after;
   }
 
   // At the first byte of a value. A container is only opened.
   bool begin_value() {
-    skip_space();
-    if (ended()) return cut_short();
     switch (here()) {
       case '{': return open(Kind::object);
       case '[': return open(Kind::array);
@@ -165,7 +177,8 @@ class Scanner {
     skip_space();
     if (ended()) return cut_short();
     if (here() == (kind == Kind::object ? '}' : ']')) return shut();
-    return kind == Kind::object ? key() : begin_value();
+    expect_ = kind == Kind::object ? Expect::key : Expect::value;
+    return true;
   }
   bool shut() {
     ++at_;
@@ -177,24 +190,23 @@ class Scanner {
   // After a value within the innermost container.
   bool go_on() {
     const bool in_object = tape_.nodes_[tape_.open_.back()].kind == Kind::object;
-    skip_space();
-    if (ended()) return cut_short();
     if (here() == ',') {
       ++at_;
-      return in_object ? key() : begin_value();
+      expect_ = in_object ? Expect::key : Expect::value;
+      return true;
     }
     if (here() == (in_object ? '}' : ']')) return shut();
     return unwanted(in_object ? "after object key:value pair" : "after array element");
   }
 
   bool key() {
-    skip_space();
-    if (ended() || here() != '"') return unwanted("looking for beginning of object key string");
+    if (here() != '"') return unwanted("looking for beginning of object key string");
     if (!string()) return false;
     skip_space();
     if (ended() || here() != ':') return unwanted("after object key");
     ++at_;
-    return begin_value();
+    expect_ = Expect::value;
+    return true;
   }
 
   bool string() {
@@ -281,6 +293,7 @@ class Scanner {
   Tape& tape_;
   std::string_view text_;
   std::size_t at_;
+  Expect expect_ = Expect::value;
   std::string error_;
 };
 

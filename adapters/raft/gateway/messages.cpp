@@ -59,8 +59,8 @@ class TxnReader {
 
   kv::Txn read(std::uint32_t node, std::size_t depth) {
     kv::Txn txn;
-    // Each level takes one of the operations allowed, so this refuses nothing that the count would let pass.
-    if (depth > kv::operations_max) {
+    // Each level but the innermost takes one of the operations allowed, so this refuses nothing that the count would let pass.
+    if (depth > kv::operations_max + 1) {
       refuse(kv::errors::too_many_operations());
       return txn;
     }

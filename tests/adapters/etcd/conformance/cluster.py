@@ -121,7 +121,7 @@ class Cluster:
         return self.call(name, '/v3/maintenance/status', {})
 
     def settle(self, limit=30.0):
-        """Waits until all members agree on leader, term and revision. Returns (leader's name, term, revision, ids)."""
+        """Waits until all members agree on leader and term and have applied the same. Returns (leader's name, term, revision, ids)."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and not _stopping.is_set():
             try:
@@ -129,9 +129,10 @@ class Cluster:
             except (OSError, http1.Broken, Failed):
                 time.sleep(0.05)
                 continue
-            views = {(s.get('leader'), s['header']['raft_term'], s['header']['revision']) for s in seen.values()}
+            views = {(s.get('leader'), s['header']['raft_term'], s['header']['revision'], s['raftAppliedIndex'])
+                     for s in seen.values()}
             ids = {name: s['header']['member_id'] for name, s in seen.items()}
-            leader, term, revision = views.pop()
+            leader, term, revision, _ = views.pop()
             if not views and leader in ids.values():
                 return next(n for n, i in ids.items() if i == leader), term, int(revision), ids
             time.sleep(0.02)

@@ -112,7 +112,7 @@ def _field(key, value, fields, names):
         return names.number(value)
     if key == 'name' and value in names.roles:
         return names.roles[value]
-    if key == 'TTL' and 'grantedTTL' in fields and 0 <= int(fields['grantedTTL']) - int(value) <= 5:
+    if key == 'TTL' and 'grantedTTL' in fields and int(fields['grantedTTL']) / 2 <= int(value) <= int(fields['grantedTTL']):
         return 'left'
     if key == 'key':
         return _lock_key(value, names)

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Holds the JSON gateway of a server against etcd 3.4.23's.
 
-usage: run.py [--against 'RAFTD [FLAG…]'] [--only SCRIPT]…
+usage: run.py [--against 'RAFTD [FLAG…]'] [--only SCRIPT]… [--fuzz FROM..TO]
 
 Plays scripts/*.txt on a cluster of three of Debian's etcd and compares the normalised replies with those in the scripts. With
 --against a cluster of three raftd, started by that command and the flags --id --cluster --listen --data, plays them as well; it
 must answer as etcd, but for the differences allowed in differences.txt, each with its reason. A difference that is allowed and
-does not show is a failure too. FL_REWRITE=1 writes etcd's replies into the scripts.
+does not show is a failure too. --fuzz plays random scripts of these seeds as well, on both. FL_REWRITE=1 writes etcd's replies into
+the scripts.
 
 Exit code: 0 equal, 1 not, 3 a cluster failed.
 """
@@ -20,12 +21,14 @@ import sys
 import time
 
 import cluster
+import fuzz
 import normalise
 import play
 import script
 
 HERE = pathlib.Path(__file__).parent
 ATTEMPTS = 4
+CLUSTERS_MAX = 12  # at a time
 ETCD = 'etcd 3.4.23'
 
 
@@ -80,19 +83,25 @@ def main():
     parser = argparse.ArgumentParser(add_help=True)
     parser.add_argument('--against', metavar='COMMAND')
     parser.add_argument('--only', action='append', default=[])
+    parser.add_argument('--fuzz', metavar='FROM..TO')
     arguments = parser.parse_args()
     if not os.access('/usr/bin/etcd', os.X_OK):
         print('etcd not present')
         return 0
     start = time.monotonic()
-    paths = sorted(HERE.glob('scripts/*.txt'))
+    # The slow ones first: they wait for clusters without a quorum.
+    paths = sorted(HERE.glob('scripts/*.txt'), key=lambda p: (not p.stem.startswith('no_quorum'), p))
     scripts = [script.parse(p) for p in paths if not arguments.only or p.stem in arguments.only]
-    # Each script and server has a thread of its own: the slow ones wait for clusters without a quorum, side by side.
-    with concurrent.futures.ThreadPoolExecutor(2 * len(scripts)) as pool:
+    recorded = len(scripts)
+    if arguments.fuzz:
+        first, last = map(int, arguments.fuzz.split('..'))
+        scripts += [fuzz.Generator(seed).script(f'random_{seed}') for seed in range(first, last + 1)]
+    # A thread per script and server, in which its cluster lives.
+    with concurrent.futures.ThreadPoolExecutor(CLUSTERS_MAX) as pool:
         of_etcd = [pool.submit(play_on, None, s) for s in scripts]
         of_other = [pool.submit(play_on, arguments.against, s) for s in scripts] if arguments.against else []
         findings = []
-        for wanted, played in zip(scripts, of_etcd):
+        for wanted, played in zip(scripts[:recorded], of_etcd):
             if os.environ.get('FL_REWRITE') == '1':
                 (HERE / 'scripts' / f'{wanted.name}.txt').write_text(script.print_script(played.result()), encoding='utf-8')
             else:

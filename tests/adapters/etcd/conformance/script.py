@@ -19,7 +19,7 @@ Members are `leader`, `follower1`, `follower2`, as elected when the case began. 
     let lease = ID                                 keeps a top-level field of the reply before
     pause follower1 · resume follower1             SIGSTOP, SIGCONT; several names may follow
     kill follower1 · start follower1               SIGKILL, and starting it again on its data
-    settle                                         waits until all members agree on leader, term and revision
+    settle                                         waits until all members agree on leader and term and have applied the same
     await MEMBER PATH BODY has TEXT                asks until the reply contains the text
 """
 import dataclasses
