@@ -46,7 +46,7 @@ class Script {
       Options options{.lease_reads = true, .max_clock_drift = .1};
       options.snapshot_chunk_bytes = 16;
       options.compaction_tail = 0;
-      options.batch_bytes = 64;
+      options.batch_bytes = 40;  // one small entry in each append
       network_ = std::make_unique<Network>(n, options);
       return {};
     }
