@@ -28,17 +28,6 @@ TEST(Theory, AdversaryDelaysForever) {
   EXPECT_NE(net.leader(), 0U);
 }
 
-TEST(Theory, ATimeoutOfTenHeartbeatsKeepsOneTermForAnHour) {
-  Network net(3);
-  net.run(3 * T);
-  const Term term = net.raft(net.leader()).term();
-  for (int minute = 0; minute < 6; ++minute) {
-    net.run(10 * T);
-    net.take_transcript();
-  }
-  EXPECT_EQ(net.raft(net.leader()).term(), term);
-}
-
 // Single-decree Paxos with some proposers and three acceptors: every schedule of its atomic steps. A proposer asks (1a/1b) acceptors one by
 // one, adopts the value of the highest-numbered acceptance among a quorum's answers, then asks them to accept (2a/2b).
 class Paxos {
