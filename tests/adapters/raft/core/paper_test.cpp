@@ -295,12 +295,12 @@ TEST(D_4_1, ChangesThatMakeNoSenseAreRefused) {
 
 TEST(D_4_2_1, ALearnerHasNoVoteAndCountsForNoQuorumUntilItIsPromoted) {
   Network net(3);
-  net.add(4);
+  for (const std::uint64_t id : {4U, 5U}) net.add(id);
   net.elect(1);
-  net.change(1, {1, 2, 3}, {4});
+  net.change(1, {1, 2, 3}, {4, 5});
   net.settle();
   EXPECT_EQ(net.applied(4), net.applied(1));
-  net.partition({{1, 4}, {2, 3}});
+  net.partition({{1, 4, 5}, {2, 3}});  // three of five, but one voter of three
   net.propose(1, "x");
   net.settle();
   EXPECT_EQ(net.applied(1), "");
