@@ -1,5 +1,6 @@
-// What must hold after every step of a simulated group, seen from outside all nodes, their disks, and a ghost log of whatever any
-// node ever knew to be committed. A violation is recorded with its letters (ES, LA, LM, LC, SMS, MON, RD, CFG), never thrown.
+// What must hold after every step of a simulated group, seen from outside all nodes, their disks, and a ghost log of
+// whatever any node ever knew to be committed. A violation is recorded with its letters (ES, LA, LM, LC, SMS, MON, RD,
+// CFG), never thrown.
 #pragma once
 
 #include <map>

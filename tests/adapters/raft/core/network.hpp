@@ -1,5 +1,5 @@
-// A group of nodes in which nothing moves unless a test says so: time, messages, disks. Tests call the verbs directly or write them
-// down as a script; whatever happens is told, line by line, in transcript().
+// A group of nodes in which nothing moves unless a test says so: time, messages, disks. Tests call the verbs directly
+// or write them down as a script; whatever happens is told, line by line, in transcript().
 #pragma once
 
 #include <deque>

@@ -1,5 +1,5 @@
-// One test per rule of the papers, named by section: "Raft" is the extended paper, "D" the dissertation. Here elections, replication and
-// membership; the rest in paper_service_test.cpp.
+// One test per rule of the papers, named by section: "Raft" is the extended paper, "D" the dissertation. Here
+// elections, replication and membership; the rest in paper_service_test.cpp.
 
 #include "paper.hpp"
 

@@ -1,10 +1,10 @@
-// Scripts with golden transcripts: each scripts/*.txt is a sequence of blocks, commands above a line of dashes, what they caused below
-// it. FL_REWRITE=1 writes what happens now; commit only the differences you can explain.
+// Scripts with golden transcripts: each scripts/*.txt is a sequence of blocks, commands above a line of dashes, what
+// they caused below it. FL_REWRITE=1 writes what happens now; commit only the differences you can explain.
 //
 //   nodes N                      the group, its first boot over       add N          a node that waits to be added
 //   campaign N · heartbeat N     its timer runs out                   sleep 500ms    time passes
-//   propose N TEXT               read N [index|lease|local]           transfer N M   change N voters A B … [learners C …]
-//   deliver A->B [drop=KIND]     stabilize · settle (silent)          drop           everything under way is lost
+//   propose N TEXT               read N [index|lease|local]           transfer N M   change N voters A B … [learners C
+//   …] deliver A->B [drop=KIND]     stabilize · settle (silent)          drop           everything under way is lost
 //   cut A->B · isolate N · partition A B | C D E · heal
 //   slow-disk N · fast-disk N · persist N · power-loss N · restart N · wipe N · snapshot N [BYTES]
 //   status N … · log N … · applied N …

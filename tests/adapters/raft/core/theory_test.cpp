@@ -13,7 +13,8 @@
 namespace faultline::raft::test {
 namespace {
 
-// FLP: whoever may delay messages keeps a correct protocol from ever deciding; once delays are bounded again, it decides.
+// FLP: whoever may delay messages keeps a correct protocol from ever deciding; once delays are bounded again, it
+// decides.
 TEST(Theory, AdversaryDelaysForever) {
   Network net(3);
   for (int round = 0; round < 200; ++round) {
@@ -28,8 +29,9 @@ TEST(Theory, AdversaryDelaysForever) {
   EXPECT_NE(net.leader(), 0U);
 }
 
-// Single-decree Paxos with some proposers and three acceptors: every schedule of its atomic steps. A proposer asks (1a/1b) acceptors one by
-// one, adopts the value of the highest-numbered acceptance among a quorum's answers, then asks them to accept (2a/2b).
+// Single-decree Paxos with some proposers and three acceptors: every schedule of its atomic steps. A proposer asks
+// (1a/1b) acceptors one by one, adopts the value of the highest-numbered acceptance among a quorum's answers, then asks
+// them to accept (2a/2b).
 class Paxos {
  public:
   struct Rules {

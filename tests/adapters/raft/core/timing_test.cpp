@@ -1,4 +1,5 @@
-// broadcast time << election timeout << time between failures (Raft §5.6), measured in a group whose messages take their time.
+// broadcast time << election timeout << time between failures (Raft §5.6), measured in a group whose messages take
+// their time.
 
 #include <gtest/gtest.h>
 
