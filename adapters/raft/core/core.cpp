@@ -11,9 +11,9 @@ namespace faultline::raft {
 
 namespace {
 
-// What the sender vouches for with its disk (Raft Figure 2: "respond only after updating stable storage"): its vote, its log, its
-// term. An append vouches for nothing: the leader's term has been durable since it asked for votes, and its own copy of
-// the entries does not count before it is durable.
+// What the sender vouches for with its disk (Raft Figure 2: "respond only after updating stable storage"): its vote,
+// its log, its term. An append vouches for nothing: the leader's term has been durable since it asked for votes, and
+// its own copy of the entries does not count before it is durable.
 bool waits_for_disk(const Body& body) {
   if (const auto* request = std::get_if<VoteRequest>(&body)) return !request->pre;
   if (const auto* hello = std::get_if<Hello>(&body)) return hello->reply;
@@ -139,8 +139,8 @@ void Raft::step(Instant now, Message message) {
   std::visit([&](auto& body) { handle(message, body); }, message.body);
 }
 
-// A deposed leader, and a candidate who is behind, learn of the newer term from the reply (Raft §5.1). Nothing else of an older term
-// has any effect; in particular it is no sign of life.
+// A deposed leader, and a candidate who is behind, learn of the newer term from the reply (Raft §5.1). Nothing else of
+// an older term has any effect; in particular it is no sign of life.
 void Raft::answer_older_term(const Message& message) {
   if (std::holds_alternative<Append>(message.body) || std::holds_alternative<SnapshotChunk>(message.body)) {
     return reply(message, AppendReply{});
@@ -205,6 +205,7 @@ bool Raft::is_leader() const { return role_ == Role::leader; }
 NodeId Raft::leader() const { return leader_; }
 Term Raft::term() const { return term_; }
 LogIndex Raft::commit() const { return log_.commit(); }
+const Config& Raft::config() const { return log_.config(); }
 std::optional<Refusal> Raft::refusal() const { return refusal_; }
 
 Status Raft::status() const {

@@ -9,8 +9,8 @@
 
 namespace faultline::raft {
 
-// A voter of the configuration in force; or of the one before, while the newer one may yet be lost (D §4.2.2: the only node that holds
-// the entry by which it leaves must be able to get it committed).
+// A voter of the configuration in force; or of the one before, while the newer one may yet be lost (D §4.2.2: the only
+// node that holds the entry by which it leaves must be able to get it committed).
 bool Raft::may_campaign() const {
   if ((founding() != Founding::seasoned && !all_founded_) || snapshot_to_install_) return false;
   if (log_.config().is_voter(options_.id)) return true;
@@ -162,7 +162,8 @@ void Raft::follow(NodeId leader) {
   restart_election_timer();
 }
 
-// D §6.2: a leader that a quorum has not answered for T cannot serve anybody, and must not keep others from being elected.
+// D §6.2: a leader that a quorum has not answered for T cannot serve anybody, and must not keep others from being
+// elected.
 void Raft::check_quorum() {
   if (!options_.check_quorum) return;
   const std::uint64_t since = reached_by_quorum(log_.config(), [&](NodeId id) {

@@ -1,5 +1,6 @@
-// The first boot of a group (core.hpp, "First boot"). Two steps, so that a crash anywhere neither forgets a promise nor makes a node
-// look wiped that is not: nobody stores anything before everybody was heard, nobody campaigns before everybody has stored.
+// The first boot of a group (core.hpp, "First boot"). Two steps, so that a crash anywhere neither forgets a promise nor
+// makes a node look wiped that is not: nobody stores anything before everybody was heard, nobody campaigns before
+// everybody has stored.
 
 #include <faultline/raft/core.hpp>
 

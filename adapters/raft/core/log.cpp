@@ -17,7 +17,8 @@ Log::Log(std::optional<Snapshot> snapshot, std::vector<Entry> entries, LogIndex 
     base_term_ = snapshot_.term;
   }
   for (Entry& entry : entries) {
-    // A snapshot that was durable before the entries that led to it: what the disk holds instead of them is another history.
+    // A snapshot that was durable before the entries that led to it: what the disk holds instead of them is another
+    // history.
     if (entry.index == base_ && entry.term != base_term_) break;
     if (entry.index <= base_) continue;  // covered; the configuration in force among them is unknown
     FL_ASSERT(entry.index == last() + 1);
@@ -97,7 +98,8 @@ void Log::truncate(LogIndex from) {
   while (configs_.back().index >= from) configs_.pop_back();
   stable_ = std::min(stable_, last());
   emitted_ = std::min(emitted_, last());
-  // A Ready still under way wrote entries that a later one will cut: its being durable proves nothing about their successors.
+  // A Ready still under way wrote entries that a later one will cut: its being durable proves nothing about their
+  // successors.
   for (Outstanding& ready : outstanding_) ready.through = std::min(ready.through, last());
 }
 

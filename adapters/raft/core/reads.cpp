@@ -58,8 +58,8 @@ void Raft::lose_follower_reads() {
   for (const ReadId id : follower_reads_.clear()) lost_reads_.push_back(id);
 }
 
-// The lease runs from the *sending* of a round that a quorum answered: from then on each of them refuses its vote for T by its own clock,
-// which may run fast by R while this one runs slow by R (D §6.4.1).
+// The lease runs from the *sending* of a round that a quorum answered: from then on each of them refuses its vote for T
+// by its own clock, which may run fast by R while this one runs slow by R (D §6.4.1).
 bool Raft::lease_holds(Instant now) const {
   if (role_ != Role::leader || !options_.lease_reads || lease_ended_ || transferee_ || !committed_in_own_term())
     return false;

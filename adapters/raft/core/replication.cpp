@@ -102,7 +102,8 @@ void Raft::advance_commit() {
   settle_config();
 }
 
-// Raft §6: once the joint configuration is committed, the leader leaves it; once it is not in the new one, it steps down.
+// Raft §6: once the joint configuration is committed, the leader leaves it; once it is not in the new one, it steps
+// down.
 void Raft::settle_config() {
   if (!log_.config_committed() || !committed_in_own_term()) return;
   if (log_.config().joint()) {
@@ -180,7 +181,8 @@ void Raft::feed_followers() {
 }
 
 void Raft::feed(Progress& follower) {
-  // Whatever was sent before the log began here may be lost, and could not be sent again: the window must not stand in the way.
+  // Whatever was sent before the log began here may be lost, and could not be sent again: the window must not stand in
+  // the way.
   if (follower.flow() != Flow::snapshot && !log_.term_at(follower.next() - 1)) {
     follower.begin_snapshot(log_.snapshot());
     ++counters_.snapshots_sent;
@@ -195,8 +197,8 @@ void Raft::feed(Progress& follower) {
   if (follower.round_sent() < round_ || commit_is_news) send_append(follower, {});
 }
 
-// Without entries it is a heartbeat: it still says where the logs should meet, so that a lost append is noticed. Who waits for a snapshot
-// meets the leader only at the very beginning.
+// Without entries it is a heartbeat: it still says where the logs should meet, so that a lost append is noticed. Who
+// waits for a snapshot meets the leader only at the very beginning.
 void Raft::send_append(Progress& follower, std::vector<Entry> entries) {
   Append append{.commit = log_.commit(), .round = round_};
   if (follower.flow() != Flow::snapshot) {

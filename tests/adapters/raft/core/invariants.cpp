@@ -151,8 +151,9 @@ void Invariants::check_config(const Entry& entry, const Seen& seen, LogIndex com
 }
 
 void Invariants::check_sent(const Message& message, const Disk& disk) {
-  if (message.term > disk.hard_state.term && !std::holds_alternative<VoteReply>(message.body) &&
-      !std::holds_alternative<Hello>(message.body)) {
+  const bool speaks_of_its_term =
+      std::holds_alternative<Append>(message.body) || std::holds_alternative<AppendReply>(message.body);
+  if (speaks_of_its_term && message.term > disk.hard_state.term) {
     violated("MON: " + name(message.from) + " speaks of a term it has not stored");
   }
   if (const auto* answer = std::get_if<VoteReply>(&message.body); answer && answer->granted && !answer->pre) {

@@ -1,5 +1,6 @@
-// What must hold after every step of a simulated group, seen from outside all nodes, their disks, and a ghost log of whatever any
-// node ever knew to be committed. A violation is recorded with its letters (ES, LA, LM, LC, SMS, MON, RD, CFG), never thrown.
+// What must hold after every step of a simulated group, seen from outside all nodes, their disks, and a ghost log of
+// whatever any node ever knew to be committed. A violation is recorded with its letters (ES, LA, LM, LC, SMS, MON, RD,
+// CFG), never thrown.
 #pragma once
 
 #include <map>
@@ -22,7 +23,7 @@ class Invariants {
   void restore_log(NodeId node, const Disk& disk);
   // What a Ready says before it is obeyed.
   void check_ready(const Status& status, const Ready& ready);
-  // A message that waited for the disk leaves.
+  // A message leaves while the disk holds this.
   void check_sent(const Message& message, const Disk& disk);
   // A node applied an entry, and its state has this hash now.
   void check_applied(NodeId node, const Entry& entry, std::uint64_t state_hash);

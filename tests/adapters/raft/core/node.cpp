@@ -103,6 +103,7 @@ void Node::collect(std::vector<Message>& outbox) {
     Ready ready = raft_->ready();
     invariants_.check_ready(before, ready);
     for (Message& message : ready.messages_now) {
+      invariants_.check_sent(message, durable_);
       auto* chunk = std::get_if<SnapshotChunk>(&message.body);
       if (!chunk || fill(*chunk)) outbox.push_back(std::move(message));
     }

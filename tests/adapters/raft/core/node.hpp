@@ -1,7 +1,8 @@
-// A host of one Raft for tests: a disk that forgets what was not synced, a state machine that is a running hash, nothing else.
+// A host of one Raft for tests: a disk that forgets what was not synced, a state machine that is a running hash,
+// nothing else.
 //
-// The caller decides when a write reaches the disk and when messages travel. A Ready that is not on disk yet is "under way"; a power
-// loss may keep any prefix of what is under way. Every observable step is told to the Invariants.
+// The caller decides when a write reaches the disk and when messages travel. A Ready that is not on disk yet is "under
+// way"; a power loss may keep any prefix of what is under way. Every observable step is told to the Invariants.
 #pragma once
 
 #include <deque>

@@ -253,7 +253,7 @@ class Simulator {
 
   void fault() {
     schedule(milliseconds(rng_.between(5, 150)), [this] { fault(); });
-    switch (rng_.below(8)) {
+    switch (rng_.below(10)) {
       case 0: return weather_.partitions ? partition() : void();
       case 1: return cut_.clear();
       case 2: return weather_.crashes ? crash() : void();
@@ -346,12 +346,15 @@ class Simulator {
       if (to) to->push_back(*which);
       from.erase(which);
     };
-    switch (rng_.below(6)) {
-      case 0: add_somebody(config, target); break;
-      case 1: move_one(target.voters, nullptr); break;
-      case 2: move_one(target.learners, nullptr); break;
-      case 3: move_one(target.voters, &target.learners); break;
-      default: move_one(target.learners, &target.voters); break;
+    const std::uint64_t die = rng_.below(10);
+    if (die < 3) {
+      add_somebody(config, target);
+    } else if (die < 7 && !target.learners.empty()) {
+      move_one(target.learners, &target.voters);
+    } else if (die < 8) {
+      move_one(target.voters, &target.learners);
+    } else {
+      move_one(die < 9 ? target.voters : target.learners, nullptr);
     }
     if (rng_.chance(.3)) move_one(target.learners, &target.voters);
     if (target.voters.size() < 2 && config.voters.size() > 1) return;

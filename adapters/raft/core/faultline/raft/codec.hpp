@@ -1,8 +1,9 @@
-// The wire form of the Raft's values: little-endian, lengths before contents, a version in front of each message and snapshot.
+// The wire form of the Raft's values: little-endian, lengths before contents, a version in front of each message and
+// snapshot.
 //
-// Decoding trusts nothing: every length is checked against what is left, every enumeration against its names, a configuration
-// against its rules, and nothing may be left over. Errors are bad_input and say at which byte. Framing (a length before the payload)
-// and connections are the host's.
+// Decoding trusts nothing: every length is checked against what is left, every enumeration against its names, a
+// configuration against its rules, and nothing may be left over. Errors are bad_input and say at which byte. Framing (a
+// length before the payload) and connections are the host's.
 #pragma once
 
 #include <string>

@@ -1,28 +1,32 @@
-// Raft: the consensus of a replicated log, without I/O, clock, thread or global. Inputs are the time, messages, requests of the
-// host and its word that something is durable; the output is one value, Ready. The same inputs give the same outputs.
+// Raft: the consensus of a replicated log, without I/O, clock, thread or global. Inputs are the time, messages,
+// requests of the host and its word that something is durable; the output is one value, Ready. The same inputs give the
+// same outputs.
 //
-// Papers: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm (Extended Version)" (2014), cited as
-// "Raft §5.3"; Ongaro, "Consensus: Bridging Theory and Practice" (dissertation, 2014), cited as "D §6.4".
+// Papers: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm (Extended Version)" (2014), cited
+// as "Raft §5.3"; Ongaro, "Consensus: Bridging Theory and Practice" (dissertation, 2014), cited as "D §6.4".
 //
-// Owner: one thread. Time: Instant handed in, not negative; it should never fall, and is taken as not having moved if it does.
+// Owner: one thread. Time: Instant handed in, not negative; it should never fall, and is taken as not having moved if
+// it does.
 //
 // HOW TO OBEY A READY. From top to bottom:
 //
 //   1. `chunks`: write them into the part file of their snapshot, at their offset; a chunk at offset 0 starts it anew.
-//   2. `snapshot`: its part file is complete and its checksum is right. Sync it, rename it, sync the directory, mark it in the
-//      log. Keep the entries behind it if the log holds its (index, term), else drop the whole log; the state machine becomes it.
+//   2. `snapshot`: its part file is complete and its checksum is right. Sync it, rename it, sync the directory, mark it
+//      in the log. Keep the entries behind it if the log holds its (index, term), else drop the whole log; the state
+//      machine becomes it.
 //   3. `entries`: append; the first index cuts any old suffix.
 //   4. `hard_state`: store, behind the entries.
 //   5. If `must_sync`, one fdatasync makes 1 to 4 durable. If anything here fails, stop for good: never advance().
 //   6. `messages_now` need not wait for any of this: send them first, so that the disk works beside the network.
-//   7. `messages_after_persist` wait for this Ready *and all earlier ones* to be durable, also if this one must not sync.
+//   7. `messages_after_persist` wait for this Ready *and all earlier ones* to be durable, also if this one must not
+//      sync.
 //   8. advance(number): "this Ready and all earlier ones are durable". Only now does the leader's own disk count.
-//   9. `committed`: apply in order, each exactly once; a configuration and a no-op change no state. They are durable on a
-//      majority already, so this need not wait for one's own disk, only for 2.
+//   9. `committed`: apply in order, each exactly once; a configuration and a no-op change no state. They are durable on
+//      a majority already, so this need not wait for one's own disk, only for 2.
 //  10. `reads`: answer each once applied >= its index. `lost_reads` get no answer: the client does not know.
 //
-// A host may take the next Ready before it has advanced the last one (a batch forms while the disk is busy); it keeps them in order.
-// The simplest host waits for the disk:
+// A host may take the next Ready before it has advanced the last one (a batch forms while the disk is busy); it keeps
+// them in order. The simplest host waits for the disk:
 //
 //   for (;;) {
 //     wait_until(raft.next_tick(), network, clients);
@@ -42,16 +46,17 @@
 //
 // A proposal is answered by its (index, term): if another term's entry is committed at that index, it was lost.
 //
-// First boot. A node with an empty disk cannot know whether its disk was always empty or was wiped, and a wiped voter has forgotten
-// its vote and its acknowledgements. So an initial member first hears from *every* other one. If one of them holds more than
-// the initial configuration, refusal() is set and the host must end (exit 3: remove this node, add it again as a learner with an
-// empty `initial`). Else it stores the initial configuration, and campaigns only once everybody has stored it. Nothing that is
-// asked for before that has been promised to anybody, so a crash at any point is harmless.
+// First boot. A node with an empty disk cannot know whether its disk was always empty or was wiped, and a wiped voter
+// has forgotten its vote and its acknowledgements. So an initial member first hears from *every* other one. If one of
+// them holds more than the initial configuration, refusal() is set and the host must end (exit 3: remove this node, add
+// it again as a learner with an empty `initial`). Else it stores the initial configuration, and campaigns only once
+// everybody has stored it. Nothing that is asked for before that has been promised to anybody, so a crash at any point
+// is harmless.
 //
-// Snapshots. The core knows what a snapshot is, the host has the bytes. The host labels one with describe(applied), makes it durable,
-// and says so with snapshot_taken(); the core then compacts its log, and sends the snapshot to whoever needs it: chunks leave in
-// messages_now with `length` set; the host fills in bytes and crc, or drops the message (it is asked again at the next heartbeat).
-// A snapshot file is kept while needs(snapshot) is true.
+// Snapshots. The core knows what a snapshot is, the host has the bytes. The host labels one with describe(applied),
+// makes it durable, and says so with snapshot_taken(); the core then compacts its log, and sends the snapshot to
+// whoever needs it: chunks leave in messages_now with `length` set; the host fills in bytes and crc, or drops the
+// message (it is asked again at the next heartbeat). A snapshot file is kept while needs(snapshot) is true.
 #pragma once
 
 #include <cstdint>
@@ -106,9 +111,9 @@ Result<void> validate(const Options& options);
 struct Stored {
   HardState hard_state;
   std::optional<Snapshot> snapshot;  // the state machine is at its index now
-  // Contiguous, the first at or below snapshot.index + 1. If the one at snapshot.index is missing or has another term, the
-  // snapshot was durable before the log was: the host drops the whole log, also on disk. So keep that entry on disk until later
-  // ones are durable.
+  // Contiguous, the first at or below snapshot.index + 1. If the one at snapshot.index is missing or has another term,
+  // the snapshot was durable before the log was: the host drops the whole log, also on disk. So keep that entry on disk
+  // until later ones are durable.
   std::vector<Entry> entries;
   // A part file: the snapshot it will be, how much is there, CRC32C of that.
   struct Part {
@@ -122,8 +127,8 @@ struct Stored {
 struct ReadState {
   ReadId id;
   LogIndex index;
-  bool lease =
-      false;  // read the value, then the clock; if !lease_holds(clock), drop the value and ask again with ReadMode::index
+  // Read the value, then the clock: if !lease_holds(clock), drop the value and ask again with ReadMode::index.
+  bool lease = false;
 };
 
 struct Ready {
@@ -174,7 +179,8 @@ struct ReadTicket {
   ReadId id;  // accepted: comes back in Ready::reads or Ready::lost_reads, exactly once
 };
 
-// Who shall be member in the end; `stay` is ignored. Nodes may become learners, be promoted from learners, be demoted, be removed.
+// Who shall be member in the end; `stay` is ignored. Nodes may become learners, be promoted from learners, be demoted,
+// be removed.
 struct Membership {
   std::vector<Member> voters;
   std::vector<Member> learners;
@@ -243,7 +249,8 @@ class Raft {
   // Appends a command at the leader.
   Proposal propose(std::string bytes);
   ReadTicket read(Instant now, ReadMode mode = ReadMode::index);
-  // Hands leadership to a voter: proposals and the lease stop, the target catches up, is told, and campaigns. Given up after T.
+  // Hands leadership to a voter: proposals and the lease stop, the target catches up, is told, and campaigns. Given up
+  // after T.
   Outcome transfer(Instant now, NodeId target);
   // Changes the members through a joint configuration, which the leader leaves by itself.
   Outcome change(const Membership& target);
@@ -269,6 +276,7 @@ class Raft {
   [[nodiscard]] NodeId leader() const;  // 0: unknown
   [[nodiscard]] Term term() const;
   [[nodiscard]] LogIndex commit() const;
+  [[nodiscard]] const Config& config() const;  // in force; whom messages may go to
   [[nodiscard]] std::optional<Refusal> refusal() const;
   [[nodiscard]] Status status() const;
 

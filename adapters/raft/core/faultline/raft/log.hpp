@@ -1,13 +1,14 @@
-// Log: the entries a node holds (in memory all of them, durable or not), what of it is committed, and the configurations in it.
+// Log: the entries a node holds (in memory all of them, durable or not), what of it is committed, and the
+// configurations in it.
 //
 //      base            commit        stable         emitted      last
 //   ----|----------------|--------------|--------------|-----------|
 //   in a snapshot only    ...            durable here   handed to   only here
 //                                                       the host
 //
-// `stable` is what the host said is durable, `emitted` what it was given to make durable; commit may be beyond stable, never beyond
-// last. Entries at or below base are gone; the newest snapshot covers them. A configuration is in force from the moment its
-// entry is in the log, and no longer in force once it is cut (Raft §6).
+// `stable` is what the host said is durable, `emitted` what it was given to make durable; commit may be beyond stable,
+// never beyond last. Entries at or below base are gone; the newest snapshot covers them. A configuration is in force
+// from the moment its entry is in the log, and no longer in force once it is cut (Raft §6).
 #pragma once
 
 #include <deque>
@@ -20,7 +21,8 @@ namespace faultline::raft {
 
 class Log {
  public:
-  // As a disk gave them back (core.hpp, Stored). REQUIRES: entries are contiguous, begin at or below snapshot.index + 1, hold commit.
+  // As a disk gave them back (core.hpp, Stored). REQUIRES: entries are contiguous, begin at or below snapshot.index +
+  // 1, hold commit.
   Log(std::optional<Snapshot> snapshot, std::vector<Entry> entries, LogIndex commit);
 
   [[nodiscard]] LogIndex base() const { return base_; }
@@ -47,8 +49,8 @@ class Log {
 
   // At the leader: only ever appends (Raft §5.3, Leader Append-Only). REQUIRES: entry.index == last() + 1.
   void append(Entry entry);
-  // At a follower: takes over entries that follow a matching prefix. An entry that is here already stays; only a conflict cuts.
-  // REQUIRES: entries are contiguous, and matches(entries.front().index - 1, …).
+  // At a follower: takes over entries that follow a matching prefix. An entry that is here already stays; only a
+  // conflict cuts. REQUIRES: entries are contiguous, and matches(entries.front().index - 1, …).
   void merge(std::vector<Entry> entries);
   // Never lowers it. REQUIRES: index <= last().
   void commit_to(LogIndex index);
@@ -58,7 +60,8 @@ class Log {
   std::vector<Entry> emit(std::uint64_t number);
   // The Readys up to this number are durable.
   void persisted(std::uint64_t number);
-  // Committed, emitted, and not handed out to be applied yet: at least one if there is any, not more than `bytes` in all.
+  // Committed, emitted, and not handed out to be applied yet: at least one if there is any, not more than `bytes` in
+  // all.
   [[nodiscard]] bool has_unapplied() const { return handed_ < std::min(commit_, emitted_); }
   std::vector<Entry> hand_out(std::uint64_t bytes);
 

@@ -6,7 +6,8 @@
 
 namespace faultline::raft {
 
-// Lists sorted without repetition, nobody in two parts that exclude each other, not more than members_max; may be empty as a whole.
+// Lists sorted without repetition, nobody in two parts that exclude each other, not more than members_max; may be empty
+// as a whole.
 [[nodiscard]] bool well_formed(const Config& config);
 
 // The members of a first boot, all voters, of the stay that begins with the first entry.
@@ -16,8 +17,8 @@ struct JointPlan {
   Outcome outcome = Outcome::invalid_change;
   Config config;  // accepted
 };
-// The joint configuration that leads from `current` to `target`; whoever is new begins a stay at `index`. A new voter must be a
-// learner of `current`; whether it has caught up is the leader's to know. REQUIRES: !current.joint().
+// The joint configuration that leads from `current` to `target`; whoever is new begins a stay at `index`. A new voter
+// must be a learner of `current`; whether it has caught up is the leader's to know. REQUIRES: !current.joint().
 [[nodiscard]] JointPlan plan_joint(const Config& current, const Membership& target, LogIndex index);
 
 // REQUIRES: config.joint().

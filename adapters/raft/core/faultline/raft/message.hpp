@@ -1,8 +1,8 @@
-// What nodes say to each other. Messages may be lost, repeated, delayed and reordered at will; none is ever needed twice in
-// the same order.
+// What nodes say to each other. Messages may be lost, repeated, delayed and reordered at will; none is ever needed
+// twice in the same order.
 //
-// `term` is the sender's term (of a pre-vote: the term it asks about). A request of a leader or candidate carries in `stay`
-// the recipient's stay, and the reply echoes it: a reply of another stay is not counted.
+// `term` is the sender's term (of a pre-vote: the term it asks about). A request of a leader or candidate carries in
+// `stay` the recipient's stay, and the reply echoes it: a reply of another stay is not counted.
 #pragma once
 
 #include <string>

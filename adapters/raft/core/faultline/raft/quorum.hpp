@@ -1,4 +1,5 @@
-// Majorities (Raft §5.2, §6): what a set of voters has agreed on. Pure functions of a configuration and one number or answer per node.
+// Majorities (Raft §5.2, §6): what a set of voters has agreed on. Pure functions of a configuration and one number or
+// answer per node.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,8 @@
 
 namespace faultline::raft {
 
-// floor(n / 2) + 1: two majorities of the same n share a node. An even group tolerates no more failures than the odd one below it.
+// floor(n / 2) + 1: two majorities of the same n share a node. An even group tolerates no more failures than the odd
+// one below it.
 [[nodiscard]] std::size_t majority(std::size_t voters);
 // floor((n - 1) / 2): how many voters may fail.
 [[nodiscard]] std::size_t tolerated(std::size_t voters);
@@ -17,8 +19,8 @@ namespace faultline::raft {
 // The largest number that a majority of these has reached; without any, there is no limit (UINT64_MAX).
 [[nodiscard]] std::uint64_t reached_by_majority(std::vector<std::uint64_t> values);
 
-// The same for a configuration, `value_of` giving each voter's number; while it is joint, both majorities must have reached it (§6).
-// Nobody has reached anything in an empty configuration.
+// The same for a configuration, `value_of` giving each voter's number; while it is joint, both majorities must have
+// reached it (§6). Nobody has reached anything in an empty configuration.
 template <class ValueOf>
 [[nodiscard]] std::uint64_t reached_by_quorum(const Config& config, const ValueOf& value_of) {
   if (config.empty()) return 0;

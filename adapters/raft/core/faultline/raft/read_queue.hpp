@@ -1,8 +1,8 @@
 // The reads a leader has yet to confirm (Raft §8, D §6.4), and those a follower has asked its leader about.
 //
-// A read waits first for a commit of the leader's own term, then gets (index, round): the commit index, and a heartbeat round begun
-// after it arrived. Once a quorum has answered that round, or a later one, nobody else was leader when the read arrived.
-// Rounds only grow, so the queue is confirmed from its front.
+// A read waits first for a commit of the leader's own term, then gets (index, round): the commit index, and a heartbeat
+// round begun after it arrived. Once a quorum has answered that round, or a later one, nobody else was leader when the
+// read arrived. Rounds only grow, so the queue is confirmed from its front.
 #pragma once
 
 #include <cstdint>

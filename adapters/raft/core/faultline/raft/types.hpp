@@ -1,8 +1,9 @@
-// The words of the Raft: terms, indexes, nodes, entries, configurations, snapshots. Values all, compared field by field.
+// The words of the Raft: terms, indexes, nodes, entries, configurations, snapshots. Values all, compared field by
+// field.
 //
-// Index 0 and term 0 mean "none". The log of every member begins with the same entry (index 1, term 1): the configuration
-// of the initial members. A configuration entry holds a whole Config (see codec.hpp), never a difference, so that the one
-// in force at an index is the last at or below it.
+// Index 0 and term 0 mean "none". The log of every member begins with the same entry (index 1, term 1): the
+// configuration of the initial members. A configuration entry holds a whole Config (see codec.hpp), never a difference,
+// so that the one in force at an index is the last at or below it.
 #pragma once
 
 #include <algorithm>
@@ -77,9 +78,9 @@ struct Member {
   friend bool operator==(const Member&, const Member&) = default;
 };
 
-// Who votes and who only listens (Raft §6). While `outgoing` is not empty the configuration is joint: elections and commits need
-// a majority of `voters` and one of `outgoing`. Each list is sorted by id, without repetition; no node is in `voters` and
-// in `learners`.
+// Who votes and who only listens (Raft §6). While `outgoing` is not empty the configuration is joint: elections and
+// commits need a majority of `voters` and one of `outgoing`. Each list is sorted by id, without repetition; no node is
+// in `voters` and in `learners`.
 struct Config {
   std::vector<Member> voters;
   std::vector<Member> outgoing;
@@ -99,8 +100,8 @@ struct Config {
 // "voters 1 2 3, outgoing 1 2, learners 4"
 std::string to_text(const Config& config);
 
-// What a snapshot is; its bytes are the host's. Two snapshots are the same, and a transfer of one may be resumed by another
-// leader, exactly if all fields are equal.
+// What a snapshot is; its bytes are the host's. Two snapshots are the same, and a transfer of one may be resumed by
+// another leader, exactly if all fields are equal.
 struct Snapshot {
   LogIndex index;  // the last entry *applied* to the state inside
   Term term;       // of that entry
