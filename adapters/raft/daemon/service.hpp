@@ -16,6 +16,7 @@
 
 #include "http_server.hpp"
 #include "node.hpp"
+#include "settings.hpp"
 
 namespace faultline::raft::daemon {
 
