@@ -80,6 +80,8 @@ DeleteReply Store::State::delete_range(const DeleteRange& range) {
 }
 
 decltype(Reply::response) Store::State::perform(const Put& request) {
+  // Outside a transaction etcd looks for the lease first.
+  if (request.lease != no_lease && !leases.contains(request.lease)) return errors::lease_not_found();
   if (auto failure = check_put(request)) return std::move(*failure);
   return put(request);
 }
