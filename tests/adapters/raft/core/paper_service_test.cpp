@@ -75,6 +75,26 @@ TEST(Raft_7, ACorruptChunkIsAskedForAgain) {
   EXPECT_EQ(net.raft(3).status().last, LogIndex{2});
 }
 
+TEST(Raft_7, AFullWindowDoesNotHideThatAFollowerNeedsASnapshot) {
+  Options options;
+  options.window_messages = 1;
+  options.compaction_tail = 0;
+  Network net(3, options);
+  net.elect(1);
+  net.cut(1, 3);
+  for (const char* c : {"a", "b", "c"}) {
+    net.propose(1, c);
+    net.settle();
+  }
+  net.snapshot(1);
+  net.heal();
+  for (int i = 0; i < 3; ++i) {
+    net.heartbeat(1);
+    net.settle();
+  }
+  EXPECT_EQ(net.node(3).hash(), net.node(1).hash());
+}
+
 TEST(Raft_7, CompactionBoundsTheLog) {
   Options options;
   options.compaction_tail = 10;

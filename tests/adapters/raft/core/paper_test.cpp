@@ -43,6 +43,15 @@ TEST(Raft_5_2, AVoteSurvivesARestart) {
   EXPECT_FALSE(grants(net, vote(2, 3, 2, 9, 1)));
 }
 
+TEST(Raft_5_2, ItsOwnVoteCountsOnceItIsDurable) {
+  Network net(1);
+  net.slow_disk(1);
+  net.campaign(1);
+  EXPECT_EQ(net.raft(1).status().role, Role::candidate);
+  net.persist(1);
+  EXPECT_TRUE(net.raft(1).is_leader());
+}
+
 TEST(Raft_5_2, AMajorityOfAllVotersNotOfTheOthersIsNeeded) {
   Network net(4);
   net.partition({{1, 2}, {3, 4}});
