@@ -1,6 +1,7 @@
 #include <faultline/raft/crc32c.hpp>
 
 #include <array>
+#include <cstring>
 
 namespace faultline::raft {
 
@@ -27,9 +28,35 @@ constexpr Tables make_tables() {
 
 constexpr Tables tables = make_tables();
 
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_by_instruction(std::string_view bytes, std::uint32_t seed) {
+  std::uint64_t crc = ~seed;
+  while (bytes.size() >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), 8);
+    crc = __builtin_ia32_crc32di(crc, word);
+    bytes.remove_prefix(8);
+  }
+  auto last = static_cast<std::uint32_t>(crc);
+  for (const char byte : bytes) last = __builtin_ia32_crc32qi(last, static_cast<unsigned char>(byte));
+  return ~last;
+}
+
+bool has_instruction() { return __builtin_cpu_supports("sse4.2") != 0; }
+#else
+std::uint32_t crc32c_by_instruction(std::string_view bytes, std::uint32_t seed) { return crc32c_by_table(bytes, seed); }
+
+bool has_instruction() { return false; }
+#endif
+
 }  // namespace
 
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t seed) {
+  static const bool by_instruction = has_instruction();
+  return by_instruction ? crc32c_by_instruction(bytes, seed) : crc32c_by_table(bytes, seed);
+}
+
+std::uint32_t crc32c_by_table(std::string_view bytes, std::uint32_t seed) {
   std::uint32_t crc = ~seed;
   const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])); };
   while (bytes.size() >= 8) {

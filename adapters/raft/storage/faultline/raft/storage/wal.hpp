@@ -8,7 +8,7 @@
 //   16 u32  crc of the previous record, across segments too (0 before the first of all)
 //   20 u32  CRC32C of the position, bytes 0..19, payload and padding
 //   24      payload, zeros up to a multiple of 8
-// Payloads, u64 unless said: segment {version u32, zero u32, cluster, node, sequence, first index}, always the first; entry {term,
+// Payloads, u64 unless said: segment {version u32, bytes of the file u32, cluster, node, sequence, first index}, always the first; entry {term,
 // index, kind u8, 7 zeros, bytes}; hard state {term, vote or 0, commit}; snapshot mark {index, term}. A new segment repeats the hard
 // state and the mark in force, so that older segments may go.
 //
@@ -16,11 +16,12 @@
 // corruption; a mark whose (index, term) is not in the log drops the log; the last hard state wins, its term and commit never fall. At
 // the first bad record p take D, the largest `durable` in any record before or after p that is consistent in itself. p < D: something
 // that was synced is gone, and with it perhaps a promise; open() refuses, naming file, offset, both crcs and the remedy. p >= D: a torn
-// tail, nothing acknowledged lies there; what follows p is copied to `<file>.torn-<n>`, zeroed, synced and reported. Known limit: rot
-// inside the last synced batch looks torn.
+// tail, nothing acknowledged lies there; what follows p is copied to `<file>.torn-<n>`, zeroed, synced and reported; segments behind
+// it, which only a log without sync can have, are renamed likewise. A crash can neither shorten a synced segment nor spoil its first
+// record: both are refused. Known limit: rot inside the last synced batch looks torn.
 //
-// Writing. append() makes one write and one sync per segment it touches (nearly always one); on return everything in the batch is
-// durable and may be acknowledged. Segments appear under their name only complete and synced. After any failed write, sync, rename or
+// Writing. append() makes one write and one sync; on return everything in the batch is durable and may be acknowledged. A batch the
+// segment has no room for begins the next one, which is as large as it needs. Segments appear under their name only complete and synced. After any failed write, sync, rename or
 // folder sync the Wal is dead: it answers every call with the same error and touches no file again, since the pages may be gone;
 // the host exits.
 //
@@ -56,7 +57,7 @@ struct Identity {
 };
 
 struct WalOptions {
-  std::uint64_t segment_bytes = 64ULL << 20;  // at most 2 GiB; an entry that needs more gets a segment of its own size
+  std::uint64_t segment_bytes = 64ULL << 20;  // at most 2 GiB; a batch that needs more gets a segment of its own size
   bool sync = true;
 };
 
@@ -83,7 +84,7 @@ struct TornTail {
 };
 
 struct Recovered {
-  bool fresh = false;  // there was no log: a first boot, or a wiped disk
+  bool fresh = false;  // nothing is recorded: a first boot, or a wiped disk
   HardState hard_state;
   Mark mark;                   // the snapshot to load first; index 0: none
   std::vector<Entry> entries;  // all of the log; they may begin below the mark
@@ -116,32 +117,50 @@ class Wal {
   [[nodiscard]] std::uint64_t bytes_written() const;
 
  private:
-  struct Segment;
-  struct Place;
-  struct Writer;
-  Wal(Disk& disk, std::string folder, Identity identity, WalOptions options);
+  struct Segment {
+    std::uint64_t sequence = 0;
+    LogIndex first;  // as its name has it: the next index when it began
+    std::string path;
+    std::uint64_t bytes = 0;
+    std::unique_ptr<File> file;  // opened when first needed
+  };
+  struct Place {  // of an entry
+    std::uint64_t position = 0;
+    std::uint64_t bytes = 0;  // of its record
+    Term term;
+  };
   friend class Recovery;
 
-  Result<Space> make_room(std::uint64_t bytes);
-  Result<Space> open_spare(std::uint64_t bytes);
+  Wal(Disk& disk, std::string folder, Identity identity, WalOptions options);
+
+  [[nodiscard]] std::string path_of(const std::string& name) const { return folder_ + "/" + name; }
+  [[nodiscard]] std::uint64_t bytes_of(const Batch& batch) const;
+  void check(const Batch& batch) const;
+  Result<Space> extend_spare(std::uint64_t bytes, std::uint64_t step);
   Result<void> start_segment();
-  Result<void> write_out(std::string bytes, bool must_sync);
-  Result<void> note(Result<void> result);
-  void put(std::string& out, std::uint8_t type, std::string_view head, std::string_view body);
-  void remember(const Batch& batch);
+  Result<void> write_batch(const Batch& batch);
+  Result<void> write(File& file, std::uint64_t offset, std::string_view bytes);
+  Result<void> sync(File& file);
+  Result<void> sync_folder();
+  Result<void> remember(Result<void> result);
+  Result<std::string> read_place(const Place& place);
+
+  // What a record means for what is in force, live and at recovery.
+  void note_entry(LogIndex index, const Place& place);
+  void note_mark(Mark mark);
 
   Disk& disk_;
   std::string folder_;
   Identity identity_;
   WalOptions options_;
   std::deque<Segment> segments_;
-  std::unique_ptr<File> file_;  // of the last segment
-  std::unique_ptr<File> spare_;
+  std::unique_ptr<File> spare_;  // the next segment in the making, under its temporary name
   std::uint64_t spare_bytes_ = 0;
-  std::uint64_t capacity_ = 0;  // of the last segment
-  std::uint64_t offset_ = 0;    // where the next record goes in it
-  std::uint64_t durable_ = 0;
-  std::uint32_t crc_ = 0;  // of the last record
+  bool starved_ = false;       // there was no space for the spare
+  std::uint64_t offset_ = 0;   // where the next record goes in the last segment
+  std::uint64_t durable_ = 0;  // the position below which all is synced; 0 without sync
+  bool unsynced_ = false;      // something was written since
+  std::uint32_t crc_ = 0;      // of the last record
   LogIndex first_{1};
   std::deque<Place> places_;  // of the entries from first_ on
   HardState hard_state_;
