@@ -60,6 +60,9 @@ HostOptions host_options(const Settings& settings) {
   options.raft.election_timeout = settings.election_timeout;
   options.raft.heartbeat = settings.heartbeat;
   options.raft.pre_vote = settings.pre_vote;
+  // A leader that steps down for want of a quorum has done so before another is elected: its local reads would be as good as
+  // leases. The mode stands for systems without that check.
+  options.raft.check_quorum = settings.reads != ReadMode::local;
   options.raft.lease_reads = settings.reads == ReadMode::lease;
   options.raft.max_clock_drift = settings.max_clock_drift;
   if (!settings.join) {

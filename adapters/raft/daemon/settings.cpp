@@ -87,7 +87,8 @@ Result<void> read_modes(const Given& given, Settings& settings) {
                             "e.g. --max-clock-drift 0.01, if no clock is more than 1 % fast or slow");
   }
   if (settings.reads == ReadMode::local)
-    settings.warnings.emplace_back("reads are local: a deposed leader answers stale values");
+    settings.warnings.emplace_back(
+        "reads are local and the quorum is not checked: a deposed leader answers stale values");
   if (!settings.fsync) settings.warnings.emplace_back("fsync is off: a power loss loses acknowledged writes");
   if (!settings.pre_vote) settings.warnings.emplace_back("pre-vote is off: a node that comes back deposes the leader");
   return {};
@@ -168,7 +169,8 @@ std::variant<Settings, Ending> read_settings(int argc, const char* const* argv) 
   app.add_option("--election-timeout", given.election_timeout)->capture_default_str();
   app.add_option("--heartbeat", given.heartbeat)->capture_default_str();
   app.add_option("--reads", given.reads,
-                 "index: confirmed by a majority; lease: as true as the clocks; local: may be stale")
+                 "index: confirmed by a majority; lease: as true as the clocks; local: unconfirmed, by a leader that "
+                 "does not look for its quorum: may be stale")
       ->check(CLI::IsMember({"index", "lease", "local"}))
       ->capture_default_str();
   app.add_option("--max-clock-drift", settings.max_clock_drift,
