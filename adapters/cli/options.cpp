@@ -43,17 +43,19 @@ std::vector<OptionSpec> check_options() {
 
 std::vector<OptionSpec> run_options() {
   return {
-      {"target", choice, "TARGET", "etcd", "the system under test", "etcd"},
+      {"target", choice, "TARGET", "raft", "the system under test", "raft|etcd"},
       {"endpoints", list, "URL,…", "", "test a cluster that is already running (no process or network faults)", ""},
       {"workload", choice, "WORKLOAD", "register", "what the clients do", "register|cas-register|kv-append"},
-      {"nemesis", list, "FAULTS", "partition,kill,pause", "which faults to inject", "partition|kill|pause|none"},
+      {"nemesis", list, "FAULTS", "partition,kill,pause", "which faults to inject",
+       "partition|kill|pause|membership|none"},
       {"nodes", number, "N", "3", "replicas", ""},
       {"concurrency", number, "C", "10", "clients at work at once", ""},
       {"keys", number, "K", "10", "objects the clients work on", ""},
       {"rate", rate, "RATE", "500/s", "operations started per second, all clients together", ""},
       {"time-limit", duration, "DURATION", "30s", "how long to generate operations and faults", ""},
       {"operation-timeout", duration, "DURATION", "5s", "a client gives up on an operation after this long", ""},
-      {"reads", choice, "PATH", "linearizable", "the read path of the target", "linearizable|serializable"},
+      {"reads", choice, "PATH", "", "the read path of the target; default: its linearizable one",
+       "index|lease|local|linearizable|serializable"},
       {"network", choice, "KIND", "auto", "how nodes are joined and cut apart", "auto|namespaces|proxy"},
       {"seed", number, "SEED", "", "repeat the same workload and faults; default: drawn", ""},
       {"out", text, "DIR", "runs", "where run directories go", ""},

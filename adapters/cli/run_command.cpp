@@ -3,7 +3,6 @@
 // Order of safety: the run directory and seed are printed before anything starts; the history is on disk as it happens; a report that
 // says "not checked yet" is written before the checker starts. Whatever goes wrong afterwards, those stay.
 #include <faultline/effects.hpp>
-#include <faultline/etcd/target.hpp>
 #include <faultline/formats.hpp>
 #include <faultline/journal.hpp>
 #include <faultline/live/leftovers.hpp>
@@ -19,6 +18,7 @@
 #include "judge.hpp"
 #include "run_directory.hpp"
 #include "run_info.hpp"
+#include "targets.hpp"
 #include "units.hpp"
 
 namespace faultline::cli {
@@ -62,6 +62,7 @@ Result<Setup> prepare(Settings& settings, Console& console) {
   Setup setup{.utc = utc_text(), .utc_in_path = utc_compact()};
   setup.seed = settings.given("seed") ? settings.number("seed") : random_seed();
   settings.set("seed", std::to_string(setup.seed));
+  if (auto settled = settle_target(settings); !settled) return settled.error();
   auto names = requested_faults(settings, console);
   if (!names) return names.error();
   setup.nemesis = names.value();
@@ -74,23 +75,6 @@ Result<Setup> prepare(Settings& settings, Console& console) {
   if (!nemesis) return nemesis.error();
   setup.faults = std::move(nemesis).value();
   return setup;
-}
-
-Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory) {
-  const auto reads = settings.text("reads") == "serializable" ? etcd::Reads::serializable : etcd::Reads::linearizable;
-  const Duration timeout = settings.duration("operation-timeout");
-  if (settings.given("endpoints")) {
-    return etcd::make_endpoints_target(
-        {.urls = settings.list("endpoints"), .reads = reads, .operation_timeout = timeout});
-  }
-  const std::string network = settings.text("network");
-  return etcd::make_etcd_target({.nodes = settings.number("nodes"),
-                                 .run_directory = directory,
-                                 .network = network == "namespaces" ? live::NetworkKind::namespaces
-                                            : network == "proxy"    ? live::NetworkKind::proxy
-                                                                    : live::NetworkKind::automatic,
-                                 .reads = reads,
-                                 .operation_timeout = timeout});
 }
 
 void heal_dead_runs(Console& console) {
@@ -206,16 +190,17 @@ int run_command(Settings settings, Console& console) {
   if (auto written = write_file(directory.file("run.toml"), settings.to_toml()); !written)
     return fail(written.error(), console);
 
-  auto target = make_target(settings, directory.path());
-  if (!target) return fail(target.error(), console);
+  const auto made = make_target(settings, directory.path());
+  if (!made) return fail(made.error(), console);
+  live::Target& target = *made.value();
   set_leftovers_notice(
       "faultline: left at once; daemons and namespaces of this run may remain: `faultline doctor --heal` removes "
       "them\n");
   const Stopwatch begun;
-  auto ran = LiveRun(settings, setup, *target.value(), directory, console).go();
-  const auto versions = target.value()->describe();
+  auto ran = LiveRun(settings, setup, target, directory, console).go();
+  const auto versions = target.describe();
   console.phase("tear down");
-  if (auto down = target.value()->tear_down(); !down) console.error(down.error().to_string());
+  if (auto down = target.tear_down(); !down) console.error(down.error().to_string());
   set_leftovers_notice("");
 
   const History nothing;

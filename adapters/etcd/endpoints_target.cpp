@@ -11,9 +11,10 @@
 #include <faultline/etcd/client.hpp>
 #include <faultline/etcd/target.hpp>
 #include <faultline/live/leftovers.hpp>
+#include <faultline/nemesis.hpp>
 #include <faultline/text.hpp>
 
-#include "probe.hpp"
+#include <faultline/etcd/probe.hpp>
 
 namespace faultline::etcd {
 namespace {
@@ -145,12 +146,16 @@ class EndpointsTarget final : public live::Target {
 
   std::unique_ptr<live::Client> open_client(boost::asio::any_io_executor executor, Process,
                                             const NodeName& name) override {
-    const auto node = std::find_if(nodes_.begin(), nodes_.end(), [&](const Node& n) { return n.name == name; });
-    FL_ASSERT(node != nodes_.end());
     return make_client(std::move(executor), {.node = name,
-                                             .endpoint = node->endpoint,
+                                             .endpoint = client_endpoint(name),
                                              .codec = {.reads = options_.reads, .key_prefix = key_prefix_},
                                              .operation_timeout = options_.operation_timeout});
+  }
+
+  live::Endpoint client_endpoint(const NodeName& name) const override {
+    const auto node = std::find_if(nodes_.begin(), nodes_.end(), [&](const Node& n) { return n.name == name; });
+    FL_ASSERT(node != nodes_.end());
+    return node->endpoint;
   }
 
   std::map<std::string, std::string> describe() const override {
@@ -163,7 +168,8 @@ class EndpointsTarget final : public live::Target {
 
   std::map<std::string, std::string> unavailable_faults() const override {
     std::map<std::string, std::string> unavailable;
-    for (const char* kind : {"partition", "kill", "pause"}) {
+    for (const Package& package : packages()) {
+      const std::string kind(package.kind);
       unavailable.emplace(kind, faults_.supports({.kind = kind}).error().to_string());
     }
     return unavailable;

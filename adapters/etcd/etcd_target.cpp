@@ -12,7 +12,7 @@
 #include <faultline/etcd/target.hpp>
 #include <faultline/live/local_cluster.hpp>
 
-#include "probe.hpp"
+#include <faultline/etcd/probe.hpp>
 
 namespace faultline::etcd {
 namespace {
@@ -107,6 +107,8 @@ class EtcdTarget final : public live::Target {
                                              .operation_timeout = options_.operation_timeout});
   }
 
+  live::Endpoint client_endpoint(const NodeName& node) const override { return cluster_.place(node).addresses.client; }
+
   std::map<std::string, std::string> describe() const override {
     const std::lock_guard lock(mutex_);
     return {{"etcd", version_.empty() ? "unknown" : version_},
@@ -120,8 +122,9 @@ class EtcdTarget final : public live::Target {
     const NodeName first = cluster_.nodes().front();
     const NodeName last = cluster_.nodes().back();
     std::map<std::string, std::string> unavailable;
-    for (const Fault& fault : {Fault{.kind = "partition", .grudge = {{first, {last}}}},
-                               Fault{.kind = "kill", .nodes = {first}}, Fault{.kind = "pause", .nodes = {first}}}) {
+    for (const Fault& fault :
+         {Fault{.kind = "partition", .grudge = {{first, {last}}}}, Fault{.kind = "kill", .nodes = {first}},
+          Fault{.kind = "pause", .nodes = {first}}, Fault{.kind = "membership", .nodes = {first}}}) {
       if (const auto supported = cluster_.supports(fault); !supported) {
         unavailable.emplace(fault.kind, supported.error().to_string());
       }

@@ -1,4 +1,4 @@
-#include "probe.hpp"
+#include <faultline/etcd/probe.hpp>
 
 #include <fmt/format.h>
 
@@ -13,6 +13,10 @@ namespace {
 Event probe_invocation(std::string f) { return {.f = std::move(f), .key = Value("faultline-probe")}; }
 
 }  // namespace
+
+Result<Reply> ask(const live::Endpoint& endpoint, const Request& request, Duration limit) {
+  return call(endpoint, post(request, endpoint), limit);
+}
 
 Result<MemberStatus> ask_status(const live::Endpoint& endpoint, Duration limit) {
   const auto reply = call(endpoint, post(status_request(), endpoint), limit);

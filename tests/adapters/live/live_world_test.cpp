@@ -50,6 +50,7 @@ struct FakeTarget final : Target, FaultPort {
     opened.emplace_back(process, node);
     return std::make_unique<FakeClient>(*this, process, node);
   }
+  Endpoint client_endpoint(const NodeName&) const override { return {"127.0.0.1", 1}; }
   std::map<std::string, std::string> describe() const override { return {}; }
   std::map<std::string, std::string> unavailable_faults() const override { return {}; }
   Result<void> tear_down() override { return {}; }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <faultline/live/client.hpp>
+#include <faultline/live/network.hpp>
 
 namespace faultline::live {
 
@@ -28,6 +29,8 @@ struct Target {
   // A client for a process on the node it is pinned to.
   virtual std::unique_ptr<Client> open_client(boost::asio::any_io_executor executor, Process process,
                                               const NodeName& node) = 0;
+  // Where a node serves clients. REQUIRES: set_up() succeeded.
+  [[nodiscard]] virtual Endpoint client_endpoint(const NodeName& node) const = 0;
   // Version strings and whatever a report should show: {"etcd":"3.4.23","network":"namespaces (nft)"}.
   [[nodiscard]] virtual std::map<std::string, std::string> describe() const = 0;
   // Faults this target cannot take in this place, each with the reason; shown before the run starts.

@@ -13,6 +13,8 @@
 
 namespace faultline::etcd {
 
+// One request; the error if there is no reply, whatever the reply says.
+Result<Reply> ask(const live::Endpoint& endpoint, const Request& request, Duration limit);
 Result<MemberStatus> ask_status(const live::Endpoint& endpoint, Duration limit);
 Result<std::vector<Member>> ask_members(const live::Endpoint& endpoint, Duration limit);
 Result<std::string> ask_version(const live::Endpoint& endpoint, Duration limit);

@@ -1,0 +1,19 @@
+// Which system a run tests: from the settings to a Target.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include <faultline/live/target.hpp>
+#include <faultline/result.hpp>
+
+#include "settings.hpp"
+
+namespace faultline::cli {
+
+// Fills in what depends on the target (its read path). Bad input: a read path that the target does not have.
+Result<void> settle_target(Settings& settings);
+// REQUIRES: settle_target() succeeded.
+Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory);
+
+}  // namespace faultline::cli

@@ -1,0 +1,81 @@
+// Progress: what a leader knows about one follower, and how much it may send it.
+//
+//   probe      it is not known where the logs part: one append at a time, again after each heartbeat
+//   replicate  they agree up to `match`: appends follow each other without waiting, inside a window
+//   snapshot   what it needs is compacted away: a snapshot goes out chunk by chunk, each when the last was answered
+//
+// Pure bookkeeping; replication.cpp decides.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include <faultline/raft/types.hpp>
+#include <faultline/time.hpp>
+
+namespace faultline::raft {
+
+enum class Flow : std::uint8_t { probe, replicate, snapshot };
+std::string_view to_text(Flow flow);
+
+class Progress {
+ public:
+  // A leader begins by assuming that the follower's log is as long as its own, and knows nothing of it (Raft Figure 2).
+  Progress(Member member, LogIndex leader_last, Instant now);
+
+  [[nodiscard]] const Member& member() const { return member_; }
+  [[nodiscard]] Flow flow() const { return flow_; }
+  [[nodiscard]] LogIndex match() const { return match_; }
+  [[nodiscard]] LogIndex next() const { return next_; }
+  [[nodiscard]] Instant heard() const { return heard_; }
+  [[nodiscard]] std::uint64_t acked_round() const { return acked_round_; }
+  [[nodiscard]] LogIndex commit_sent() const { return commit_sent_; }
+  [[nodiscard]] std::uint64_t inflight_messages() const { return inflight_.size(); }
+  [[nodiscard]] std::uint64_t inflight_bytes() const { return inflight_bytes_; }
+  // Meaningful while flow() is snapshot.
+  [[nodiscard]] const Snapshot& snapshot() const { return snapshot_; }
+  [[nodiscard]] std::uint64_t snapshot_offset() const { return offset_; }
+
+  // It answered something of this term, up to this heartbeat round.
+  void heard_from(Instant now, std::uint64_t round);
+  // It holds the log up to `match`; whether that is news.
+  bool accepted(LogIndex match);
+  // It refused an append after `prev`; the logs agree nowhere beyond `candidate`. Whether that is news.
+  bool refused(LogIndex prev, LogIndex candidate);
+  // A heartbeat is due: what was lost may be sent again.
+  void allow_again() { waiting_ = false; }
+
+  // Whether another append or chunk may leave.
+  [[nodiscard]] bool may_send(std::uint64_t window_messages, std::uint64_t window_bytes) const;
+  void sent_entries(LogIndex last, std::uint64_t bytes);
+  // The newest heartbeat round and commit index that some append has carried to it.
+  void sent_news(std::uint64_t round, LogIndex commit);
+  [[nodiscard]] std::uint64_t round_sent() const { return round_sent_; }
+
+  void begin_snapshot(const Snapshot& snapshot);
+  void sent_chunk() { waiting_ = true; }
+  void wants_chunk(std::uint64_t offset);
+  void installed();
+
+ private:
+  struct Inflight {
+    LogIndex last;
+    std::uint64_t bytes;
+  };
+  void clear_window();
+
+  Member member_;
+  Flow flow_ = Flow::probe;
+  LogIndex match_, next_;
+  bool waiting_ = false;  // probe, snapshot: one is under way
+  std::deque<Inflight> inflight_;
+  std::uint64_t inflight_bytes_ = 0;
+  Instant heard_;
+  std::uint64_t acked_round_ = 0;
+  LogIndex commit_sent_;
+  std::uint64_t round_sent_ = 0;
+  Snapshot snapshot_;
+  std::uint64_t offset_ = 0;
+};
+
+}  // namespace faultline::raft

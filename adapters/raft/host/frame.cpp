@@ -1,0 +1,154 @@
+#include <faultline/raft/codec.hpp>
+#include <faultline/raft/frame.hpp>
+
+#include <fmt/format.h>
+
+namespace faultline::raft {
+namespace {
+
+constexpr std::uint8_t frame_version = 1;
+enum class Kind : std::uint8_t { message = 1, forward, refused, lease_question, lease_report };
+
+class Writer {
+ public:
+  explicit Writer(Kind kind) {
+    bytes_.push_back(static_cast<char>(frame_version));
+    bytes_.push_back(static_cast<char>(kind));
+  }
+  Writer& u8(std::uint8_t number) {
+    bytes_.push_back(static_cast<char>(number));
+    return *this;
+  }
+  Writer& u64(std::uint64_t number) {
+    for (unsigned shift = 0; shift < 64; shift += 8) bytes_.push_back(static_cast<char>(number >> shift));
+    return *this;
+  }
+  Writer& rest(std::string_view bytes) {
+    bytes_.append(bytes);
+    return *this;
+  }
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+  std::uint64_t number(std::size_t width) {
+    if (bytes_.size() - at_ < width) {
+      bad_ = true;
+      at_ = bytes_.size();
+      return 0;
+    }
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < width; ++i) {
+      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes_[at_++])) << (8 * i);
+    }
+    return value;
+  }
+  std::uint64_t u64() { return number(8); }
+  // Of an enumeration or a flag whose greatest value is `most`.
+  std::uint8_t u8(std::uint8_t most) {
+    const auto value = static_cast<std::uint8_t>(number(1));
+    if (value > most) bad_ = true;
+    return value;
+  }
+  std::string_view rest() { return bytes_.substr(std::exchange(at_, bytes_.size())); }
+  [[nodiscard]] bool done() const { return !bad_ && at_ == bytes_.size(); }
+  [[nodiscard]] std::size_t at() const { return at_; }
+
+ private:
+  std::string_view bytes_;
+  std::size_t at_ = 0;
+  bool bad_ = false;
+};
+
+}  // namespace
+
+std::string encode(const Frame& frame) {
+  const auto begin = [&](Kind kind) {
+    Writer writer(kind);
+    writer.u64(frame.from.value).u64(frame.to.value);
+    return writer;
+  };
+  if (const auto* message = std::get_if<Message>(&frame.word)) {
+    return begin(Kind::message).rest(encode(*message)).take();
+  }
+  if (const auto* forward = std::get_if<Forward>(&frame.word)) {
+    return begin(Kind::forward).u64(forward->boot).u64(forward->sequence).rest(forward->entry).take();
+  }
+  if (const auto* refused = std::get_if<Refused>(&frame.word)) {
+    return begin(Kind::refused)
+        .u64(refused->boot)
+        .u64(refused->sequence)
+        .u8(static_cast<std::uint8_t>(refused->outcome))
+        .take();
+  }
+  if (const auto* question = std::get_if<LeaseQuestion>(&frame.word)) {
+    return begin(Kind::lease_question)
+        .u64(question->boot)
+        .u64(question->request)
+        .u64(static_cast<std::uint64_t>(question->id))
+        .take();
+  }
+  const auto& report = std::get<LeaseReport>(frame.word);
+  return begin(Kind::lease_report)
+      .u64(report.boot)
+      .u64(report.request)
+      .u8(report.leads ? 1 : 0)
+      .u64(static_cast<std::uint64_t>(report.remaining))
+      .take();
+}
+
+Result<Frame> decode_frame(std::string_view bytes) {
+  Reader reader(bytes);
+  const std::uint64_t version = reader.number(1);
+  const std::uint64_t kind = reader.number(1);
+  Frame frame;
+  frame.from = {reader.u64()};
+  frame.to = {reader.u64()};
+  if (version != frame_version)
+    return Error::bad_input(fmt::format("frame version {}, expected {}", version, frame_version));
+  switch (static_cast<Kind>(kind)) {
+    case Kind::message: {
+      auto message = decode_message(reader.rest());
+      if (!message) return message.error();
+      frame.word = std::move(message).value();
+      break;
+    }
+    case Kind::forward: {
+      Forward forward;
+      forward.boot = reader.u64();
+      forward.sequence = reader.u64();
+      forward.entry = reader.rest();
+      frame.word = std::move(forward);
+      break;
+    }
+    case Kind::refused: {
+      Refused refused{.boot = reader.u64(), .sequence = reader.u64()};
+      refused.outcome = static_cast<Outcome>(reader.u8(static_cast<std::uint8_t>(Outcome::unchanged)));
+      frame.word = refused;
+      break;
+    }
+    case Kind::lease_question: {
+      LeaseQuestion question{.boot = reader.u64(), .request = reader.u64()};
+      question.id = static_cast<kv::LeaseId>(reader.u64());
+      frame.word = question;
+      break;
+    }
+    case Kind::lease_report: {
+      LeaseReport report{.boot = reader.u64(), .request = reader.u64()};
+      report.leads = reader.u8(1) != 0;
+      report.remaining = static_cast<std::int64_t>(reader.u64());
+      frame.word = report;
+      break;
+    }
+    default: return Error::bad_input(fmt::format("unknown kind of frame {}", kind));
+  }
+  if (!reader.done()) return Error::bad_input(fmt::format("the frame is cut or too long, at byte {}", reader.at()));
+  return frame;
+}
+
+}  // namespace faultline::raft

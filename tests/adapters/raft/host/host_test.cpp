@@ -1,0 +1,301 @@
+#include <gtest/gtest.h>
+
+#include "group.hpp"
+
+namespace faultline::raft {
+namespace {
+
+using namespace std::chrono_literals;
+
+Write put(std::string key, std::string value, kv::LeaseId lease = kv::no_lease) {
+  return {{.client = {}, .request = kv::Put{.key = std::move(key), .value = std::move(value), .lease = lease}}};
+}
+Write grant(std::int64_t id, std::int64_t ttl) {
+  return {{.client = {}, .request = kv::LeaseGrant{.id = kv::LeaseId{id}, .ttl = ttl}}};
+}
+
+std::string value_at(const Host& host, const std::string& key) {
+  const auto range = host.store().range({.key = key});
+  const auto& reply = std::get<kv::RangeReply>(range);
+  return reply.kvs.empty() ? "" : reply.kvs.front().value;
+}
+
+const kv::Failure* failure_of(const Answer& answer) {
+  if (const auto* failure = std::get_if<kv::Failure>(&answer.result)) return failure;
+  const auto* reply = std::get_if<kv::Reply>(&answer.result);
+  return reply == nullptr ? nullptr : std::get_if<kv::Failure>(&reply->response);
+}
+
+NodeId other_than(NodeId node) { return {node.value % 3 + 1}; }
+
+TEST(Host, AWriteAtTheLeaderIsAnsweredWhenItIsApplied) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  const Answer answer = group.ask(leader, put("k", "v"));
+  ASSERT_EQ(failure_of(answer), nullptr);
+  EXPECT_EQ(answer.revision, 2);
+  EXPECT_EQ(value_at(group.host(leader), "k"), "v");
+}
+
+TEST(Host, AFollowerHandsAWriteToItsLeaderAndAnswersItself) {
+  Group group({});
+  const NodeId follower = other_than(group.await_leader());
+  const Answer answer = group.ask(follower, put("k", "v"));
+  ASSERT_EQ(failure_of(answer), nullptr);
+  EXPECT_EQ(value_at(group.host(follower), "k"), "v");
+  EXPECT_EQ(group.host(follower).counters().forwards, 1U);
+}
+
+TEST(Host, AWriteThatFindsNoLeaderWasNeverHandedOver) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  const NodeId alone = other_than(leader);
+  group.cut(alone);
+  ASSERT_TRUE(group.until([&] { return !group.host(alone).raft().leader(); }));
+  const Answer answer = group.ask(alone, put("k", "v"));
+  ASSERT_NE(failure_of(answer), nullptr);
+  EXPECT_EQ(failure_of(answer)->code, 2);
+  EXPECT_EQ(failure_of(answer)->message, "context deadline exceeded");
+}
+
+TEST(Host, AWriteInTheLogOfALonelyLeaderHasAnUnknownFate) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  group.cut(leader);
+  const Instant began = group.now();
+  const Answer answer = group.ask(leader, put("k", "v"));
+  ASSERT_NE(failure_of(answer), nullptr);
+  EXPECT_EQ(failure_of(answer)->code, 14);
+  EXPECT_GE(group.now() - began, 7s);
+}
+
+TEST(Host, AWriteWaitsForTheNextLeaderIfItsOwnIsUnknown) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  const NodeId alone = other_than(leader);
+  group.cut(alone);
+  ASSERT_TRUE(group.until([&] { return !group.host(alone).raft().leader(); }));
+  const RequestId id = group.submit(alone, put("k", "v"));
+  group.pass(1s);
+  group.heal();
+  ASSERT_TRUE(group.until([&] { return group.answer(alone, id) != nullptr; }, 5s));
+  EXPECT_EQ(failure_of(*group.answer(alone, id)), nullptr);
+}
+
+TEST(Host, AReadSeesEveryWriteAnsweredBeforeItOnEveryNode) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(failure_of(group.ask(leader, put("k", std::to_string(i)))), nullptr);
+    const NodeId reader{static_cast<std::uint64_t>(i % 3 + 1)};
+    const Answer answer = group.ask(reader, Read{});
+    ASSERT_EQ(failure_of(answer), nullptr);
+    EXPECT_EQ(value_at(group.host(reader), "k"), std::to_string(i));
+  }
+}
+
+TEST(Host, ALonelyLeaderAnswersNoIndexReadAndALocalOneAtOnce) {
+  for (const ReadMode reads : {ReadMode::index, ReadMode::local}) {
+    Group group({.reads = reads});
+    const NodeId leader = group.await_leader();
+    group.cut(leader);
+    const RequestId id = group.submit(leader, Read{});
+    group.pass(500ms);
+    EXPECT_EQ(group.answer(leader, id) != nullptr, reads == ReadMode::local);
+  }
+}
+
+TEST(Host, ALeaseReadIsAnsweredAtOnceWhileTheLeaseHoldsAndNotAfter) {
+  Group group({.reads = ReadMode::lease});
+  const NodeId leader = group.await_leader();
+  group.pass(500ms);
+  const RequestId quick = group.submit(leader, Read{});
+  EXPECT_NE(group.answer(leader, quick), nullptr) << "without a round of messages";
+  group.cut(leader);
+  group.pass(1100ms);
+  const RequestId late = group.submit(leader, Read{});
+  group.pass(500ms);
+  EXPECT_EQ(group.answer(leader, late), nullptr);
+}
+
+TEST(Host, ALeaseEndsThroughTheLogAfterItsTtlAndTakesItsKeysAlong) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  ASSERT_EQ(failure_of(group.ask(leader, grant(7, 3))), nullptr);
+  ASSERT_EQ(failure_of(group.ask(leader, put("k", "v", kv::LeaseId{7}))), nullptr);
+  group.pass(2500ms);
+  EXPECT_EQ(value_at(group.host(leader), "k"), "v");
+  const Answer left = group.ask(other_than(leader), LeaseTimeToLive{kv::LeaseId{7}, true});
+  const auto& lease = std::get<LeaseAnswer>(left.result);
+  EXPECT_EQ(lease.remaining, 1);
+  EXPECT_EQ(lease.granted, 3);
+  EXPECT_EQ(lease.keys, std::vector<std::string>{"k"});
+  group.pass(1s);
+  for (std::uint64_t node = 1; node <= 3; ++node) EXPECT_EQ(value_at(group.host({node}), "k"), "");
+  const Answer gone = group.ask(leader, LeaseTimeToLive{kv::LeaseId{7}, false});
+  EXPECT_EQ(std::get<LeaseAnswer>(gone.result).remaining, -1);
+}
+
+TEST(Host, AKeepaliveRenewsAndANewLeaderCountsInFull) {
+  Group group({});
+  NodeId leader = group.await_leader();
+  ASSERT_EQ(failure_of(group.ask(leader, grant(7, 4))), nullptr);
+  group.pass(3s);
+  ASSERT_EQ(failure_of(group.ask(leader, Write{{.client = {}, .request = kv::LeaseKeepalive{kv::LeaseId{7}}}})),
+            nullptr);
+  group.pass(3s);
+  EXPECT_TRUE(group.host(leader).store().lease(kv::LeaseId{7}).has_value());
+  const NodeId target = other_than(leader);
+  EXPECT_TRUE(std::holds_alternative<Done>(group.ask(leader, Transfer{target}).result));
+  ASSERT_EQ(group.await_leader(), target);
+  group.pass(3500ms);
+  EXPECT_TRUE(group.host(target).store().lease(kv::LeaseId{7}).has_value());
+  group.pass(1s);
+  EXPECT_FALSE(group.host(target).store().lease(kv::LeaseId{7}).has_value());
+}
+
+TEST(Host, ALockIsHeldByOneAtATimeAndTokensGrow) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  ASSERT_EQ(failure_of(group.ask(leader, grant(1, 60))), nullptr);
+  ASSERT_EQ(failure_of(group.ask(leader, grant(2, 60))), nullptr);
+  const Answer first = group.ask(leader, Lock{"l", kv::LeaseId{1}});
+  const auto held = std::get<LockAnswer>(first.result);
+  EXPECT_EQ(held.key, "l/1");
+  const NodeId elsewhere = other_than(leader);
+  const RequestId second = group.submit(elsewhere, Lock{"l", kv::LeaseId{2}});
+  group.pass(10s);
+  EXPECT_EQ(group.answer(elsewhere, second), nullptr) << "waits longer than any request may";
+  ASSERT_EQ(failure_of(group.ask(leader, Write{{.client = {}, .request = kv::DeleteRange{.key = held.key}}})), nullptr);
+  ASSERT_TRUE(group.until([&] { return group.answer(elsewhere, second) != nullptr; }));
+  const auto next = std::get<LockAnswer>(group.answer(elsewhere, second)->result);
+  EXPECT_GT(next.create_revision, held.create_revision);
+}
+
+TEST(Host, AWaiterThatGivesUpLeavesTheQueue) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  for (const std::int64_t lease : {1, 2, 3}) ASSERT_EQ(failure_of(group.ask(leader, grant(lease, 600))), nullptr);
+  const auto held = std::get<LockAnswer>(group.ask(leader, Lock{"l", kv::LeaseId{1}}).result);
+  const NodeId elsewhere = other_than(leader);
+  const RequestId tired = group.submit(elsewhere, Lock{"l", kv::LeaseId{2}});
+  group.pass(1s);
+  const RequestId patient = group.submit(leader, Lock{"l", kv::LeaseId{3}});
+  group.pass(1s);
+  group.host(elsewhere).cancel(group.now(), tired);
+  group.pass(1s);
+  ASSERT_EQ(failure_of(group.ask(leader, Write{{.client = {}, .request = kv::DeleteRange{.key = held.key}}})), nullptr);
+  ASSERT_TRUE(group.until([&] { return group.answer(leader, patient) != nullptr; }));
+  EXPECT_EQ(std::get<LockAnswer>(group.answer(leader, patient)->result).key, "l/3");
+}
+
+TEST(Host, AWaiterWhoseLeaseEndsIsToldWithoutAKey) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  ASSERT_EQ(failure_of(group.ask(leader, grant(1, 600))), nullptr);
+  ASSERT_EQ(failure_of(group.ask(leader, grant(2, 3))), nullptr);
+  ASSERT_TRUE(std::holds_alternative<LockAnswer>(group.ask(leader, Lock{"l", kv::LeaseId{1}}).result));
+  const Answer gone = group.ask(leader, Lock{"l", kv::LeaseId{2}});
+  EXPECT_EQ(std::get<LockAnswer>(gone.result).key, "");
+}
+
+TEST(Host, ASnapshotBringsALateNodeUpToDate) {
+  Group group({.snapshot_entries = 50});
+  const NodeId leader = group.await_leader();
+  const NodeId late = other_than(leader);
+  group.cut(late);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(failure_of(group.ask(leader, put("k" + std::to_string(i % 7), std::to_string(i)))), nullptr);
+  }
+  EXPECT_GT(group.host(leader).raft().status().first.value, 200U) << "the log was compacted";
+  group.heal();
+  const auto caught_up = [&] { return group.host(late).store().applied() == group.host(leader).store().applied(); };
+  ASSERT_TRUE(group.until(caught_up));
+  EXPECT_EQ(group.host(late).store().hash(), group.host(leader).store().hash());
+  EXPECT_GE(group.host(late).raft().status().counters.snapshots_installed, 1U);
+  EXPECT_EQ(value_at(group.host(late), "k6"), "293");
+}
+
+TEST(Host, ARestartedNodeAnswersNothingOfItsFormerLife) {
+  Group group({.snapshot_entries = 20});
+  NodeId leader = group.await_leader();
+  for (int i = 0; i < 60; ++i) ASSERT_EQ(failure_of(group.ask(leader, put("k", std::to_string(i)))), nullptr);
+  for (std::uint64_t node = 1; node <= 3; ++node) {
+    group.restart({node});
+    leader = group.await_leader();
+    const Answer answer = group.ask({node}, Read{});
+    ASSERT_EQ(failure_of(answer), nullptr);
+    EXPECT_EQ(value_at(group.host({node}), "k"), "59");
+  }
+  group.pass(2s);
+  for (std::uint64_t node = 2; node <= 3; ++node) {
+    EXPECT_EQ(group.host({node}).store().hash(), group.host({1}).store().hash());
+  }
+}
+
+TEST(Host, MembersComeAndGoWhileWritesGoOn) {
+  Group group({.snapshot_entries = 20});
+  NodeId leader = group.await_leader();
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(failure_of(group.ask(leader, put("k", std::to_string(i)))), nullptr);
+  group.add({4});
+  using Kind = ChangeMembers::Kind;
+  const Member fourth{{4}, {}, "node-4"};
+  ASSERT_TRUE(std::holds_alternative<Done>(group.ask(leader, ChangeMembers{Kind::add_learner, fourth}).result));
+  const auto promoted = [&] {
+    return std::holds_alternative<Done>(group.ask(leader, ChangeMembers{Kind::promote, fourth}).result);
+  };
+  ASSERT_TRUE(group.until(promoted));
+  ASSERT_EQ(failure_of(group.ask(leader, put("k", "four"))), nullptr);
+  const NodeId removed = leader;
+  ASSERT_TRUE(std::holds_alternative<Done>(group.ask(leader, ChangeMembers{Kind::remove, {removed, {}, {}}}).result));
+  group.cut(removed);
+  const auto replaced = [&] { return group.leader() && group.leader() != removed; };
+  ASSERT_TRUE(group.until(replaced));
+  leader = group.leader();
+  EXPECT_EQ(group.host(leader).raft().status().config.find(removed), nullptr);
+  ASSERT_EQ(failure_of(group.ask(leader, put("k", "five"))), nullptr);
+  ASSERT_TRUE(group.until([&] { return value_at(group.host({4}), "k") == "five"; }));
+}
+
+TEST(Host, AForwardedWriteWhoseFrameIsLostHasAnUnknownFate) {
+  Group group({});
+  const NodeId follower = other_than(group.await_leader());
+  group.lose_frames(1);
+  const Answer answer = group.ask(follower, put("k", "v"));
+  ASSERT_NE(failure_of(answer), nullptr);
+  EXPECT_EQ(failure_of(answer)->code, 14);
+}
+
+TEST(Host, WithoutSpaceWritesAreRefusedAndReadsAreNot) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  group.host(leader).set_space(false);
+  const Answer refused = group.ask(leader, put("k", "v"));
+  ASSERT_NE(failure_of(refused), nullptr);
+  EXPECT_EQ(failure_of(refused)->code, 8);
+  EXPECT_EQ(failure_of(group.ask(leader, Read{})), nullptr);
+}
+
+TEST(Frame, EveryCutAndEveryExtraByteIsRefused) {
+  const std::vector<Frame> frames{
+      {{1}, {2}, Forward{3, 4, "entry"}},
+      {{1}, {2}, Refused{3, 4, Outcome::too_large}},
+      {{1}, {2}, LeaseQuestion{3, 4, kv::LeaseId{5}}},
+      {{1}, {2}, LeaseReport{3, 4, true, 5}},
+      {{1}, {2}, Message{.from = {1}, .to = {2}, .term = {3}, .stay = {1}, .body = VoteReply{true, true}}}};
+  for (const Frame& frame : frames) {
+    const std::string bytes = encode(frame);
+    ASSERT_TRUE(decode_frame(bytes).ok());
+    EXPECT_EQ(decode_frame(bytes).value(), frame);
+    const bool open_ended = std::holds_alternative<Forward>(frame.word);  // the entry is the rest
+    for (std::size_t size = 0; size < bytes.size() - (open_ended ? 5 : 0); ++size) {
+      EXPECT_FALSE(decode_frame(bytes.substr(0, size)).ok()) << size;
+    }
+    if (!open_ended) {
+      EXPECT_FALSE(decode_frame(bytes + "\x01").ok());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace faultline::raft
