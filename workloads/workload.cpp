@@ -79,6 +79,13 @@ KeyDraw append_draw(const WorkloadOptions& options) {
   };
 }
 
+// Reads of keys that are always in use.
+Generator reads_of(Rng rng, const WorkloadOptions& options) {
+  return unfold<bool>(std::move(rng), true, [keys = options.keys](bool&, const Context&, Rng& r) {
+    return std::optional(Invocation{"read", {}, fmt::format("r{}", r.below(keys))});
+  });
+}
+
 std::function<Generator(const History&)> final_reads_of(std::string_view f, std::size_t keys) {
   return [f = std::string(f), most = std::min(keys, most_final_keys)](const History& history) {
     std::set<Value> seen;
@@ -135,6 +142,10 @@ Result<Workload> make_workload(std::string_view name, const WorkloadOptions& opt
                                                 : register_draw(options);
   const auto interval = Duration(std::llround(1e9 / options.rate));
   Generator operations_on_keys = on_live_keys(rng.fork("operations"), options, ops_per_key, is_kv ? "k" : "r", draw);
+  if (options.readers > 0 && ops_per_key == 0 && !is_kv) {
+    operations_on_keys =
+        reserve({{static_cast<Worker>(options.readers), reads_of(rng.fork("readers"), options)}}, operations_on_keys);
+  }
   return Workload{.info = *info,
                   .clients = stagger(rng.fork("pace"), interval, std::move(operations_on_keys)),
                   .final_reads = options.final_reads ? final_reads_of(is_kv ? "get" : "read", options.keys) : nullptr};

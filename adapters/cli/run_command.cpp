@@ -67,8 +67,10 @@ Result<Setup> prepare(Settings& settings, Console& console) {
   if (!names) return names.error();
   setup.nemesis = names.value();
   settings.set("nemesis", setup.nemesis.empty() ? "none" : join(setup.nemesis, ","));
-  auto workload = make_workload(settings.text("workload"),
-                                {.seed = setup.seed, .keys = settings.number("keys"), .rate = settings.rate("rate")});
+  auto workload = make_workload(settings.text("workload"), {.seed = setup.seed,
+                                                            .keys = settings.number("keys"),
+                                                            .rate = settings.rate("rate"),
+                                                            .readers = settings.number("concurrency") / 3});
   if (!workload) return workload.error();
   setup.workload = std::move(workload).value();
   auto nemesis = nemesis_of(settings, setup.nemesis, setup.seed);

@@ -32,7 +32,10 @@ struct WorkloadOptions {
   double rate = 500;                         // operations per second in all
   std::optional<std::uint64_t> ops_per_key;  // then the key retires; 0: never. Default: register 0, the others 200
   double read_fraction = 0.5;                // of the operations
-  std::int64_t value_count = 5;              // cas-register: values 0 … n - 1; at least 2
+  // Workers that only read, the first of them: one that is blocked in a write on a node that is cut off reads nothing stale there.
+  // Only where keys stay in use (register). REQUIRES: fewer than the workers there are.
+  std::size_t readers = 0;
+  std::int64_t value_count = 5;  // cas-register: values 0 … n - 1; at least 2
   bool final_reads = true;
 };
 

@@ -256,6 +256,7 @@ decltype(Reply::response) Twin::perform(const Command& command) {
   if (auto failure = check(command)) return *failure;
   const auto& request = command.request;
   if (const auto* one = std::get_if<Put>(&request)) {
+    if (one->lease != no_lease && !leases_.contains(one->lease)) return errors::lease_not_found();
     if (auto failure = refuse(*one)) return *failure;
     return put(*one);
   }

@@ -95,8 +95,9 @@ void compare_with_twin(std::uint64_t seed, std::uint64_t entries) {
       store = std::move(copy);
     }
     if (rng.chance(0.02)) {
-      if (frozen)
+      if (frozen) {
         ASSERT_EQ(bytes_of(std::move(frozen->first)), frozen->second) << "a view changed under the store's feet";
+      }
       frozen.emplace(store.view(), bytes_of(store.view()));
     }
     if (testing::Test::HasFatalFailure()) return;
