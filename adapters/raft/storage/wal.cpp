@@ -211,8 +211,9 @@ Result<void> Wal::start_segment() {
 Result<void> Wal::compact(LogIndex index) {
   if (dead_) return *dead_;
   FL_ASSERT(index <= mark_.index);
-  // By the next one's name, not by the entries in force: recovery knows the names only.
-  while (segments_.size() > 1 && segments_[1].first <= index + 1) {
+  // By the next one's name, not by the entries in force: recovery knows the names only. The entry at `index` stays, since it tells
+  // whether a mark of that index dropped what follows.
+  while (segments_.size() > 1 && segments_[1].first <= index) {
     segments_[0].file.reset();
     if (auto removed = remember(disk_.remove(segments_[0].path)); !removed) return removed;
     // One by one, so that a power loss leaves no gap between them.
