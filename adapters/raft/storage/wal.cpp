@@ -11,7 +11,7 @@ namespace faultline::raft::storage {
 namespace {
 
 // What reserve() writes at a time: a new segment must not hold up the appends.
-constexpr std::uint64_t spare_step = 4 << 20;
+constexpr std::uint64_t spare_step = 2 << 20;
 constexpr std::uint64_t segment_bytes_max = 2ULL << 30;
 constexpr std::uint64_t segment_start_bytes =
     record_bytes(segment_payload_bytes) + record_bytes(hard_state_payload_bytes) + record_bytes(mark_payload_bytes);
