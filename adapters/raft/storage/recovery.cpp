@@ -38,11 +38,6 @@ Result<Recovered> Recovery::run() {
   }
   if (auto checked = check_end(); !checked) return checked.error();
   if (auto made = make_durable(); !made) return made.error();
-  // A batch is cut between entries and hard state only if it was never acknowledged: the node had not voted in that term.
-  if (!entries_.empty() && entries_.back().term > wal_.hard_state_.term) {
-    wal_.hard_state_.term = entries_.back().term;
-    wal_.hard_state_.vote = {};
-  }
   return Recovered{.fresh = entries_.empty() && wal_.hard_state_ == HardState() && !wal_.mark_.index,
                    .hard_state = wal_.hard_state_,
                    .mark = wal_.mark_,
@@ -153,7 +148,11 @@ Result<void> Recovery::begin_segment(std::size_t number, std::string_view bytes,
     return refusal(segment, 0, "the file was renamed: its first record bears another number");
   }
   if (number == 0) wal_.first_ = head.first;
-  if (head.first != wal_.last_index() + 1) return refusal(segment, 0, "it begins at another index than the log ends");
+  if (head.first > wal_.last_index() + 1) return refusal(segment, 0, "entries are missing before it");
+  // The log may have been dropped by a mark that could not be told from an old one, as its entries went with older segments.
+  if (head.first < wal_.first_) wal_.first_ = head.first;
+  wal_.places_.resize(head.first - wal_.first_);
+  entries_.resize(wal_.places_.size());
   // With sync the whole file was on the disk before it had its name.
   if (bytes.size() < head.bytes && record.durable > 0) {
     return refusal(segment, bytes.size(), fmt::format("the file was cut short from {} bytes", head.bytes));

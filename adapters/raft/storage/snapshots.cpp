@@ -113,7 +113,7 @@ Result<Space> SnapshotWriter::Part::write_chunk() {
     bytes.insert(0, header);
     at = 0;
   }
-  auto allocated = file->preallocate(at + bytes.size());
+  auto allocated = file->preallocate(at + bytes.size() + chunk_head_bytes);  // finish() needs that much more
   if (!allocated) return allocated;
   if (allocated.value() == Space::exhausted) return give_up();
   if (auto done = file->write(at, bytes); !done) return done.error();

@@ -11,7 +11,7 @@ namespace faultline::raft::storage {
 namespace {
 
 // What reserve() writes at a time: a new segment must not hold up the appends.
-constexpr std::uint64_t spare_step = 4 << 20;
+constexpr std::uint64_t spare_step = 2 << 20;
 constexpr std::uint64_t segment_bytes_max = 2ULL << 30;
 constexpr std::uint64_t segment_start_bytes =
     record_bytes(segment_payload_bytes) + record_bytes(hard_state_payload_bytes) + record_bytes(mark_payload_bytes);
@@ -211,8 +211,9 @@ Result<void> Wal::start_segment() {
 Result<void> Wal::compact(LogIndex index) {
   if (dead_) return *dead_;
   FL_ASSERT(index <= mark_.index);
-  // By the next one's name, not by the entries in force: recovery knows the names only.
-  while (segments_.size() > 1 && segments_[1].first <= index + 1) {
+  // By the next one's name, not by the entries in force: recovery knows the names only. The entry at `index` stays, since it tells
+  // whether a mark of that index dropped what follows.
+  while (segments_.size() > 1 && segments_[1].first <= index) {
     segments_[0].file.reset();
     if (auto removed = remember(disk_.remove(segments_[0].path)); !removed) return removed;
     // One by one, so that a power loss leaves no gap between them.

@@ -80,8 +80,8 @@ class SnapshotReader {
   std::unique_ptr<Whole> whole_;
 };
 
-// Removes every snapshot and part below `mark`, after the Wal has it. Also those above it when `also_above`: at start, where the Wal
-// alone says which snapshot counts.
+// Removes every snapshot and part below `mark`, after the Wal has it. When `also_above`, also the snapshots above it: at start, where
+// the Wal alone says which snapshot counts. Parts above it stay, to be taken up again.
 Result<void> retain(SnapshotPlace place, Mark mark, bool also_above = false);
 
 }  // namespace faultline::raft::storage

@@ -105,7 +105,7 @@ class Wal {
   // durable.
   Result<Space> append(const Batch& batch);
   Result<Space> reserve();
-  // Removes the segments that hold only entries at or below `index`. REQUIRES: index <= the durable mark's.
+  // Removes the segments that hold only entries below `index`. REQUIRES: index <= the durable mark's.
   Result<void> compact(LogIndex index);
   // Entries [low, high), cut to about bytes_max, at least one. REQUIRES: first_index() <= low < high <= last_index() + 1.
   Result<std::vector<Entry>> read(LogIndex low, LogIndex high, std::uint64_t bytes_max);
