@@ -126,6 +126,22 @@ void write_run(JsonWriter& json, const RunInfo& run) {
   json.close();
 }
 
+void write_online(JsonWriter& json, const OnlineInfo& online) {
+  json.key("online").open_object().key("violations").open_list();
+  for (std::size_t i = 0; i < std::min(online.violations.size(), max_keys); ++i) {
+    const OnlineFinding& finding = online.violations[i];
+    write_key_value(json.open_object(true).key("key"), finding.key).key("event").number(finding.event);
+    json.key("time").integer(finding.time.time_since_epoch().count());
+    json.key("found").integer(finding.found.time_since_epoch().count()).close();
+  }
+  json.close();
+  if (online.stopped != no_time) json.key("stopped").integer(online.stopped.time_since_epoch().count());
+  json.key("keys").number(online.keys).key("keys_relaxed").number(online.keys_relaxed);
+  json.key("keys_given_up").number(online.keys_given_up);
+  if (!online.reason.empty()) json.key("reason").string(spoken(online.reason));
+  json.close();
+}
+
 void write_totals(JsonWriter& json, const ReportInput& input) {
   const Coverage c = coverage(*input.history);
   const Verdict none_yet;
@@ -215,6 +231,7 @@ std::string render_verdict_json(const ReportInput& input) {
   if (!input.failure.empty()) json.key("error").string(spoken(input.failure));
   write_totals(json, input);
   if (input.run) write_run(json, *input.run);
+  if (input.online) write_online(json, *input.online);
   json.key("source").text_or_null(history_file(input)).key("utc").text_or_null(input.utc);
   json.key("tool").open_object(true);
   for (const auto& [name, text] : input.tool) json.key(name).string(text);

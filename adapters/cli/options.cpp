@@ -54,6 +54,8 @@ std::vector<OptionSpec> run_options() {
       {"reads", choice, "PATH", "linearizable", "the read path of the target", "linearizable|serializable"},
       {"network", choice, "KIND", "auto", "how nodes are joined and cut apart", "auto|namespaces|proxy"},
       {"seed", number, "SEED", "", "repeat the same workload and faults; default: drawn", ""},
+      {"online", flag, "", "", "judge while the run goes on, and stop it within a second of a proved violation", ""},
+      {"keep-going", flag, "", "", "with --online: say what was found, and run to the end", ""},
       {"out", text, "DIR", "runs", "where run directories go", ""},
       {"check-time-limit", duration, "DURATION", "60s", "stop judging after this long: unknown", ""},
       {"memory-limit", size, "SIZE", "", "most memory the search may hold; default: half of what is free", ""},
