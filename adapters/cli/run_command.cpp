@@ -11,6 +11,7 @@
 #include <faultline/nemesis.hpp>
 #include <faultline/run.hpp>
 #include <faultline/schedule.hpp>
+#include <faultline/text.hpp>
 #include <faultline/workload.hpp>
 
 #include <fmt/format.h>
@@ -191,10 +192,13 @@ class LiveRun {
     if (!watch_) return Stop::no;
     watch_->tick(now);
     const bool goes_on = settings_.flag("keep-going");
-    for (; told_ < watch_->violations(); ++told_) {
+    for (; told_ < watch_->violations() && (goes_on || told_ == 0); ++told_) {
       const OnlineFinding found = watch_->violation(told_);
-      console_.note(fmt::format("violation found at {}: key {}, proved by event {} of {}; {}",
-                                to_text(found.found.time_since_epoch()), found.key.to_string(), found.event,
+      const bool worded = found.key.is_string() || found.key.is_keyword();
+      const std::string key = escape_controls(worded ? std::string(found.key.as_text()) : found.key.to_string());
+      console_.note(fmt::format("violation found at {}: no order explains {}events up to {} ({}); {}",
+                                to_text(found.found.time_since_epoch()),
+                                found.key.is_null() ? "" : "key " + key + "'s ", found.event,
                                 to_text(found.time.time_since_epoch()), goes_on ? "going on" : "stopping"));
     }
     return told_ == 0 || goes_on ? Stop::no : Stop::settle;
