@@ -63,6 +63,7 @@ void write_anomaly(JsonWriter& json, const History& history, const Anomaly& anom
   if (anomaly.contradicted != none) json.key("contradicted").number(anomaly.contradicted);
   if (anomaly.gap) json.key("gap_ns").integer(anomaly.gap->count());
   json.key("one_minimal").boolean(anomaly.one_minimal);
+  if (!anomaly.doubt.empty()) json.key("doubt").string(anomaly.doubt);
   json.key("operations").open_list();
   for (std::size_t i = 0; i < std::min(anomaly.core.size(), max_operations); ++i)
     write_operation(json, history, anomaly.core[i], true);

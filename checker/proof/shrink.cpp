@@ -52,15 +52,26 @@ class Shrinker {
   Answer ask(const Choice& choice) { return ask_about(items_, choice); }
 
   Answer ask_about(const Items& items, const Choice& choice) {
-    if (polls_ > max_polls || (budget_.stop && budget_.stop())) return Answer::unknown;
+    if (budget_.stop && budget_.stop()) return in_doubt("the time for shrinking was up");
+    if (polls_ > max_polls) return in_doubt("the searches for smaller ones took all the steps they may take together");
     std::uint64_t polls = 0;
     const std::uint64_t limit = max_polls_per_search + items_.size() / 100;
     const Budget step{.stop = [&] { return ++polls > limit || (budget_.stop && budget_.stop()); },
                       .memory_limit = budget_.memory_limit};
     const SearchResult found = engine_(relaxed(model_, items, choice), step);
     polls_ += polls;
-    if (found.kind == VerdictKind::unknown) return Answer::unknown;
+    if (found.kind == VerdictKind::unknown) {
+      const bool stopped = budget_.stop && budget_.stop();
+      return in_doubt(stopped                           ? "the time for shrinking was up"
+                      : found.reason == "memory limit" ? "the search for a smaller one ran out of memory"
+                                                        : "the search for a smaller one took too many steps");
+    }
     return found.kind == VerdictKind::invalid ? Answer::accepted : Answer::legal;
+  }
+
+  Answer in_doubt(std::string_view why) {
+    doubt_ = why;
+    return Answer::unknown;
   }
 
   bool accept(Choice choice) {
@@ -171,7 +182,10 @@ class Shrinker {
       Choice without = choice_;
       without.kept[i] = false;
       const bool removed = answer == Answer::accepted && i != choice_.since && accept(std::move(without));
-      all_tried = all_tried && removed;
+      if (removed || !all_tried) continue;
+      all_tried = false;
+      if (answer == Answer::accepted) doubt_ = "one operation less is still a proof, but not one that could be written down";
+      first_doubt_ = doubt_;
     }
     return all_tried;
   }
@@ -191,7 +205,8 @@ class Shrinker {
   [[nodiscard]] Core result(bool all_tried) const {
     return {.items = relaxed(model_, items_, choice_),
             .since = choice_.since == none ? none : items_[choice_.since].operation,
-            .one_minimal = all_tried};
+            .one_minimal = all_tried,
+            .doubt = first_doubt_};
   }
 
   const ModelView& model_;
@@ -200,6 +215,8 @@ class Shrinker {
   const Budget& budget_;
   Choice choice_;
   std::uint64_t polls_ = 0;
+  std::string doubt_;        // why the latest answer was unknown
+  std::string first_doubt_;  // of the single operations
 };
 
 // Operations in flight at the cut become open, later ones never happened.
