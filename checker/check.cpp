@@ -22,8 +22,6 @@ namespace faultline {
 namespace {
 
 constexpr std::size_t most_explained = 5;  // anomalies; a sixth would not be read
-// A verdict that is found need not wait long for a smaller core.
-constexpr Duration longest_explanation = std::chrono::seconds(20);
 constexpr std::string_view interrupted = "interrupted";
 constexpr std::string_view not_judged = "another key is invalid already";
 
@@ -262,7 +260,7 @@ class Check {
 
   void explain_anomalies() {
     const Duration begun = now();
-    const Budget budget{.stop = [this, begun] { return poll(true) || now() - begun > longest_explanation; },
+    const Budget budget{.stop = [this, begun] { return poll(true) || now() - begun > options_.explain_limit; },
                         .memory_limit = memory_for_each(1),
                         .why = [this] { return why_stopped(); }};
     for (std::size_t key = 0; key < keys_->keys() && verdict_.anomalies.size() < most_explained; ++key) {

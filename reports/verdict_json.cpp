@@ -63,6 +63,7 @@ void write_anomaly(JsonWriter& json, const History& history, const Anomaly& anom
   if (anomaly.contradicted != none) json.key("contradicted").number(anomaly.contradicted);
   if (anomaly.gap) json.key("gap_ns").integer(anomaly.gap->count());
   json.key("one_minimal").boolean(anomaly.one_minimal);
+  if (!anomaly.doubt.empty()) json.key("doubt").string(anomaly.doubt);
   json.key("operations").open_list();
   for (std::size_t i = 0; i < std::min(anomaly.core.size(), max_operations); ++i)
     write_operation(json, history, anomaly.core[i], true);
@@ -123,6 +124,22 @@ void write_run(JsonWriter& json, const RunInfo& run) {
   json.key("artefacts").open_list();
   for (const auto& [name, hash] : run.artefacts)
     json.open_object(true).key("file").string(name).key("sha256").string(hash).close();
+  json.close();
+}
+
+void write_online(JsonWriter& json, const OnlineInfo& online) {
+  json.key("online").open_object().key("violations").open_list();
+  for (std::size_t i = 0; i < std::min(online.violations.size(), max_keys); ++i) {
+    const OnlineFinding& finding = online.violations[i];
+    write_key_value(json.open_object(true).key("key"), finding.key).key("event").number(finding.event);
+    json.key("time").integer(finding.time.time_since_epoch().count());
+    json.key("found").integer(finding.found.time_since_epoch().count()).close();
+  }
+  json.close();
+  if (online.stopped != no_time) json.key("stopped").integer(online.stopped.time_since_epoch().count());
+  json.key("keys").number(online.keys).key("keys_relaxed").number(online.keys_relaxed);
+  json.key("keys_given_up").number(online.keys_given_up);
+  if (!online.reason.empty()) json.key("reason").string(spoken(online.reason));
   json.close();
 }
 
@@ -215,6 +232,7 @@ std::string render_verdict_json(const ReportInput& input) {
   if (!input.failure.empty()) json.key("error").string(spoken(input.failure));
   write_totals(json, input);
   if (input.run) write_run(json, *input.run);
+  if (input.online) write_online(json, *input.online);
   json.key("source").text_or_null(history_file(input)).key("utc").text_or_null(input.utc);
   json.key("tool").open_object(true);
   for (const auto& [name, text] : input.tool) json.key(name).string(text);

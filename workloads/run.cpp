@@ -26,14 +26,14 @@ class Loop {
     free_ = all_;
   }
 
-  // Asks, records and dispatches until the generator is exhausted, the deadline has come, or the run was stopped (if
-  // that matters here) or has failed. Operations may be outstanding afterwards.
-  void generate(Generator generator, Instant deadline, bool stoppable) {
+  // Asks, records and dispatches until the generator is exhausted, the deadline has come, or the run was stopped (by
+  // `ends_at` or more) or has failed. Operations may be outstanding afterwards.
+  void generate(Generator generator, Instant deadline, Stop ends_at) {
     generator_ = std::move(generator);
     while (!failure_) {
       take_ready();
       const Instant now = world_.now();
-      if (failure_ || now >= deadline || must_return(stoppable)) break;
+      if (failure_ || now >= deadline || must_return(ends_at)) break;
       const Context asked = context(now);
       Step step = generator_.op(asked);
       if (step.is_exhausted()) break;
@@ -52,7 +52,7 @@ class Loop {
   // Waits until nothing of these workers is outstanding; false if the time was too short.
   bool drain(const WorkerSet& workers, Duration limit) {
     const Instant deadline = later(world_.now(), limit);
-    while (!failure_ && !must_return(false)) {
+    while (!failure_ && !must_return(Stop::abandon)) {
       take_ready();
       if ((free_ & workers) == workers) return true;
       if (world_.now() >= deadline) return false;
@@ -62,7 +62,7 @@ class Loop {
   }
 
   [[nodiscard]] bool finished() const { return failure_.has_value() || stop_ == Stop::abandon; }
-  [[nodiscard]] bool stopped() const { return stop_ != Stop::no; }
+  [[nodiscard]] Stop stopped() const { return stop_; }
   [[nodiscard]] const History& history() const { return history_; }
   // The completion of the nemesis's last operation since this was asked before; a blank one if there was none.
   Event take_last_of_nemesis() { return std::exchange(last_of_nemesis_, Event()); }
@@ -77,7 +77,7 @@ class Loop {
     result.outstanding = all_.size() - free_.size();
     result.history = std::move(history_);
     result.failure = std::move(failure_);
-    result.stopped = stopped();
+    result.stopped = stop_ != Stop::no;
     return result;
   }
 
@@ -88,9 +88,9 @@ class Loop {
   [[nodiscard]] std::optional<Event>& slot(Worker worker) { return outstanding_[static_cast<std::size_t>(worker + 1)]; }
 
   // Polls options.stop, which never goes back.
-  bool must_return(bool stoppable) {
+  bool must_return(Stop ends_at) {
     if (options_.stop) stop_ = std::max(stop_, options_.stop());
-    return stop_ == Stop::abandon || (stoppable && stop_ != Stop::no);
+    return stop_ >= ends_at;
   }
 
   void take_ready() {
@@ -190,7 +190,7 @@ void heal(Loop& loop, Generator generator, World& world, const RunOptions& optio
   bool healed = loop.drain(nemesis, options.heal_limit);
   if (healed) {
     loop.take_last_of_nemesis();  // a fault's own
-    loop.generate(on_nemesis(std::move(generator)), deadline, false);
+    loop.generate(on_nemesis(std::move(generator)), deadline, Stop::abandon);
     healed = loop.drain(nemesis, deadline - world.now());
   }
   if (loop.finished()) return;
@@ -230,7 +230,7 @@ RunResult run(Plan plan, World& world, const RunOptions& options) {
   Loop loop(world, options);
   Instant healed = never;
   loop.enter(Phase::main);
-  loop.generate(std::move(plan.main), later(world.now(), options.time_limit), true);
+  loop.generate(std::move(plan.main), later(world.now(), options.time_limit), Stop::settle);
   const Instant main_ended = world.now();
   if (!loop.finished() && !plan.heal.empty()) {  // before draining: what is outstanding may then still succeed
     loop.enter(Phase::heal);
@@ -241,9 +241,9 @@ RunResult run(Plan plan, World& world, const RunOptions& options) {
     loop.enter(Phase::drain);
     loop.drain(loop.all(), options.drain_limit);
   }
-  if (!loop.finished() && !loop.stopped() && plan.final) {
+  if (!loop.finished() && loop.stopped() < Stop::finish && plan.final) {
     loop.enter(Phase::final_reads);
-    loop.generate(on_clients(plan.final(loop.history())), later(world.now(), options.final_limit), true);
+    loop.generate(on_clients(plan.final(loop.history())), later(world.now(), options.final_limit), Stop::finish);
     loop.drain(loop.all(), options.drain_limit);
   }
   loop.enter(Phase::done);

@@ -1,14 +1,9 @@
 // faultline check: judges histories recorded anywhere.
-#include <faultline/formats.hpp>
-#include <faultline/text.hpp>
-
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "checking.hpp"
 #include "commands.hpp"
-#include "files.hpp"
 #include "judge.hpp"
-#include "units.hpp"
 
 namespace faultline::cli {
 
@@ -21,28 +16,6 @@ int worse(int a, int b) {
   constexpr int order[] = {0, unknown_exit, interrupted_exit, harness_exit, 64, invalid_exit};
   const auto rank = [&](int code) { return std::find(std::begin(order), std::end(order), code) - std::begin(order); };
   return rank(a) >= rank(b) ? a : b;
-}
-
-CheckOptions check_options(const Settings& settings, Format format) {
-  CheckOptions options;
-  options.initial = settings.value("initial");
-  options.failed_cas = settings.text("failed-cas") == "observe" ? FailedCas::observe : FailedCas::drop;
-  const std::string nil_read = settings.text("nil-read");
-  const bool edn_rule = nil_read == "auto" && format == Format::jepsen_edn;
-  options.nil_read = nil_read == "unknown" || edn_rule ? NilRead::unknown : NilRead::value;
-  options.engine = settings.text("engine");
-  options.stop_at_first = settings.flag("stop-at-first");
-  return options;
-}
-
-// The options that change the meaning of a history, as the reproduce command must repeat them.
-std::string meaning_of(const Settings& settings) {
-  std::string flags;
-  for (const char* name : {"failed-cas", "nil-read", "initial", "format"}) {
-    if (settings.given(name)) flags += fmt::format("{}--{} {}", flags.empty() ? "" : " ", name, settings.text(name));
-  }
-  if (settings.flag("independent")) flags += flags.empty() ? "--independent" : " --independent";
-  return flags;
 }
 
 Result<void> write_requested(const Settings& settings, const ReportInput& input, const Judgement& judgement) {
@@ -60,19 +33,6 @@ Result<void> write_requested(const Settings& settings, const ReportInput& input,
   return {};
 }
 
-// What the checker says of a line, with the file's name in front: FILE:LINE: error: …
-Error in_file(const std::string& path, Error error) {
-  constexpr std::string_view line = "line ";
-  const std::size_t colon = error.message.find(": ");
-  if (error.message.starts_with(line) && colon != std::string::npos) {
-    const std::string number = error.message.substr(line.size(), colon - line.size());
-    error.message = fmt::format("{}:{}: error: {}", path, number, error.message.substr(colon + 2));
-  } else {
-    error.message = fmt::format("{}: error: {}", path, error.message);
-  }
-  return error;
-}
-
 struct Checked {
   int exit = 0;
   std::string json;
@@ -80,29 +40,20 @@ struct Checked {
 
 Result<Checked> check_one(const std::string& path, const Settings& settings, Console& console) {
   const Stopwatch since;
-  console.phase("read", path);
-  auto read = read_history_file(path, read_options(settings));
-  if (!read) return read.error();
-  ReportInput input{.history = &read.value().history, .source = path, .model_options = meaning_of(settings)};
+  auto loaded = load(path, settings, console);
+  if (!loaded) return loaded.error();
+  const auto& [read, model] = loaded.value();
+  ReportInput input{.history = &read.history, .source = path, .model_options = meaning_of(settings)};
   input.seconds_parse = since.elapsed();
-  console.log(read.value().chosen);
-  for (const Remark& remark : read.value().remarks) console.note(fmt::format("{}: {}", path, remark.text));
-
-  std::string model = settings.text("model");
-  if (model == "auto") {
-    auto chosen = choose_model(*input.history);
-    if (!chosen) return chosen.error();
-    model = chosen.value();
-    console.note(fmt::format("{}: model {} (--model names another)", path, model));
-  }
   const Limits limits = limits_of(settings, "time-limit", since);
   const bool want_certificate = settings.given("certificate") || settings.given("report");
   const int interrupts_before = interrupts();
-  auto judged =
-      judge(*input.history, model, check_options(settings, read.value().format), limits, want_certificate, console);
+  CheckOptions options = check_options(settings, read.format);
+  options.stop_at_first = settings.flag("stop-at-first");
+  auto judged = judge(*input.history, model, std::move(options), limits, want_certificate, console);
   if (!judged) return in_file(path, judged.error());
   Judgement& judgement = judged.value();
-  for (const Remark& remark : read.value().remarks) judgement.verdict.ignored.push_back(remark.text);
+  for (const Remark& remark : read.remarks) judgement.verdict.ignored.push_back(remark.text);
   input.verdict = judgement.verdict;
   input.certificate_verified = judgement.certificate_verified;
   if (interrupts() > interrupts_before) input.ending = Ending::interrupted;
@@ -113,6 +64,9 @@ Result<Checked> check_one(const std::string& path, const Settings& settings, Con
                                 {"certificate", &input.certificate_path}}) {
     if (settings.given(option)) *target = settings.text(option);
   }
+  // The minimal history, if there is one, is what the reproduce command judges.
+  if (!input.minimal_path.empty() && !judgement.verdict.anomalies.empty())
+    input.model_options = meaning_of_native(settings, read.format);
   describe_tool(input);
   if (auto written = write_requested(settings, input, judgement); !written) return written.error();
   const std::string json = render_verdict_json(input);

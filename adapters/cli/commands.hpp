@@ -8,6 +8,7 @@ namespace faultline::cli {
 
 int run_command(Settings settings, Console& console);
 int check_command(const Settings& settings, Console& console);
+int shrink_command(const Settings& settings, Console& console);
 int verify_command(const Settings& settings, Console& console);
 int report_command(const Settings& settings, Console& console);
 int doctor_command(const Settings& settings, Console& console);

@@ -46,6 +46,7 @@ int call(const VerbSpec& verb, const std::vector<std::string>& words) {
   Console console(settings.value());
   if (verb.name == "run") return run_command(std::move(settings).value(), console);
   if (verb.name == "check") return check_command(settings.value(), console);
+  if (verb.name == "shrink") return shrink_command(settings.value(), console);
   if (verb.name == "verify") return verify_command(settings.value(), console);
   if (verb.name == "report") return report_command(settings.value(), console);
   FL_ASSERT(verb.name == "doctor");

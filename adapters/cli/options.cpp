@@ -16,7 +16,8 @@ namespace {
 
 using enum OptionKind;
 
-std::vector<OptionSpec> check_options() {
+// How a history is read and what it means: of every verb that judges one.
+std::vector<OptionSpec> meaning_options() {
   return {
       {"model", text, "MODEL", "auto",
        "register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue, stack, priority-queue, "
@@ -32,13 +33,31 @@ std::vector<OptionSpec> check_options() {
        "auto|value|unknown"},
       {"engine", text, "ENGINE", "auto", "force one search engine", ""},
       {"threads", number, "N", "0", "search keys in parallel; 0: all cores", ""},
-      {"time-limit", duration, "DURATION", "", "stop judging after this long: unknown", ""},
       {"memory-limit", size, "SIZE", "", "most memory the search may hold; default: half of what is free", ""},
+  };
+}
+
+std::vector<OptionSpec> with_meaning(std::vector<OptionSpec> own) {
+  std::vector<OptionSpec> all = meaning_options();
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
+}
+
+std::vector<OptionSpec> check_options() {
+  return with_meaning({
+      {"time-limit", duration, "DURATION", "", "stop judging after this long: unknown", ""},
       {"stop-at-first", flag, "", "", "leave other keys undecided once one is invalid", ""},
       {"certificate", text, "FILE", "", "write the proof of the verdict, for `faultline verify`", ""},
       {"report", text, "FILE", "", "write the page that explains the verdict", ""},
       {"minimal", text, "FILE", "", "write the smallest counterexample found, as a history", ""},
-  };
+  });
+}
+
+std::vector<OptionSpec> shrink_options() {
+  return with_meaning({
+      {"time-limit", duration, "DURATION", "60s", "judge and shrink for this long at most", ""},
+      {"out", text, "FILE", "", "where the small history goes [minimal.jsonl, of a run: into its directory]", ""},
+  });
 }
 
 std::vector<OptionSpec> run_options() {
@@ -58,6 +77,8 @@ std::vector<OptionSpec> run_options() {
        "index|lease|local|linearizable|serializable"},
       {"network", choice, "KIND", "auto", "how nodes are joined and cut apart", "auto|namespaces|proxy"},
       {"seed", number, "SEED", "", "repeat the same workload and faults; default: drawn", ""},
+      {"online", flag, "", "", "judge while the run goes on, and stop it within a second of a proved violation", ""},
+      {"keep-going", flag, "", "", "with --online: say what was found, and run to the end", ""},
       {"out", text, "DIR", "runs", "where run directories go", ""},
       {"check-time-limit", duration, "DURATION", "60s", "stop judging after this long: unknown", ""},
       {"memory-limit", size, "SIZE", "", "most memory the search may hold; default: half of what is free", ""},
@@ -102,6 +123,8 @@ const std::vector<VerbSpec>& verb_table() {
        "faultline run --target etcd --nemesis partition --time-limit 30s", 0, 1, run_options()},
       {"check", "HISTORY…", "judge a history recorded anywhere", "faultline check history.jsonl --model register", 1,
        many, check_options()},
+      {"shrink", "HISTORY|RUN", "find the few operations that prove a history wrong, as a history of its own",
+       "faultline shrink history.jsonl --model register", 1, 1, shrink_options()},
       {"verify", "HISTORY CERTIFICATE", "re-check a verdict's certificate with independent code",
        "faultline verify history.jsonl certificate.json", 2, 2, verify_options()},
       {"report", "RUN", "judge a run directory again and write all its pages anew", "faultline report runs/latest", 1,

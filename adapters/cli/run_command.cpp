@@ -10,12 +10,14 @@
 #include <faultline/nemesis.hpp>
 #include <faultline/run.hpp>
 #include <faultline/schedule.hpp>
+#include <faultline/text.hpp>
 #include <faultline/workload.hpp>
 
 #include <fmt/format.h>
 
 #include "commands.hpp"
 #include "judge.hpp"
+#include "online_watch.hpp"
 #include "run_directory.hpp"
 #include "run_info.hpp"
 #include "targets.hpp"
@@ -59,6 +61,9 @@ Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::stri
 }
 
 Result<Setup> prepare(Settings& settings, Console& console) {
+  if (settings.flag("keep-going") && !settings.flag("online")) {
+    return Error::bad_input("--keep-going says what to do with what --online finds", "add --online, or leave it out");
+  }
   Setup setup{.utc = utc_text(), .utc_in_path = utc_compact()};
   setup.seed = settings.given("seed") ? settings.number("seed") : random_seed();
   settings.set("seed", std::to_string(setup.seed));
@@ -114,12 +119,28 @@ class LiveRun {
     auto journal = Journal::open(directory_.file("history.jsonl").string());
     if (!journal) return journal.error();
     live::LiveWorld& live = *world.value();
+    if (settings_.flag("online")) {
+      auto watch = OnlineWatch::start(setup_.workload.info.model, {.memory_limit = memory_limit() / 4});
+      if (!watch) return watch.error();
+      watch_ = std::move(watch).value();
+    }
     RunResult result = run(plan(), live, options(live, journal.value()));
     if (auto flushed = journal.value().flush(live.now()); !flushed && !result.failure) result.failure = flushed.error();
+    if (watch_) {
+      online_ = watch_->stop();
+      if (told_ > 0 && !settings_.flag("keep-going")) online_->stopped = result.main_ended;
+    }
     return result;
   }
 
+  // Of a run that was watched.
+  [[nodiscard]] const std::optional<OnlineInfo>& online() const { return online_; }
+
  private:
+  [[nodiscard]] std::uint64_t memory_limit() const {
+    return settings_.optional_size("memory-limit").value_or(default_memory_limit());
+  }
+
   Plan plan() {
     Plan plan{.main = setup_.nemesis.empty() ? on_clients(setup_.workload.clients)
                                              : by_role(setup_.workload.clients, setup_.faults.faults)};
@@ -140,15 +161,33 @@ class LiveRun {
       if (event.process < 0) console_.log(fmt::format("{} {}", event.f, event.value.to_string()));
       console_.progress(fmt::format("{} / {}  {} operations", to_text(world.now().time_since_epoch()),
                                     settings_.text("time-limit"), completed_));
+      if (watch_) watch_->record(event, world.now());
       return journal.append(event, world.now());
     };
     // Also the place that is polled while nothing completes: what was recorded reaches the disk within a second even then.
-    options.stop = [&world, &journal, before = interrupts()] {
+    options.stop = [this, &world, &journal, before = interrupts()] {
       if (!journal.flush_if_due(world.now())) return Stop::finish;  // go() names the failure, by flushing once more
       const int now = interrupts() - before;
-      return now == 0 ? Stop::no : now == 1 ? Stop::finish : Stop::abandon;
+      if (now > 0) return now == 1 ? Stop::finish : Stop::abandon;
+      return ask_watch(world.now());
     };
     return options;
+  }
+
+  Stop ask_watch(Instant now) {
+    if (!watch_) return Stop::no;
+    watch_->tick(now);
+    const bool goes_on = settings_.flag("keep-going");
+    for (; told_ < watch_->violations() && (goes_on || told_ == 0); ++told_) {
+      const OnlineFinding found = watch_->violation(told_);
+      const bool worded = found.key.is_string() || found.key.is_keyword();
+      const std::string key = escape_controls(worded ? std::string(found.key.as_text()) : found.key.to_string());
+      console_.note(fmt::format("violation found at {}: no order explains {}events up to {} ({}); {}",
+                                to_text(found.found.time_since_epoch()),
+                                found.key.is_null() ? "" : "key " + key + "'s ", found.event,
+                                to_text(found.time.time_since_epoch()), goes_on ? "going on" : "stopping"));
+    }
+    return told_ == 0 || goes_on ? Stop::no : Stop::settle;
   }
 
   const Settings& settings_;
@@ -157,6 +196,9 @@ class LiveRun {
   const RunDirectory& directory_;
   Console& console_;
   std::uint64_t completed_ = 0;
+  std::unique_ptr<OnlineWatch> watch_;
+  std::size_t told_ = 0;  // violations of the watch
+  std::optional<OnlineInfo> online_;
 };
 
 std::string in_one_sentence(const Error& error) {
@@ -199,7 +241,8 @@ int run_command(Settings settings, Console& console) {
       "faultline: left at once; daemons and namespaces of this run may remain: `faultline doctor --heal` removes "
       "them\n");
   const Stopwatch begun;
-  auto ran = LiveRun(settings, setup, target, directory, console).go();
+  LiveRun live(settings, setup, target, directory, console);
+  auto ran = live.go();
   const auto versions = target.describe();
   console.phase("tear down");
   if (auto down = target.tear_down(); !down) console.error(down.error().to_string());
@@ -209,6 +252,7 @@ int run_command(Settings settings, Console& console) {
   const History& history = ran ? ran.value().history : nothing;
   ReportInput input{.history = &history, .source = directory.file("history.jsonl").string(), .utc = setup.utc};
   input.run = run_info(directory.path(), settings, history, versions);
+  input.online = live.online();
   if (!ran || ran.value().failure) {
     const Error& error = ran ? *ran.value().failure : ran.error();
     input.ending = Ending::harness_failure;
@@ -247,6 +291,15 @@ int judge_run(const RunDirectory& directory, ReportInput& input, const Settings&
   input.time_limit = limits.time;
   input.memory_limit = limits.memory;
   if (!broke) input.ending = was_interrupted || interrupts() > 0 ? Ending::interrupted : Ending::judged;
+  if (input.online) {
+    if (std::string defect = disagreement(*input.online, *input.verdict); !defect.empty()) {
+      console.error(defect);
+      input.ending = Ending::harness_failure;
+      input.failure = std::move(defect);
+    } else if (!input.online->violations.empty() && input.verdict->kind != VerdictKind::invalid) {
+      console.note("the online check proved a violation that the check after the run could not confirm within its limits");
+    }
+  }
   return finish(directory, input, judged.value().certificate, settings, console);
 }
 

@@ -40,6 +40,7 @@ struct CheckOptions {
   bool stop_at_first = false;                          // leave further keys unknown once one is invalid
   bool certify = false;                                // keep the legal order of every valid key
   bool explain = true;                                 // shrink to a core and name the anomaly
+  Duration explain_limit = std::chrono::seconds(20);   // a verdict that is found need not wait long for a smaller core
 };
 
 // Every model by name: register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue, stack,

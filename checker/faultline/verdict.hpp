@@ -63,6 +63,7 @@ struct Anomaly {
   std::vector<OperationIndex> context;  // relaxed to "may have happened": needed so that the core is judged fairly
   OperationIndex since = none;        // of the core, or none: a write before which nothing matters; see certificate.hpp
   bool one_minimal = false;           // every single further relaxation was tried and made it legal
+  std::string doubt;                  // why that is not known; empty if it is
   std::vector<PrefixStep> prefix;     // of core + context, linearized as far as it goes
   std::vector<Candidate> candidates;  // up to 8, none of which lets the core go on
 };

@@ -29,6 +29,7 @@ class Explainer {
     anomaly_.key = history_.key(all_.front().invoked);
     anomaly_.since = core_.since;
     anomaly_.one_minimal = core_.one_minimal;
+    anomaly_.doubt = core_.doubt;
     for (const Item& item : core_.items)
       (item.completed == none ? anomaly_.context : anomaly_.core).push_back(item.operation);
     find_prefix();

@@ -59,11 +59,30 @@ class Shrinker {
                       .memory_limit = budget_.memory_limit};
     const SearchResult found = engine_(relaxed(model_, items, choice), step);
     polls_ += polls;
-    if (found.kind == VerdictKind::unknown) return Answer::unknown;
+    if (found.kind == VerdictKind::unknown) {
+      const bool stopped = budget_.stop && budget_.stop();
+      return in_doubt(stopped                           ? "the time for shrinking was up"
+                      : found.reason == stopped_by_memory ? "the search for a smaller one ran out of memory"
+                                                        : "the search for a smaller one took too many steps");
+    }
     return found.kind == VerdictKind::invalid ? Answer::accepted : Answer::legal;
   }
 
-  [[nodiscard]] bool spent() const { return polls_ > max_polls || (budget_.stop && budget_.stop()); }
+  // Says why, for the core that is left.
+  bool spent() {
+    if (budget_.stopped()) {
+      doubt_ = "the time for shrinking was up";
+    } else if (polls_ > max_polls) {
+      doubt_ = "the searches for smaller ones took all the steps they may take together";
+    } else {
+      return false;
+    }
+    return true;
+  }
+  Answer in_doubt(std::string_view why) {
+    doubt_ = why;
+    return Answer::unknown;
+  }
 
   bool accept(Choice choice) {
     const bool accepted = ask(choice) == Answer::accepted;
@@ -168,13 +187,19 @@ class Shrinker {
     bool all_tried = true;
     for (std::uint32_t i = 0; i < items_.size(); ++i) {
       if (!choice_.kept[i] || items_[i].completed == none) continue;
-      if (spent()) return false;  // relaxing is work already, where much is kept
+      if (spent()) {  // relaxing is work already, where much is kept
+        if (all_tried) first_doubt_ = doubt_;
+        return false;
+      }
       const Answer answer = relax_single(i);
       if (answer == Answer::legal) continue;
       Choice without = choice_;
       without.kept[i] = false;
       const bool removed = answer == Answer::accepted && i != choice_.since && accept(std::move(without));
-      all_tried = all_tried && removed;
+      if (removed || !all_tried) continue;
+      all_tried = false;
+      if (answer == Answer::accepted) doubt_ = "one operation less is still a proof, but not one that could be written down";
+      first_doubt_ = doubt_;
     }
     return all_tried;
   }
@@ -194,7 +219,8 @@ class Shrinker {
   [[nodiscard]] Core result(bool all_tried) const {
     return {.items = relaxed(model_, items_, choice_),
             .since = choice_.since == none ? none : items_[choice_.since].operation,
-            .one_minimal = all_tried};
+            .one_minimal = all_tried,
+            .doubt = first_doubt_};
   }
 
   const ModelView& model_;
@@ -203,6 +229,8 @@ class Shrinker {
   const Budget& budget_;
   Choice choice_;
   std::uint64_t polls_ = 0;
+  std::string doubt_;        // why the latest answer was unknown
+  std::string first_doubt_;  // of the single operations
 };
 
 // Operations in flight at the cut become open, later ones never happened.

@@ -21,6 +21,7 @@ struct Core {
   Items items;                  // kept ones with result and deadline, relaxed ones (context) open; by invocation
   OperationIndex since = none;  // see Anomaly
   bool one_minimal = false;     // every single further relaxation was tried and made it legal
+  std::string doubt;            // why that is not known; empty if it is
 };
 
 // REQUIRES: `found` is the engine's answer for `items`: invalid.

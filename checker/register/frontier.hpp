@@ -32,7 +32,16 @@ class Frontier {
     first.value = initial;
     configs_.push_back(first);
   }
-  Frontier(const Frontier&) = delete;
+  // A frontier of its own that stands where the other does. REQUIRES: no moves are recorded.
+  Frontier(const Frontier& other)
+      : setting_(other.setting_),
+        moves_(setting_),
+        antichain_(setting_),
+        options_(other.options_),
+        configs_(other.configs_),
+        last_(other.last_) {
+    FL_ASSERT(!options_.recording);
+  }
   Frontier& operator=(const Frontier&) = delete;
 
   void invoke(Slot slot, std::uint32_t operation, const RegisterOperation& op) {

@@ -16,6 +16,8 @@ using registers::Slot;
 using M = registers::WideMask;
 
 constexpr std::size_t most_configurations = 500;
+constexpr std::size_t most_open_kinds = 1'000;
+constexpr std::uint64_t most_polls = 200;  // of one completion, of about 1,000 steps each
 
 // Values to ids, which are used again once nobody refers to them.
 class ValuePool {
@@ -58,12 +60,30 @@ class OnlineRegister::Watcher {
                   // Who is due first is not known here.
                   registers::Frontier<M>::Options{
                       .prunings = {.twins = false}, .count_all = true, .counted = {}, .recording = false}),
-        meter_(endless_, [] { return 0; }) {}
+        meter_(budget_, [] { return 0; }),
+        patient_(unlimited_, [] { return 0; }) {}
+  Watcher(const Watcher& other)
+      : values_(other.values_),
+        initial_(other.initial_),
+        relaxation_(other.relaxation_),
+        meter_(budget_, [] { return 0; }),
+        patient_(unlimited_, [] { return 0; }),
+        possible_(other.possible_),
+        blind_(other.blind_),
+        next_event_(other.next_event_),
+        next_handle_(other.next_handle_),
+        in_flight_(other.in_flight_),
+        free_(other.free_),
+        next_slot_(other.next_slot_),
+        classes_(other.classes_) {
+    if (other.frontier_) frontier_.emplace(*other.frontier_);
+  }
+  Watcher& operator=(const Watcher&) = delete;
 
   Handle invoke(const Call& call) {
     const Handle handle = next_handle_++;
     const RegisterOperation op = operation_of(call);
-    if (op.kind == RegisterKind::nothing || !possible_) return handle;
+    if (op.kind == RegisterKind::nothing || !possible_ || blind_) return handle;
     if (free_.empty()) free_.push_back(next_slot_++);
     const Slot slot = free_.back();
     free_.pop_back();
@@ -76,24 +96,23 @@ class OnlineRegister::Watcher {
 
   bool complete(Handle handle) {
     const EventIndex now = next_event_++;
-    if (!possible_) return false;
+    if (!possible_ || blind_) return possible_;
     const auto found = in_flight_.find(handle);
     FL_ASSERT(found != in_flight_.end() && !found->second.operation.open());
     const Slot slot = found->second.slot;
     in_flight_.erase(found);
-    possible_ = relaxation_.complete(slot, meter_);
-    if (possible_ && frontier_) {
-      possible_ = frontier_->complete(slot, now + 1, {}, meter_);
-      if (frontier_->configurations().size() > most_configurations) frontier_.reset();
-    }
+    possible_ = relaxation_.complete(slot, patient_);
+    if (possible_ && frontier_) complete_exactly(slot, now);
     free_.push_back(slot);
     if (possible_) join();
     if (possible_ && values_.wants_sweep()) sweep();
+    if (relaxation_.size() > most_configurations || classes_.size() > most_open_kinds) give_up();
     return possible_;
   }
 
   [[nodiscard]] bool possible() const { return possible_; }
   [[nodiscard]] bool exact() const { return frontier_.has_value(); }
+  [[nodiscard]] bool blind() const { return blind_; }
   [[nodiscard]] std::uint64_t bytes() const {
     return relaxation_.bytes() + (frontier_ ? frontier_->bytes() : 0) + values_.size() * 64 +
            (in_flight_.size() + classes_.size()) * 96;
@@ -104,6 +123,26 @@ class OnlineRegister::Watcher {
     RegisterOperation operation;
     Slot slot = 0;
   };
+
+  void complete_exactly(Slot slot, EventIndex now) {
+    polls_ = 0;
+    const bool alive = frontier_->complete(slot, now + 1, {}, meter_);
+    if (meter_.spent() || frontier_->configurations().size() > most_configurations) {
+      frontier_.reset();  // an unfinished step proves nothing
+    } else {
+      possible_ = alive;
+    }
+  }
+
+  void give_up() {
+    if (!possible_) return;  // proved already
+    blind_ = true;
+    frontier_.reset();
+    relaxation_ = registers::Relaxation<M>(initial_, 1);
+    in_flight_.clear();
+    classes_.clear();
+    values_ = ValuePool();
+  }
 
   RegisterOperation operation_of(const Call& call) {
     // A completion is only known to come: any position later than the invocation's does, until it is there.
@@ -160,9 +199,14 @@ class OnlineRegister::Watcher {
   ValueId initial_;
   registers::Relaxation<M> relaxation_;
   std::optional<registers::Frontier<M>> frontier_;
-  Budget endless_;
+  std::uint64_t polls_ = 0;  // during this completion
+  const Budget budget_{.stop = [this] { return ++polls_ > most_polls; }};
   registers::Meter meter_;
+  // The relaxation is small by itself, and an unfinished step of it would be taken for a proof.
+  const Budget unlimited_;
+  registers::Meter patient_;
   bool possible_ = true;
+  bool blind_ = false;
   EventIndex next_event_ = 0;
   Handle next_handle_ = 0;
   std::map<Handle, InFlight> in_flight_;  // by invocation
@@ -172,12 +216,15 @@ class OnlineRegister::Watcher {
 };
 
 OnlineRegister::OnlineRegister(const Value& initial) : watcher_(std::make_unique<Watcher>(initial)) {}
+OnlineRegister::OnlineRegister(const OnlineRegister& other) : watcher_(std::make_unique<Watcher>(*other.watcher_)) {}
+OnlineRegister::OnlineRegister(OnlineRegister&&) noexcept = default;
 OnlineRegister::~OnlineRegister() = default;
 
 OnlineRegister::Handle OnlineRegister::invoke(const Call& call) { return watcher_->invoke(call); }
 bool OnlineRegister::complete(Handle handle) { return watcher_->complete(handle); }
 bool OnlineRegister::possible() const { return watcher_->possible(); }
 bool OnlineRegister::exact() const { return watcher_->exact(); }
+bool OnlineRegister::blind() const { return watcher_->blind(); }
 std::uint64_t OnlineRegister::bytes() const { return watcher_->bytes(); }
 
 }  // namespace faultline

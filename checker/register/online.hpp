@@ -5,8 +5,10 @@
 // `possible` is false it stays so: linearizability is prefix-closed. While true it proves nothing yet: the whole history is
 // judged when it is complete. Memory follows what is in flight, the kinds of open operations and the configurations kept, not the length.
 //
-// Two engines watch: the exact frontier, as long as it has few configurations, and the relaxation (relaxed.hpp), which always has. Not
-// thread-safe; one owner.
+// Two engines watch: the exact frontier, as long as it has few configurations, and the relaxation (relaxed.hpp), which nearly always
+// has. Past 500 configurations, or in the middle of a completion that takes too many steps, the exact one is given up; past as many of
+// the relaxation, or 1,000 kinds of open operations (each distinct value is one), both are: then nothing more is proved. A copy goes on
+// from the same point on its own. Not thread-safe; one owner.
 #pragma once
 
 #include <memory>
@@ -21,7 +23,8 @@ class OnlineRegister {
 
   explicit OnlineRegister(const Value& initial);
   ~OnlineRegister();
-  OnlineRegister(const OnlineRegister&) = delete;
+  OnlineRegister(const OnlineRegister& other);
+  OnlineRegister(OnlineRegister&&) noexcept;
   OnlineRegister& operator=(const OnlineRegister&) = delete;
 
   // A read, write or cas as Item::call describes it. `result_known` == false: open, never to be completed.
@@ -32,6 +35,8 @@ class OnlineRegister {
   [[nodiscard]] bool possible() const;
   // False once the exact frontier had to be given up.
   [[nodiscard]] bool exact() const;
+  // True once both were.
+  [[nodiscard]] bool blind() const;
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:

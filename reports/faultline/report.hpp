@@ -49,6 +49,22 @@ struct RunInfo {          // absent for `check`
   bool exact_repeat = false;  // the simulator repeats every step; a live run only its schedule
 };
 
+// What the check during a run saw, before the check after it.
+struct OnlineFinding {
+  Value key;
+  EventIndex event = none;   // the completion no order explains any more
+  Instant time = no_time;    // of that event
+  Instant found = no_time;   // when the run knew
+};
+struct OnlineInfo {
+  std::vector<OnlineFinding> violations;  // in order of finding; one per key
+  Instant stopped = no_time;              // when the run stopped because of the first; no_time: it went on, or none
+  std::size_t keys = 0;
+  std::size_t keys_relaxed = 0;   // watched by a relaxation alone, which may miss violations
+  std::size_t keys_given_up = 0;  // left to the check after the run
+  std::string reason;             // why the first of them was
+};
+
 struct ReportInput {
   const History* history = nullptr;  // never null
   std::optional<Verdict> verdict;    // absent when nothing was judged
@@ -56,6 +72,7 @@ struct ReportInput {
   std::string failure;  // for harness_failure: one sentence naming node, log and remedy
   std::string vacuous;  // not empty: no requested fault had an effect, for this reason; the verdict is then unknown
   std::optional<RunInfo> run;
+  std::optional<OnlineInfo> online;  // of a run that was watched
   std::string source;         // the history's file as the user named it
   std::string model_options;  // extra flags of the check command to repeat: "--failed-cas observe"
   bool certificate_verified = false;

@@ -163,6 +163,19 @@ TEST(Run, StopEndsGeneratingAndStillHealsButSkipsFinalReads) {
   EXPECT_TRUE(text.ends_with("50 0 ok w\n50 -1 invoke heal-all\n60 -1 info heal-all\n")) << text;
 }
 
+TEST(Run, SettleEndsGeneratingAndStillHealsAndReads) {
+  ScriptedWorld world;
+  RunOptions options{.concurrency = 1};
+  options.stop = [&] { return world.now() >= Instant(50ms) ? Stop::settle : Stop::no; };
+  const auto final = [](const History&) { return Generator(op("read")); };
+  const RunResult result = run({.main = counting("w"), .heal = heal_all, .final = final}, world, options);
+  EXPECT_TRUE(result.stopped);
+  EXPECT_FALSE(result.failure);
+  EXPECT_EQ(result.outstanding, 0U);
+  const std::string text = transcript(result.history);
+  EXPECT_TRUE(text.ends_with("60 -1 info heal-all\n60 0 invoke read\n70 0 ok read\n")) << text;
+}
+
 TEST(Run, AbandonReturnsAtOnceAlsoWhileDraining) {
   ScriptedWorld world([](const Event&, Rng&) -> std::optional<Reply> { return std::nullopt; });
   RunOptions options{.concurrency = 1};

@@ -23,12 +23,13 @@ namespace faultline {
 struct Plan {
   Generator main;  // clients and nemesis; see by_role()
   Generator heal;  // for the nemesis alone, e.g. Invocation{"heal-all"}; runs even after a stop
-  // For the clients, after healing, from what was recorded so far; not after a stop. Null: none.
+  // For the clients, after healing, from what was recorded so far; not after Stop::finish. Null: none.
   std::function<Generator(const History&)> final;
 };
 
 enum class Stop : std::uint8_t {
   no,
+  settle,  // what was looked for is found: generate nothing more; heal, drain and read as always
   finish,  // generate nothing more; drain and heal as always, skip the final reads
   abandon  // return at once with what was recorded; whoever owns the world heals it
 };
