@@ -266,6 +266,7 @@ class Check {
     for (std::size_t key = 0; key < keys_->keys() && verdict_.anomalies.size() < most_explained; ++key) {
       if (results_[key].kind == VerdictKind::invalid) explain_anomaly(key, budget);
     }
+    verdict_.explaining = now() - begun;
     // A class before none, few operations before many, a wide gap before a narrow one.
     const auto telling = [](const Anomaly& a) {
       return std::tuple(a.name == "no-legal-order", a.core.size() + a.context.size(), -a.gap.value_or(Duration{}));
