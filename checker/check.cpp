@@ -178,6 +178,7 @@ class Check {
       verdict_.anomalies.push_back(explain(history_, view_, keys_[key].items, results_[key], engine_, budget));
       verdict_.anomalies.back().key = keys_[key].key;
     }
+    verdict_.explaining = now() - begun;
     // A class before none, few operations before many, a wide gap before a narrow one.
     const auto telling = [](const Anomaly& a) {
       return std::tuple(a.name == "no-legal-order", a.core.size() + a.context.size(), -a.gap.value_or(Duration{}));

@@ -1,8 +1,27 @@
 // verdict.json, which is also what --json prints: one object, schema 1. Consumers ignore fields they do not know; a
-// removal would raise the schema. Lists are bounded, and what is left out is counted.
+// removal would raise the schema. Lists are bounded, and what is left out is counted. Times of a run are nanoseconds
+// since it began.
+//
+// What the search was and what it cost:
+//   engine          the one that decided the worst key; "mixed" if all are valid under several
+//   seconds_parse, seconds_check, seconds_explain     reading; searching; shrinking and naming what was found
+//   cost            {configurations, peak_bytes, seconds}: visited by all searches, the most any one held, all but parsing
+//   engines         one per engine that decided a key, the costliest first: {engine, keys, configurations, peak_bytes,
+//                   seconds}, summed over its keys (bytes: the most of any); "none" had nothing to search
+//   by_key          worst first, then in order of appearance, at most 1,000: {key, verdict, engine, operations,
+//                   longest_prefix, configurations, peak_bytes, seconds, [reason]}
+// `configurations` counts what an engine visits; one that visits none (zones, monitors) counts its steps.
+//
+// What the check during a run saw (`run --online`):
+//   online          {violations, [stopped], keys, keys_relaxed, keys_given_up, [reason]}
+//   violations      in order of finding, one per key: {key, event, time, found}: no order explains the key's events up to
+//                   that one; when it came, and when that was known
+//   stopped         when the run stopped because of the first
+//   keys_relaxed    watched by a relaxation alone; keys_given_up: left to the check after the run, the first for `reason`
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "json_writer.hpp"
 #include "story.hpp"
@@ -99,6 +118,37 @@ void write_key(JsonWriter& json, const KeyVerdict& key) {
   json.close();
 }
 
+struct EngineCost {
+  std::string engine;
+  std::size_t keys = 0;
+  SearchCost cost;
+};
+
+std::vector<EngineCost> costs_by_engine(const Verdict& verdict) {
+  std::vector<EngineCost> engines;
+  for (const KeyVerdict& key : verdict.by_key) {
+    auto found = std::find_if(engines.begin(), engines.end(), [&](const auto& e) { return e.engine == key.engine; });
+    if (found == engines.end()) found = engines.insert(found, {.engine = key.engine, .cost = {}});
+    ++found->keys;
+    found->cost.configurations += key.cost.configurations;
+    found->cost.peak_bytes = std::max(found->cost.peak_bytes, key.cost.peak_bytes);
+    found->cost.time += key.cost.time;
+  }
+  std::stable_sort(engines.begin(), engines.end(),
+                   [](const EngineCost& a, const EngineCost& b) { return a.cost.time > b.cost.time; });
+  return engines;
+}
+
+void write_engines(JsonWriter& json, const Verdict& verdict) {
+  json.key("engines").open_list();
+  for (const EngineCost& engine : costs_by_engine(verdict)) {
+    json.open_object(true).key("engine").string(engine.engine).key("keys").number(engine.keys);
+    json.key("configurations").number(engine.cost.configurations).key("peak_bytes").number(engine.cost.peak_bytes);
+    json.key("seconds").seconds(in_seconds(engine.cost.time)).close();
+  }
+  json.close();
+}
+
 void write_run(JsonWriter& json, const RunInfo& run) {
   json.key("run").string(run.directory).key("target").string(run.target).key("workload").string(run.workload);
   json.key("nemesis").open_list(true);
@@ -153,7 +203,8 @@ void write_totals(JsonWriter& json, const ReportInput& input) {
   json.key("seconds_parse")
       .seconds(in_seconds(input.seconds_parse))
       .key("seconds_check")
-      .seconds(in_seconds(verdict.cost.time));
+      .seconds(in_seconds(verdict.cost.time - verdict.explaining));
+  json.key("seconds_explain").seconds(in_seconds(verdict.explaining));
   json.key("peak_rss_bytes").number(input.peak_rss_bytes);
   json.key("certificate_verified").boolean(input.certificate_verified);
   json.key("keys_valid")
@@ -175,6 +226,7 @@ void write_totals(JsonWriter& json, const ReportInput& input) {
   json.key("ok").number(c.ok).key("fail").number(c.fail).key("info").number(c.open).close();
   json.key("cost").open_object(true).key("configurations").number(verdict.cost.configurations);
   json.key("peak_bytes").number(verdict.cost.peak_bytes).key("seconds").seconds(in_seconds(verdict.cost.time)).close();
+  write_engines(json, verdict);
 }
 
 void write_details(JsonWriter& json, const ReportInput& input) {

@@ -19,7 +19,7 @@ std::string_view to_string(VerdictKind kind);
 
 // What a search did and what it cost.
 struct SearchCost {
-  std::uint64_t configurations = 0;  // visited
+  std::uint64_t configurations = 0;  // visited; of engines that visit none, their steps
   std::uint64_t peak_bytes = 0;      // counted by the engine's arenas
   Duration time{};                   // zero when no clock was given
 };
@@ -80,7 +80,8 @@ struct Verdict {
   std::vector<KeyVerdict> by_key;     // worst first, then in order of first appearance
   std::vector<Anomaly> anomalies;     // one per invalid key that was explained, most telling first
   std::vector<std::string> ignored;   // whatever was counted and left out, for stderr and verdict.json
-  SearchCost cost;
+  SearchCost cost;                    // of all: visited summed, the most bytes of any, the time from first to last
+  Duration explaining{};              // the part of that time in which anomalies were shrunk and named
 };
 
 }  // namespace faultline
