@@ -233,8 +233,8 @@ std::size_t long_events() {
 
 TEST(OnlineMemory, OfRegistersFollowsTheWindowNotTheLength) {
   for (const auto values : {synthetic::Values::few, synthetic::Values::unique}) {
-    const Growth of = growth("cas-register",
-                             synthetic::history({.operations = long_events() / 2, .clients = 5, .values = values}));
+    const Growth of =
+        growth("cas-register", synthetic::history({.operations = long_events() / 2, .clients = 5, .values = values}));
     EXPECT_LE(of.late, of.early + 64 * 1024);
     EXPECT_EQ(of.status.given_up + of.status.relaxed, 0U);
   }
@@ -257,8 +257,7 @@ TEST(OnlineMemory, OfOpenOperationsFollowsTheirKinds) {
 
 TEST(OnlineMemory, OfOtherModelsFollowsTheObject) {
   for (const std::string_view model : {"counter", "mutex"}) {
-    const Growth of =
-        growth(model, by_construction({.model = model, .operations = long_events() / 4, .clients = 5}));
+    const Growth of = growth(model, by_construction({.model = model, .operations = long_events() / 4, .clients = 5}));
     EXPECT_LE(of.late, of.early + 64 * 1024) << model;
     EXPECT_EQ(of.status.given_up, 0U) << model;
   }
