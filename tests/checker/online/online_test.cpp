@@ -226,15 +226,15 @@ Growth growth(std::string_view model, const History& history) {
 }
 
 // Instrumented builds are slow; what is claimed does not depend on the length.
-std::size_t long_operations() {
+std::size_t long_events() {
   const char* wanted = std::getenv("FL_ONLINE_LONG");
-  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 50'000;
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 100'000;
 }
 
 TEST(OnlineMemory, OfRegistersFollowsTheWindowNotTheLength) {
   for (const auto values : {synthetic::Values::few, synthetic::Values::unique}) {
-    const Growth of = growth("cas-register",
-                             synthetic::history({.operations = long_operations() / 2, .clients = 5, .values = values}));
+    const Growth of =
+        growth("cas-register", synthetic::history({.operations = long_events() / 2, .clients = 5, .values = values}));
     EXPECT_LE(of.late, of.early + 64 * 1024);
     EXPECT_EQ(of.status.given_up + of.status.relaxed, 0U);
   }
@@ -244,10 +244,10 @@ TEST(OnlineMemory, OfRegistersFollowsTheWindowNotTheLength) {
 // each is a kind of its own, and memory follows their number, up to the bound where the key is given up.
 TEST(OnlineMemory, OfOpenOperationsFollowsTheirKinds) {
   const Growth few =
-      growth("cas-register", synthetic::history({.operations = long_operations() / 2, .clients = 5, .info = 0.01}));
+      growth("cas-register", synthetic::history({.operations = long_events() / 2, .clients = 5, .info = 0.01}));
   EXPECT_LE(few.late, few.early + 256 * 1024);
   EXPECT_EQ(few.status.given_up, 0U);
-  const Growth unique = growth("register", synthetic::history({.operations = long_operations() / 2,
+  const Growth unique = growth("register", synthetic::history({.operations = long_events() / 2,
                                                                .clients = 5,
                                                                .mix = synthetic::Mix::rw,
                                                                .values = synthetic::Values::unique,
@@ -257,8 +257,7 @@ TEST(OnlineMemory, OfOpenOperationsFollowsTheirKinds) {
 
 TEST(OnlineMemory, OfOtherModelsFollowsTheObject) {
   for (const std::string_view model : {"counter", "mutex"}) {
-    const Growth of =
-        growth(model, by_construction({.model = model, .operations = long_operations() / 4, .clients = 5}));
+    const Growth of = growth(model, by_construction({.model = model, .operations = long_events() / 4, .clients = 5}));
     EXPECT_LE(of.late, of.early + 64 * 1024) << model;
     EXPECT_EQ(of.status.given_up, 0U) << model;
   }
