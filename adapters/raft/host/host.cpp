@@ -102,6 +102,7 @@ Output Host::flush(Instant now) {
   while (raft_.has_ready()) take(now, raft_.ready());
   follow_leadership(now);
   settle_reads(now);
+  settle_lease_reports();
   settle_locks();
   settle_members();
   settle_snapshots();

@@ -19,6 +19,7 @@ import time
 import http1
 
 MEMBERS = ('n1', 'n2', 'n3')
+RAFTD_ID = 9_000_000  # of n1 less one: above every id that a script picks
 _libc = ctypes.CDLL(None)
 _serial = itertools.count(1)
 _running = set()
@@ -129,7 +130,7 @@ class Cluster:
             except (OSError, http1.Broken, Failed):
                 time.sleep(0.05)
                 continue
-            views = {(s.get('leader'), s['header']['raft_term'], s['header']['revision'], s['raftAppliedIndex'])
+            views = {(s.get('leader'), s['header'].get('raft_term'), s['header']['revision'], s.get('raftAppliedIndex'))
                      for s in seen.values()}
             ids = {name: s['header']['member_id'] for name, s in seen.items()}
             leader, term, revision, _ = views.pop()
@@ -148,8 +149,9 @@ class Cluster:
     def _words(self, name):
         data = f'{self.folder}/{name}'
         if self.command is not None:
-            peers = ','.join(f'{i}={self.host}:{self.peer[n]}' for i, n in enumerate(MEMBERS, 1))
-            return [*shlex.split(self.command), '--id', str(MEMBERS.index(name) + 1), '--cluster', peers,
+            ids = {n: RAFTD_ID + i for i, n in enumerate(MEMBERS, 1)}
+            peers = ','.join(f'{ids[n]}={self.host}:{self.peer[n]}/{self.host}:{self.client[n]}' for n in MEMBERS)
+            return [*shlex.split(self.command), '--id', str(ids[name]), '--cluster', peers,
                     '--listen', f'{self.host}:{self.client[name]}', '--data', data]
         return ['/usr/bin/etcd', '--name', name, '--data-dir', data, '--logger', 'zap', '--log-outputs', 'stderr',
                 '--listen-peer-urls', self.peer_url(name), '--initial-advertise-peer-urls', self.peer_url(name),

@@ -212,6 +212,7 @@ class Host {
   bool ask(Instant now, ReadMode mode, const std::vector<RequestId>& reads);
   void answer_read(Instant now, const ReadState& read);
   void settle_reads(Instant now);
+  void settle_lease_reports();
   void settle_locks();
   void settle_members();
   void settle_snapshots();
@@ -243,6 +244,7 @@ class Host {
   std::vector<RequestId> fresh_reads_;                    // no ticket yet
   std::map<ReadId, std::vector<RequestId>> asked_reads_;  // ticket taken
   std::multimap<LogIndex, ReadState> confirmed_reads_;    // wait until applied
+  std::multimap<LogIndex, LeaseReport> lease_reports_;    // the same
   std::set<RequestId> locks_;                             // wait for their turn
   std::set<RequestId> changes_;                           // transfers and changes of members under way
   kv::Revision locks_seen_ = 0;
