@@ -196,7 +196,7 @@ class Raftd {
                   "remove the node from the cluster, start it with --join and add it again"));
     }
     service_.turn(host, std::move(answers));
-    if (std::exchange(config_changed_, false)) note_addresses(host.raft().status().config);
+    if (std::exchange(config_changed_, false)) note_addresses(host.raft().config());
   }
 
   // Members that were added later are in no --cluster list; those that are keep the address given there.

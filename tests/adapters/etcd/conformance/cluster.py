@@ -3,6 +3,7 @@
 Each cluster listens on addresses of its own in 127.0.0.0/8, so that parallel clusters and other tests never take each
 other's ports. The kernel kills a daemon when the thread that started it is gone: start and stop in one thread.
 """
+import contextlib
 import ctypes
 import itertools
 import json
@@ -43,10 +44,13 @@ def _die_with_parent():
     _libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def _free_port(host):
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+def _free_ports(host, count):
+    """Distinct ones: all are held until the last is found."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((host, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 class Cluster:
@@ -58,8 +62,9 @@ class Cluster:
         serial = next(_serial)
         pid = os.getpid()
         self.host = f'127.{1 + pid // 250 % 250}.{1 + pid % 250}.{serial % 250 + 1}'
-        self.peer = {name: _free_port(self.host) for name in MEMBERS}
-        self.client = {name: _free_port(self.host) for name in MEMBERS}
+        ports = _free_ports(self.host, 2 * len(MEMBERS))
+        self.peer = dict(zip(MEMBERS, ports))
+        self.client = dict(zip(MEMBERS, ports[len(MEMBERS):]))
         self.daemons = {}
         try:
             for name in MEMBERS:

@@ -159,6 +159,7 @@ class Options(unittest.TestCase):
         base = self.node.words(1)[1:]
         for flags, why in ((('--election-timeout', '100ms', '--heartbeat', '100ms'), 'is not above --heartbeat'),
                            (('--election-timeout', '50ms'), 'is not above --heartbeat'),
+                           (('--join',), 'names no other node'),
                            (('--reads', 'lease'), 'needs --max-clock-drift'),
                            (('--reads', 'dirty'), 'dirty'),
                            (('--fsync', 'perhaps'), 'perhaps'),

@@ -291,6 +291,22 @@ TEST(Host, MembersComeAndGoWhileWritesGoOn) {
   ASSERT_TRUE(group.until([&] { return value_at(group.host({4}), "k") == "five"; }));
 }
 
+TEST(Host, AConfigurationThatComesWithASnapshotIsTold) {
+  Group group({.snapshot_entries = 20});
+  const NodeId leader = group.await_leader();
+  const NodeId late = other_than(leader);
+  group.cut(late);
+  group.add({4});
+  const Member fourth{{4}, {}, "node-4"};
+  const auto kind = ChangeMembers::Kind::add_learner;
+  ASSERT_TRUE(std::holds_alternative<Done>(group.ask(leader, ChangeMembers{kind, fourth}).result));
+  for (int i = 0; i < 300; ++i) ASSERT_EQ(failure_of(group.ask(leader, put("k", std::to_string(i)))), nullptr);
+  group.heal();
+  ASSERT_TRUE(group.until([&] { return value_at(group.host(late), "k") == "299"; }));
+  ASSERT_GE(group.host(late).raft().status().counters.snapshots_installed, 1U);
+  EXPECT_EQ(group.told(late, "config"), to_text(group.host(leader).raft().config()));
+}
+
 TEST(Host, AForwardedWriteWhoseFrameIsLostHasAnUnknownFate) {
   Group group({});
   const NodeId follower = other_than(group.await_leader());

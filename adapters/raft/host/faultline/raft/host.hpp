@@ -110,7 +110,7 @@ struct Export {
 };
 
 struct HostEvent {
-  std::string kind;  // role, config, snapshot, lease
+  std::string kind;  // role, config (another one is in force), snapshot, lease
   std::string text;
 };
 
@@ -218,6 +218,7 @@ class Host {
   void settle_snapshots();
   void expire(Instant now);
   void follow_leadership(Instant now);
+  void follow_config();
   void begin(Instant now, RequestId id, Pending& pending);
   void ask_lease(Instant now, RequestId id, Pending& pending);
   void begin_change(RequestId id, const ChangeMembers& change);
@@ -261,6 +262,7 @@ class Host {
   bool led_ = false;
   Term term_seen_;
   NodeId leader_seen_;
+  Config config_seen_;
 };
 
 }  // namespace faultline::raft
