@@ -297,6 +297,7 @@ TEST(Host, AConfigurationThatComesWithASnapshotIsTold) {
   const NodeId late = other_than(leader);
   group.cut(late);
   group.add({4});
+  ASSERT_EQ(failure_of(group.ask(leader, put("k", "in its own term"))), nullptr);
   const Member fourth{{4}, {}, "node-4"};
   const auto kind = ChangeMembers::Kind::add_learner;
   ASSERT_TRUE(std::holds_alternative<Done>(group.ask(leader, ChangeMembers{kind, fourth}).result));
