@@ -293,6 +293,7 @@ class Check {
 
   void conclude() {
     if (!keys_->unfinished().empty()) {
+      verdict_.unfinished = keys_->unfinished();
       verdict_.reason = fmt::format("The search stopped: {}, before it had begun.", keys_->unfinished());
       return;
     }

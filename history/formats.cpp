@@ -26,7 +26,7 @@ Result<void> read_as(Format format, ChunkReader& input, Recorder& recorder) {
 }
 
 Result<ReadResult> read(ByteSource source, const ReadOptions& options) {
-  ChunkReader input(std::move(source));
+  ChunkReader input(std::move(source), options.stop);
   while (input.window().size() < ChunkReader::chunk / 2) {  // enough to recognise the format by
     auto more = input.more();
     if (!more) return more.error();

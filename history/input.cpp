@@ -74,15 +74,21 @@ Result<std::size_t> ByteSource::read(char* into, std::size_t size) {
 }
 
 // One byte more than a small file has, so that its end shows without growing.
-ChunkReader::ChunkReader(ByteSource source)
+ChunkReader::ChunkReader(ByteSource source, std::function<std::string_view()> stop)
     : source_(std::move(source)),
-      capacity_(source_.size_hint() > 0 && source_.size_hint() < chunk ? source_.size_hint() + 1 : chunk) {
+      capacity_(source_.size_hint() > 0 && source_.size_hint() < chunk ? source_.size_hint() + 1 : chunk),
+      stop_(std::move(stop)) {
   buffer_ = std::make_unique_for_overwrite<char[]>(capacity_ + padding);
   std::memset(buffer_.get(), 0, padding);
 }
 
 Result<bool> ChunkReader::more() {
   if (eof_) return false;
+  if (stop_) {
+    if (const std::string_view why = stop_(); !why.empty()) {
+      return Error::environment(fmt::format("{}: error: reading was stopped: {}", name(), why));
+    }
+  }
   const std::size_t held = end_ - begin_;
   if (held >= max_event_bytes) return false;
   if (begin_ > 0) std::memmove(buffer_.get(), buffer_.get() + begin_, held);

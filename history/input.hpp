@@ -9,6 +9,7 @@
 #include <faultline/result.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,7 +48,8 @@ class ChunkReader {
   static constexpr std::size_t padding = 128;
   static constexpr std::size_t chunk = std::size_t{256} << 10;
 
-  explicit ChunkReader(ByteSource source);
+  // `stop`: see ReadOptions.
+  explicit ChunkReader(ByteSource source, std::function<std::string_view()> stop = {});
 
   // The unread bytes at hand. Invalidated by more().
   [[nodiscard]] std::string_view window() const { return {buffer_.get() + begin_, end_ - begin_}; }
@@ -67,6 +69,7 @@ class ChunkReader {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool eof_ = false;
+  std::function<std::string_view()> stop_;
 };
 
 }  // namespace faultline

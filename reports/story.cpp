@@ -17,6 +17,7 @@ namespace {
 bool is_invalid(const ReportInput& input) { return input.verdict && input.verdict->kind == VerdictKind::invalid; }
 // A file of fault notes alone holds nothing that could be wrong; a run without operations, or a file without events, failed to record.
 bool is_empty(const ReportInput& input) {
+  if (input.verdict && !input.verdict->unfinished.empty()) return false;
   return input.history->operation_count() == 0 && (input.history->empty() || input.run.has_value());
 }
 
@@ -27,7 +28,7 @@ std::string without_full_stop(std::string text) {
 
 // "The search stopped at the time limit (30 s; raise it with --time-limit)".
 std::string stop_text(const ReportInput& input) {
-  std::string reason;
+  std::string reason = input.verdict->unfinished;
   for (const KeyVerdict& key : input.verdict->by_key) {
     if (key.kind == VerdictKind::unknown && reason.empty()) reason = key.reason;
   }
@@ -56,6 +57,7 @@ std::string unknown_sentence(const ReportInput& input) {
   const bool limited = std::any_of(verdict.by_key.begin(), verdict.by_key.end(), [](const KeyVerdict& key) {
     return key.kind == VerdictKind::unknown && !key.reason.empty();
   });
+  if (!verdict.unfinished.empty()) return stop_text(input) + " before it had begun. Nothing is proved.";
   if (!limited && !verdict.reason.empty()) return spoken(verdict.reason);
   return fmt::format("{}: {} of {} valid, {} undecided. Nothing is proved about {}.", stop_text(input), keys.valid,
                      keys.total == 1 ? "1 key is" : fmt::format("{} keys are", keys.total),

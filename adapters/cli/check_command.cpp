@@ -40,17 +40,18 @@ struct Checked {
 
 Result<Checked> check_one(const std::string& path, const Settings& settings, Console& console) {
   const Stopwatch since;
-  auto loaded = load(path, settings, console);
+  const Limits limits = limits_of(settings, "time-limit", since);
+  auto loaded = load(path, settings, limits, console);
   if (!loaded) return loaded.error();
-  const auto& [read, model] = loaded.value();
+  const auto& [read, model, unfinished] = loaded.value();
   ReportInput input{.history = &read.history, .source = path, .model_options = meaning_of(settings)};
   input.seconds_parse = since.elapsed();
-  const Limits limits = limits_of(settings, "time-limit", since);
   const bool want_certificate = settings.given("certificate") || settings.given("report");
   const int interrupts_before = interrupts();
   CheckOptions options = check_options(settings, read.format);
   options.stop_at_first = settings.flag("stop-at-first");
-  auto judged = judge(*input.history, model, std::move(options), limits, want_certificate, console);
+  auto judged = unfinished.empty() ? judge(*input.history, model, std::move(options), limits, want_certificate, console)
+                                   : Judgement{.verdict = unread(loaded.value())};
   if (!judged) return in_file(path, judged.error());
   Judgement& judgement = judged.value();
   for (const Remark& remark : read.remarks) judgement.verdict.ignored.push_back(remark.text);

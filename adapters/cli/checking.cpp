@@ -17,9 +17,24 @@ bool nil_is_unknown(const Settings& settings, Format format) {
 
 }  // namespace
 
-Result<Loaded> load(const std::string& path, const Settings& settings, Console& console) {
+Result<Loaded> load(const std::string& path, const Settings& settings, const Limits& limits, Console& console) {
   console.phase("read", path);
-  auto read = read_history_file(path, read_options(settings));
+  ReadOptions options = read_options(settings);
+  std::string_view stopped;
+  options.stop = [&, before = interrupts()] {
+    if (interrupts() > before) {
+      stopped = "interrupted";
+    } else if (limits.time && limits.since.elapsed() > *limits.time) {
+      stopped = "time limit";
+    } else if (rss_now() > limits.memory) {
+      stopped = "memory limit";
+    }
+    return stopped;
+  };
+  auto read = read_history_file(path, options);
+  if (!read && !stopped.empty()) {
+    return Loaded{.read = {}, .model = settings.text("model"), .unfinished = std::string(stopped)};
+  }
   if (!read) return read.error();
   console.log(read.value().chosen);
   for (const Remark& remark : read.value().remarks) console.note(fmt::format("{}: {}", path, remark.text));
@@ -30,7 +45,16 @@ Result<Loaded> load(const std::string& path, const Settings& settings, Console& 
     model = std::move(chosen).value();
     console.note(fmt::format("{}: model {} (--model names another)", path, model));
   }
-  return Loaded{.read = std::move(read).value(), .model = std::move(model)};
+  return Loaded{.read = std::move(read).value(), .model = std::move(model), .unfinished = {}};
+}
+
+Verdict unread(const Loaded& loaded) {
+  Verdict verdict;
+  verdict.model = loaded.model;
+  verdict.engine = "none";
+  verdict.unfinished = loaded.unfinished;
+  verdict.reason = fmt::format("The search stopped: {}, while the history was being read.", loaded.unfinished);
+  return verdict;
 }
 
 CheckOptions check_options(const Settings& settings, Format format) {

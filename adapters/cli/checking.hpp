@@ -7,6 +7,7 @@
 #include <string>
 
 #include "console.hpp"
+#include "judge.hpp"
 #include "settings.hpp"
 
 namespace faultline::cli {
@@ -14,10 +15,13 @@ namespace faultline::cli {
 struct Loaded {
   ReadResult read;
   std::string model;
+  std::string unfinished;  // not empty: the limit that ended the reading; nothing can be judged then
 };
 
 // Reads the file and tells what was noticed; `--model auto` is decided by the operations, and said.
-Result<Loaded> load(const std::string& path, const Settings& settings, Console& console);
+Result<Loaded> load(const std::string& path, const Settings& settings, const Limits& limits, Console& console);
+// What is said of a history that could not be read within its limits.
+Verdict unread(const Loaded& loaded);
 
 CheckOptions check_options(const Settings& settings, Format format);
 

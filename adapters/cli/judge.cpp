@@ -15,14 +15,14 @@ extern char** environ;
 
 namespace faultline::cli {
 
-namespace {
-
 std::uint64_t rss_now() {
   std::ifstream file("/proc/self/statm");
   std::uint64_t total = 0, resident = 0;
   file >> total >> resident;
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
+
+namespace {
 
 std::string progress_text(const CheckProgress& progress, const Limits& limits) {
   return fmt::format("{}/{} keys  {:.1f}M states  {}/{}  {} valid {} invalid",

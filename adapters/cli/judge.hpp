@@ -23,6 +23,9 @@ struct Limits {
   unsigned threads = 1;
   Stopwatch since;  // when the budget began: before the history was parsed
 };
+// Bytes that this process holds now.
+std::uint64_t rss_now();
+
 // From --threads, --memory-limit and the named time limit.
 Limits limits_of(const Settings& settings, std::string_view time_limit, Stopwatch since);
 

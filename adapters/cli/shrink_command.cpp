@@ -101,14 +101,15 @@ int shrink_command(const Settings& given, Console& console) {
   if (!source) return fail(source.error(), console);
   const Settings& settings = source.value().settings;
   const Stopwatch since;
-  auto loaded = load(source.value().history, settings, console);
+  const Limits limits = limits_of(settings, "time-limit", since);
+  auto loaded = load(source.value().history, settings, limits, console);
   if (!loaded) return fail(loaded.error(), console);
-  const auto& [read, model] = loaded.value();
+  const auto& [read, model, unfinished] = loaded.value();
   CheckOptions options = check_options(settings, read.format);
   options.explain_limit = Duration::max();  // the time limit is all for this
-  const Limits limits = limits_of(settings, "time-limit", since);
   const int interrupts_before = interrupts();
-  auto judged = judge(read.history, model, std::move(options), limits, false, console);
+  auto judged = unfinished.empty() ? judge(read.history, model, std::move(options), limits, false, console)
+                                   : Judgement{.verdict = unread(loaded.value())};
   if (!judged) return fail(in_file(source.value().history, judged.error()), console);
 
   ReportInput input{.history = &read.history, .source = source.value().history};

@@ -71,8 +71,9 @@ struct Anomaly {
 struct Verdict {
   VerdictKind kind = VerdictKind::unknown;
   std::string model;
-  std::string engine;  // of the worst key; "mixed" if all keys are valid under different engines
-  std::string reason;  // one sentence; empty when valid
+  std::string engine;      // of the worst key; "mixed" if all keys are valid under different engines
+  std::string reason;      // one sentence; empty when valid
+  std::string unfinished;  // not empty: what ended reading or preparation, before any key was looked at
   std::size_t operations = 0;
   std::size_t keys = 0;
   std::size_t failed_operations = 0;  // dropped: certainly no effect

@@ -33,6 +33,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,6 +59,8 @@ struct ReadOptions {
   // Values of read and write are [version value], of cas [version [from to]], as Jepsen's etcd register records them:
   // see unwrap_versioned(). Applied after `independent`.
   bool versioned = false;
+  // Asked every 256 KiB. Not empty: the reading ends with an error that says it, e.g. "time limit".
+  std::function<std::string_view()> stop = {};
 };
 
 // Something a reader ignored or found worth saying, that is no error.

@@ -302,7 +302,9 @@ void Host::begin_change(RequestId id, const ChangeMembers& change) {
   if (change.kind == ChangeMembers::Kind::promote) target.voters.push_back(member);
   if (change.kind == ChangeMembers::Kind::add_learner) target.learners.push_back(member);
   const Outcome outcome = raft_.change(target);
-  if (outcome == Outcome::accepted || outcome == Outcome::change_in_flight) {
+  // A leader may change members once it has committed in its own term, and one change at a time: both come soon.
+  const bool wait = outcome == Outcome::change_in_flight || outcome == Outcome::no_own_commit;
+  if (outcome == Outcome::accepted || wait) {
     if (outcome == Outcome::accepted) pending_.at(id).handed = true;
     changes_.insert(id);
     return;
@@ -310,7 +312,6 @@ void Host::begin_change(RequestId id, const ChangeMembers& change) {
   if (outcome == Outcome::not_caught_up) {
     return fail(id, {9, "etcdserver: can only promote a learner member which is in sync with leader"});
   }
-  if (outcome == Outcome::no_own_commit) return fail(id, errors::too_many_requests());
   fail(id, {9, "raftd: the change of members was refused: " + std::string(to_text(outcome))});
 }
 

@@ -291,6 +291,24 @@ TEST(Host, MembersComeAndGoWhileWritesGoOn) {
   ASSERT_TRUE(group.until([&] { return value_at(group.host({4}), "k") == "five"; }));
 }
 
+TEST(Host, AChangeOfMembersRightAfterAnElectionWaitsForTheFirstCommit) {
+  Group group({});
+  ASSERT_TRUE(group.until([&] {
+    for (std::uint64_t node = 1; node <= 3; ++node) {
+      if (group.host({node}).raft().is_leader()) return true;
+    }
+    return false;
+  }));
+  NodeId leader;
+  for (std::uint64_t node = 1; node <= 3; ++node) {
+    if (group.host({node}).raft().is_leader()) leader = {node};
+  }
+  group.add({4});
+  const Member fourth{{4}, {}, "node-4"};
+  const Answer added = group.ask(leader, ChangeMembers{ChangeMembers::Kind::add_learner, fourth});
+  EXPECT_TRUE(std::holds_alternative<Done>(added.result));
+}
+
 TEST(Host, AConfigurationThatComesWithASnapshotIsTold) {
   Group group({.snapshot_entries = 20});
   const NodeId leader = group.await_leader();
