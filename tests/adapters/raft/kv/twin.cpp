@@ -155,15 +155,17 @@ std::optional<Failure> Twin::refuse(const Put& put) const {
   return {};
 }
 
+// A delete up to the end of all keys, earlier in the transaction, may have taken what `ignore_value` wants to keep (etcd crashes then);
+// there is nothing to keep, and the put creates the key.
 PutReply Twin::put(const Put& put) {
   const auto before = find(put.key);
   writing_ = revision_ + 1;
   KeyValue kv{.key = put.key,
-              .value = put.ignore_value ? before->value : put.value,
+              .value = put.ignore_value && before ? before->value : put.value,
               .create_revision = before ? before->create_revision : writing_,
               .mod_revision = writing_,
               .version = before ? before->version + 1 : 1,
-              .lease = put.ignore_lease ? before->lease : put.lease};
+              .lease = put.ignore_lease && before ? before->lease : put.lease};
   changes_.push_back({writing_, false, std::move(kv)});
   return {.prev_kv = put.prev_kv ? before : std::nullopt};
 }
