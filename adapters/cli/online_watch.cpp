@@ -46,7 +46,8 @@ struct OnlineWatch::Impl {
 
   void found(OnlineViolation violation, Instant at) {
     const std::lock_guard lock(mutex);
-    findings.push_back({.key = std::move(violation.key), .event = violation.event, .time = violation.time, .found = at});
+    findings.push_back(
+        {.key = std::move(violation.key), .event = violation.event, .time = violation.time, .found = at});
     count = findings.size();
   }
 
@@ -124,7 +125,8 @@ std::string disagreement(const OnlineInfo& online, const Verdict& verdict) {
                                      [&](const KeyVerdict& key) { return key.key == finding.key; });
     if (judged == verdict.by_key.end() || judged->kind != VerdictKind::valid) continue;
     return fmt::format(
-        "the online check proved key {} wrong at event {}, and the check after the run calls it valid ({}): one of them is "
+        "the online check proved key {} wrong at event {}, and the check after the run calls it valid ({}): one of "
+        "them is "
         "wrong, which is a defect of faultline; keep the history and report it",
         finding.key.to_string(), finding.event, judged->engine);
   }

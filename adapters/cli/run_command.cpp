@@ -297,7 +297,8 @@ int judge_run(const RunDirectory& directory, ReportInput& input, const Settings&
       input.ending = Ending::harness_failure;
       input.failure = std::move(defect);
     } else if (!input.online->violations.empty() && input.verdict->kind != VerdictKind::invalid) {
-      console.note("the online check proved a violation that the check after the run could not confirm within its limits");
+      console.note(
+          "the online check proved a violation that the check after the run could not confirm within its limits");
     }
   }
   return finish(directory, input, judged.value().certificate, settings, console);

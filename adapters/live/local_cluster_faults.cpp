@@ -52,8 +52,9 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
           "use partition, kill or pause");
     }
   } else if (fault.kind != "partition" && fault.kind != "kill" && fault.kind != "pause") {
-    return Error::bad_input("fault '" + fault.kind + "' is not available for daemons on this machine",
-                            "use partition, kill, pause or membership");
+    return Error::bad_input(
+        "fault '" + fault.kind + "' is not available for daemons on this machine",
+        options_.membership ? "use partition, kill, pause or membership" : "use partition, kill or pause");
   }
   const auto known = [&](const NodeName& node) {
     return std::find(options_.nodes.begin(), options_.nodes.end(), node) != options_.nodes.end();

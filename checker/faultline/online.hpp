@@ -60,9 +60,9 @@ struct OnlineViolation {
 
 struct OnlineStatus {
   std::size_t keys = 0;
-  std::size_t relaxed = 0;   // judged by the relaxation alone: it may miss violations
-  std::size_t given_up = 0;  // left to the check after the run
-  std::string reason;        // of the first key given up
+  std::size_t relaxed = 0;       // judged by the relaxation alone: it may miss violations
+  std::size_t given_up = 0;      // left to the check after the run
+  std::string reason;            // of the first key given up
   std::uint64_t operations = 0;  // that were fed to a settled frontier
   std::size_t waiting = 0;       // events not yet seen by a settled frontier
   std::uint64_t bytes = 0;

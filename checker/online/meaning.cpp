@@ -12,10 +12,10 @@ Result<std::optional<Item>> Meaning::of(const Event& invocation, const Event* co
   }
   auto prepared = std::visit(
       [&](const auto& model) {
-        const ModelRules rules{.model = model.name,
-                               .catalogued = true,
-                               .functions = model.functions(),
-                               .observer = [&](const Call& call) { return model.observer(call); }};
+        const ModelRules rules{
+            .model = model.name, .catalogued = true, .functions = model.functions(), .observer = [&](const Call& call) {
+              return model.observer(call);
+            }};
         return prepare(both, rules, options_);
       },
       model_);

@@ -37,9 +37,8 @@ class OnlineChecker::Impl {
   Impl(AnyModel model, OnlineOptions options)
       : model_(std::move(model)),
         options_(std::move(options)),
-        meaning_(model_, {.initial = options_.initial,
-                          .failed_cas = options_.failed_cas,
-                          .nil_read = options_.nil_read}) {}
+        meaning_(model_,
+                 {.initial = options_.initial, .failed_cas = options_.failed_cas, .nil_read = options_.nil_read}) {}
 
   std::optional<OnlineViolation> feed(const Event& event) {
     const EventIndex at = next_event_++;
@@ -47,16 +46,16 @@ class OnlineChecker::Impl {
     if (event.type == EventType::invoke) {
       const std::uint32_t key = watch_of(event.key);
       const InFlight operation{.key = key, .operation = watches_[key].invoke(event, at)};
-      if (!in_flight_.try_emplace(event.process, operation).second) watches_[key].give_up(std::string(broken));
+      if (!running_by_process_.try_emplace(event.process, operation).second) watches_[key].give_up(std::string(broken));
       return std::nullopt;
     }
-    const auto found = in_flight_.find(event.process);
-    if (found == in_flight_.end()) {
+    const auto found = running_by_process_.find(event.process);
+    if (found == running_by_process_.end()) {
       watches_[watch_of(event.key)].give_up(std::string(broken));
       return std::nullopt;
     }
     const auto [key, operation] = found->second;
-    in_flight_.erase(found);
+    running_by_process_.erase(found);
     return watches_[key].complete(operation, event, at);
   }
 
@@ -70,7 +69,7 @@ class OnlineChecker::Impl {
   }
 
   std::vector<OnlineViolation> finish() {
-    in_flight_.clear();
+    running_by_process_.clear();
     std::vector<OnlineViolation> found;
     for (KeyWatch& watch : watches_) {
       if (auto violation = watch.finish()) found.push_back(std::move(*violation));
@@ -100,7 +99,7 @@ class OnlineChecker::Impl {
   };
 
   std::uint32_t watch_of(const Value& key) {
-    const auto [entry, fresh] = keys_.try_emplace(key, static_cast<std::uint32_t>(watches_.size()));
+    const auto [entry, fresh] = watch_by_key_.try_emplace(key, static_cast<std::uint32_t>(watches_.size()));
     if (fresh) watches_.emplace_back(key, watcher_for(model_), meaning_, options_);
     return entry->second;
   }
@@ -123,9 +122,9 @@ class OnlineChecker::Impl {
   const OnlineOptions options_;
   Meaning meaning_;
   EventIndex next_event_ = 0;
-  std::unordered_map<Value, std::uint32_t> keys_;  // only looked up
-  std::deque<KeyWatch> watches_;                   // in order of first appearance
-  std::unordered_map<Process, InFlight> in_flight_;  // only looked up
+  std::unordered_map<Value, std::uint32_t> watch_by_key_;     // only looked up
+  std::deque<KeyWatch> watches_;                              // in order of first appearance
+  std::unordered_map<Process, InFlight> running_by_process_;  // only looked up
 };
 
 Result<OnlineChecker> OnlineChecker::make(std::string_view model, OnlineOptions options) {

@@ -62,7 +62,7 @@ class SpaceFrontier {
   };
   struct Config {
     Mask placed;
-    StateId state = refused;  // refused: dropped
+    StateId state = refused;                                     // refused: dropped
     std::vector<std::pair<std::uint32_t, std::uint32_t>> spent;  // kind and number > 0, by kind
   };
   // Configurations without those that another one can imitate (search/configs.hpp).

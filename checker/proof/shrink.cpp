@@ -61,9 +61,9 @@ class Shrinker {
     polls_ += polls;
     if (found.kind == VerdictKind::unknown) {
       const bool stopped = budget_.stop && budget_.stop();
-      return in_doubt(stopped                           ? "the time for shrinking was up"
+      return in_doubt(stopped                             ? "the time for shrinking was up"
                       : found.reason == stopped_by_memory ? "the search for a smaller one ran out of memory"
-                                                        : "the search for a smaller one took too many steps");
+                                                          : "the search for a smaller one took too many steps");
     }
     return found.kind == VerdictKind::invalid ? Answer::accepted : Answer::legal;
   }
@@ -198,7 +198,8 @@ class Shrinker {
       const bool removed = answer == Answer::accepted && i != choice_.since && accept(std::move(without));
       if (removed || !all_tried) continue;
       all_tried = false;
-      if (answer == Answer::accepted) doubt_ = "one operation less is still a proof, but not one that could be written down";
+      if (answer == Answer::accepted)
+        doubt_ = "one operation less is still a proof, but not one that could be written down";
       first_doubt_ = doubt_;
     }
     return all_tried;

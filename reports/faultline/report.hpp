@@ -52,9 +52,9 @@ struct RunInfo {          // absent for `check`
 // What the check during a run saw, before the check after it.
 struct OnlineFinding {
   Value key;
-  EventIndex event = none;   // the completion no order explains any more
-  Instant time = no_time;    // of that event
-  Instant found = no_time;   // when the run knew
+  EventIndex event = none;  // the completion no order explains any more
+  Instant time = no_time;   // of that event
+  Instant found = no_time;  // when the run knew
 };
 struct OnlineInfo {
   std::vector<OnlineFinding> violations;  // in order of finding; one per key
@@ -73,8 +73,8 @@ struct ReportInput {
   std::string vacuous;  // not empty: no requested fault had an effect, for this reason; the verdict is then unknown
   std::optional<RunInfo> run;
   std::optional<OnlineInfo> online;  // of a run that was watched
-  std::string source;         // the history's file as the user named it
-  std::string model_options;  // extra flags of the check command to repeat: "--failed-cas observe"
+  std::string source;                // the history's file as the user named it
+  std::string model_options;         // extra flags of the check command to repeat: "--failed-cas observe"
   bool certificate_verified = false;
   std::string utc;                          // "2026-11-20 02:14:06 UTC", when the run or check began
   std::map<std::string, std::string> tool;  // "version", "commit", "compiler"

@@ -129,7 +129,7 @@ class Target final : public live::Target {
          {Fault{.kind = "partition", .grudge = {{first, {last}}}}, Fault{.kind = "kill", .nodes = {first}},
           Fault{.kind = "pause", .nodes = {first}}, Fault{.kind = "membership", .nodes = {first}}}) {
       if (const auto supported = cluster_.supports(fault); !supported) {
-        unavailable.emplace(fault.kind, supported.error().to_string());
+        unavailable.emplace(fault.kind, supported.error().message);
       }
     }
     return unavailable;

@@ -115,12 +115,15 @@ class Raftd {
     const KeeperOptions keeper_options{.identity = {cluster_id(settings_), settings_.id},
                                        .wal = {.sync = settings_.fsync}};
     auto opened = Keeper::open(*disk_, keeper_options);
-    if (!opened) return opened.error();
+    if (!opened) {
+      const Error& error = opened.error();
+      return Error::environment(fmt::format("in {}: {}", settings_.data.string(), error.message), error.remedy);
+    }
     Restored& restored = opened.value().restored;
     if (restored.torn) {
       const storage::TornTail& torn = *restored.torn;
-      const std::string text = fmt::format("torn tail repaired: {} from byte {} ({}); a copy is in {}", torn.file,
-                                           torn.offset, torn.reason, torn.copy);
+      const std::string text = fmt::format("torn tail repaired: {} from byte {} ({}); a copy is in {}",
+                                           (settings_.data / torn.file).string(), torn.offset, torn.reason, torn.copy);
       complain("warning: " + text);
       events_.write("disk", text);
     }
@@ -193,7 +196,7 @@ class Raftd {
                   "remove the node from the cluster, start it with --join and add it again"));
     }
     service_.turn(host, std::move(answers));
-    if (std::exchange(config_changed_, false)) note_addresses(host.raft().status().config);
+    if (std::exchange(config_changed_, false)) note_addresses(host.raft().config());
   }
 
   // Members that were added later are in no --cluster list; those that are keep the address given there.

@@ -120,6 +120,10 @@ Result<void> interpret(const Given& given, Settings& settings) {
     settings.listen = *self->second.client;
   }
   if (!self->second.client) self->second.client = settings.listen;
+  if (settings.join && settings.cluster.size() == 1) {
+    return Error::bad_input("--join: --cluster names no other node, so this one could answer nobody",
+                            "name the members of the running cluster, and this node");
+  }
   if (auto read = read_times(given, settings); !read) return read;
   return read_modes(given, settings);
 }
@@ -161,7 +165,8 @@ std::variant<Settings, Ending> read_settings(int argc, const char* const* argv) 
                  "1=HOST:PORT,2=HOST:PORT,…: where each node listens for its peers; the same on every node");
   app.add_option("--token", settings.token, "the cluster's name: nodes of other clusters are refused")
       ->capture_default_str();
-  app.add_flag("--join", settings.join, "start empty, to be added to a running cluster");
+  app.add_flag("--join", settings.join,
+               "start empty, to be added to a running cluster; --cluster names its members and this node");
   app.add_option("--listen", given.listen, "HOST:PORT for clients");
   app.add_option("--peer-listen", given.peer_listen, "HOST:PORT for peers, if it differs from --cluster's");
   app.add_option("--data", given.data, "the directory of log and snapshots");

@@ -99,6 +99,7 @@ std::string encode(const Frame& frame) {
       .u64(report.request)
       .u8(report.leads ? 1 : 0)
       .u64(static_cast<std::uint64_t>(report.remaining))
+      .u64(report.applied.value)
       .take();
 }
 
@@ -142,6 +143,7 @@ Result<Frame> decode_frame(std::string_view bytes) {
       LeaseReport report{.boot = reader.u64(), .request = reader.u64()};
       report.leads = reader.u8(1) != 0;
       report.remaining = static_cast<std::int64_t>(reader.u64());
+      report.applied = {reader.u64()};
       frame.word = report;
       break;
     }

@@ -102,9 +102,11 @@ Output Host::flush(Instant now) {
   while (raft_.has_ready()) take(now, raft_.ready());
   follow_leadership(now);
   settle_reads(now);
+  settle_lease_reports();
   settle_locks();
   settle_members();
   settle_snapshots();
+  follow_config();
   return std::exchange(out_, {});
 }
 
@@ -170,7 +172,6 @@ void Host::drain_held(Instant now) {
 void Host::apply(Instant now, const Entry& entry) {
   if (entry.kind != EntryKind::command) {
     store_.skip(entry.index);
-    if (entry.kind == EntryKind::config) out_.events.push_back({"config", to_text(raft_.status().config)});
     return;
   }
   ++counters_.applied_commands;
@@ -217,6 +218,13 @@ void Host::follow_leadership(Instant now) {
                                              status.leader ? std::to_string(status.leader.value) : "unknown")});
   term_seen_ = status.term;
   leader_seen_ = status.leader;
+}
+
+// Appended, undone, or come with a snapshot: from now on messages go to its members.
+void Host::follow_config() {
+  if (raft_.config() == config_seen_) return;
+  config_seen_ = raft_.config();
+  out_.events.push_back({"config", to_text(config_seen_)});
 }
 
 // --- Snapshots ----------------------------------------------------------------------------------------------------------------------

@@ -88,7 +88,9 @@ void Host::cancel(Instant, RequestId id) {
 void Host::launch(RequestId id, const kv::Command& command) {
   const std::uint64_t sequence = ++last_sequence_;
   const Origin origin{options_.raft.id, options_.raft.boot, sequence};
-  flights_[sequence] = {.request = id, .entry = with_origin(origin, kv::encode(command))};
+  const std::string bytes = kv::encode(command);
+  if (id != 0 && bytes.size() > kv::command_bytes_max) return fail(id, errors::request_too_large());
+  flights_[sequence] = {.request = id, .entry = with_origin(origin, bytes)};
   if (id != 0) pending_.at(id).flight = sequence;
   hand(sequence);
 }
@@ -238,16 +240,27 @@ void Host::ask_lease(Instant now, RequestId id, Pending& pending) {
 
 void Host::arrive(NodeId from, Instant now, const LeaseQuestion& question) {
   const bool leads = raft_.is_leader() && led_;
-  send(LeaseReport{question.boot, question.request, leads, leads ? lessor_->remaining(now, question.id) : -1}, from);
+  const std::int64_t remaining = leads ? lessor_->remaining(now, question.id) : -1;
+  send(LeaseReport{question.boot, question.request, leads, remaining, store_.applied()}, from);
 }
 
 void Host::arrive(const LeaseReport& report) {
   const auto found = pending_.find(report.request);
   if (report.boot != options_.raft.boot || found == pending_.end()) return;
-  const auto* asked = std::get_if<LeaseTimeToLive>(&found->second.request);
-  if (asked == nullptr) return;
+  if (!std::holds_alternative<LeaseTimeToLive>(found->second.request)) return;
   if (!report.leads) return parked_questions_.push_back(report.request);
-  answer(report.request, lease_answer(*asked, report.remaining));
+  lease_reports_.emplace(report.applied, report);
+}
+
+// The lease and its keys are read here: only once this store is as new as the leader's was, or a lease just granted would seem gone.
+void Host::settle_lease_reports() {
+  while (!lease_reports_.empty() && lease_reports_.begin()->first <= store_.applied()) {
+    const LeaseReport report = lease_reports_.begin()->second;
+    lease_reports_.erase(lease_reports_.begin());
+    const auto found = pending_.find(report.request);
+    if (found == pending_.end()) continue;
+    answer(report.request, lease_answer(std::get<LeaseTimeToLive>(found->second.request), report.remaining));
+  }
 }
 
 // --- Locks, members, time --------------------------------------------------------------------------------------------------
@@ -323,6 +336,10 @@ void Host::settle_members() {
 kv::Failure Host::out_of_time(const Pending& pending) const {
   if (std::holds_alternative<LeaseTimeToLive>(pending.request)) return errors::no_leader();
   if (std::holds_alternative<Read>(pending.request)) return errors::timed_out();
+  const auto* write = std::get_if<Write>(&pending.request);
+  if (write != nullptr && !pending.handed && std::holds_alternative<kv::LeaseKeepalive>(write->command.request)) {
+    return errors::no_leader();
+  }
   const bool in_log = pending.handed || std::holds_alternative<Transfer>(pending.request);
   return in_log ? errors::timed_out() : never_handed();
 }

@@ -208,7 +208,8 @@ TEST_P(ThreeNodes, TakePartitionKillAndPauseAndLeaveNothingBehind) {
     ASSERT_TRUE(up.is_up);
     live::Target& target = *up.target;
     FaultPort& faults = target.faults();
-    EXPECT_TRUE(target.unavailable_faults().empty());
+    EXPECT_EQ(target.unavailable_faults().size(), 1U);
+    EXPECT_TRUE(target.unavailable_faults().contains("membership"));
     const std::vector<NodeName> nodes = target.nodes();
     ASSERT_EQ(nodes, (std::vector<NodeName>{"n1", "n2", "n3"}));
     ASSERT_TRUE(eventually([&] { return faults.primaries().size() == 1; }));
@@ -368,8 +369,8 @@ TEST(EndpointsTarget, TestsARunningClusterWithoutFaultsAndRemovesItsKeys) {
     EXPECT_EQ(s.perform("read").node(), Value(node));
 
     const auto unavailable = target.unavailable_faults();
-    EXPECT_EQ(unavailable.size(), 3U);
-    for (const char* kind : {"partition", "kill", "pause"}) {
+    EXPECT_EQ(unavailable.size(), 4U);
+    for (const char* kind : {"partition", "kill", "pause", "membership"}) {
       EXPECT_NE(unavailable.at(kind).find("not started here"), std::string::npos);
       EXPECT_FALSE(target.faults().apply({.kind = kind, .nodes = {node}}).ok());
     }

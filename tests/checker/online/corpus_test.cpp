@@ -25,12 +25,14 @@ struct Tally {
 
 void watch(const Value& entry, Tally& tally) {
   const std::string format(entry.get("format").as_text());
-  const auto read = read_history_file((corpus() / entry.get("file").as_text()).string(), {.format = *parse_format(format)});
+  const auto read =
+      read_history_file((corpus() / entry.get("file").as_text()).string(), {.format = *parse_format(format)});
   ASSERT_TRUE(read.ok()) << read.error().to_string();
   const History& history = read.value().history;
   // EDN prints nil for "not known".
   OnlineOptions options{.nil_read = format == "jepsen-edn" ? NilRead::unknown : NilRead::value, .lag = Duration(40)};
-  if (entry.get("options").is_list() && !entry.get("options").as_list().empty()) options.failed_cas = FailedCas::observe;
+  if (entry.get("options").is_list() && !entry.get("options").as_list().empty())
+    options.failed_cas = FailedCas::observe;
   OnlineChecker online = OnlineChecker::make(entry.get("model").as_text(), options).value();
   bool violated = false;
   for (EventIndex i = 0; i < history.size(); ++i) {

@@ -34,10 +34,10 @@ History beginning_of(const History& history, std::size_t events) {
 bool linearizable(const History& history, std::string_view name, const CheckOptions& options) {
   const auto found = with_model(name, {}, [&](const auto& model) {
     using M = std::decay_t<decltype(model)>;
-    const ModelRules rules{.model = M::name,
-                           .catalogued = true,
-                           .functions = M::functions(),
-                           .observer = [&](const Call& call) { return model.observer(call); }};
+    const ModelRules rules{
+        .model = M::name, .catalogued = true, .functions = M::functions(), .observer = [&](const Call& call) {
+          return model.observer(call);
+        }};
     const auto prepared = prepare(history, rules, options);
     EXPECT_TRUE(prepared.ok());
     for (const KeyProblem& key : prepared.value().keys) {
@@ -72,8 +72,7 @@ CheckOptions random_options(Rng& rng) {
 }
 
 OnlineChecker checker_for(std::string_view model, const CheckOptions& options, Duration lag) {
-  auto made = OnlineChecker::make(model,
-                                  {.failed_cas = options.failed_cas, .nil_read = options.nil_read, .lag = lag});
+  auto made = OnlineChecker::make(model, {.failed_cas = options.failed_cas, .nil_read = options.nil_read, .lag = lag});
   EXPECT_TRUE(made.ok());
   return std::move(made).value();
 }
@@ -96,9 +95,11 @@ TEST_P(OnlineModels, LookingAheadAtOnceFindsTheFirstEventThatLeavesNoOrder) {
     }
     ++invalid;
     ASSERT_FALSE(linearizable(beginning_of(history, found.after), GetParam(), options))
-        << "seed " << seed << ", after " << found.after << "\n" << to_text(history);
+        << "seed " << seed << ", after " << found.after << "\n"
+        << to_text(history);
     ASSERT_TRUE(linearizable(beginning_of(history, found.after - 1), GetParam(), options))
-        << "seed " << seed << ", late, after " << found.after << "\n" << to_text(history);
+        << "seed " << seed << ", late, after " << found.after << "\n"
+        << to_text(history);
     ASSERT_LT(found.violation.event, found.after);
   }
   EXPECT_GT(invalid, histories_per_model() / 40);
@@ -115,11 +116,12 @@ TEST_P(OnlineModels, AnyLagIsSoundAndTheEndIsExact) {
     const Found found = watch(online, history, rng.unit(), rng);
     ASSERT_EQ(online.status().given_up, 0U);
     ASSERT_EQ(found.after == 0, linearizable(history, GetParam(), options)) << "seed " << seed << "\n"
-                                                                           << to_text(history);
+                                                                            << to_text(history);
     if (found.after == 0) continue;
     early += found.after < history.size();
     ASSERT_FALSE(linearizable(beginning_of(history, found.after), GetParam(), options))
-        << "seed " << seed << ", after " << found.after << "\n" << to_text(history);
+        << "seed " << seed << ", after " << found.after << "\n"
+        << to_text(history);
   }
   EXPECT_GT(early, histories_per_model() / 100);
 }
@@ -224,16 +226,15 @@ Growth growth(std::string_view model, const History& history) {
 }
 
 // Instrumented builds are slow; what is claimed does not depend on the length.
-std::size_t long_operations() {
+std::size_t long_events() {
   const char* wanted = std::getenv("FL_ONLINE_LONG");
-  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 50'000;
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 100'000;
 }
 
 TEST(OnlineMemory, OfRegistersFollowsTheWindowNotTheLength) {
   for (const auto values : {synthetic::Values::few, synthetic::Values::unique}) {
-    const Growth of = growth("cas-register", synthetic::history({.operations = long_operations() / 2,
-                                                                 .clients = 5,
-                                                                 .values = values}));
+    const Growth of =
+        growth("cas-register", synthetic::history({.operations = long_events() / 2, .clients = 5, .values = values}));
     EXPECT_LE(of.late, of.early + 64 * 1024);
     EXPECT_EQ(of.status.given_up + of.status.relaxed, 0U);
   }
@@ -242,22 +243,21 @@ TEST(OnlineMemory, OfRegistersFollowsTheWindowNotTheLength) {
 // Open operations stay possible for ever: equal ones are counted, so with few values memory stays as it is. With unique values
 // each is a kind of its own, and memory follows their number, up to the bound where the key is given up.
 TEST(OnlineMemory, OfOpenOperationsFollowsTheirKinds) {
-  const Growth few = growth(
-      "cas-register", synthetic::history({.operations = long_operations() / 2, .clients = 5, .info = 0.01}));
+  const Growth few =
+      growth("cas-register", synthetic::history({.operations = long_events() / 2, .clients = 5, .info = 0.01}));
   EXPECT_LE(few.late, few.early + 256 * 1024);
   EXPECT_EQ(few.status.given_up, 0U);
-  const Growth unique =
-      growth("register", synthetic::history({.operations = long_operations() / 2,
-                                             .clients = 5,
-                                             .mix = synthetic::Mix::rw,
-                                             .values = synthetic::Values::unique,
-                                             .info = 0.01}));
+  const Growth unique = growth("register", synthetic::history({.operations = long_events() / 2,
+                                                               .clients = 5,
+                                                               .mix = synthetic::Mix::rw,
+                                                               .values = synthetic::Values::unique,
+                                                               .info = 0.01}));
   EXPECT_LE(unique.late, 4U << 20);
 }
 
 TEST(OnlineMemory, OfOtherModelsFollowsTheObject) {
   for (const std::string_view model : {"counter", "mutex"}) {
-    const Growth of = growth(model, by_construction({.model = model, .operations = long_operations() / 4, .clients = 5}));
+    const Growth of = growth(model, by_construction({.model = model, .operations = long_events() / 4, .clients = 5}));
     EXPECT_LE(of.late, of.early + 64 * 1024) << model;
     EXPECT_EQ(of.status.given_up, 0U) << model;
   }

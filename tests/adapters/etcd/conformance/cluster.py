@@ -3,6 +3,7 @@
 Each cluster listens on addresses of its own in 127.0.0.0/8, so that parallel clusters and other tests never take each
 other's ports. The kernel kills a daemon when the thread that started it is gone: start and stop in one thread.
 """
+import contextlib
 import ctypes
 import itertools
 import json
@@ -19,6 +20,7 @@ import time
 import http1
 
 MEMBERS = ('n1', 'n2', 'n3')
+RAFTD_ID = 9_000_000  # of n1 less one: above every id that a script picks
 _libc = ctypes.CDLL(None)
 _serial = itertools.count(1)
 _running = set()
@@ -42,10 +44,13 @@ def _die_with_parent():
     _libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def _free_port(host):
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+def _free_ports(host, count):
+    """Distinct ones: all are held until the last is found."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((host, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 class Cluster:
@@ -57,8 +62,9 @@ class Cluster:
         serial = next(_serial)
         pid = os.getpid()
         self.host = f'127.{1 + pid // 250 % 250}.{1 + pid % 250}.{serial % 250 + 1}'
-        self.peer = {name: _free_port(self.host) for name in MEMBERS}
-        self.client = {name: _free_port(self.host) for name in MEMBERS}
+        ports = _free_ports(self.host, 2 * len(MEMBERS))
+        self.peer = dict(zip(MEMBERS, ports))
+        self.client = dict(zip(MEMBERS, ports[len(MEMBERS):]))
         self.daemons = {}
         try:
             for name in MEMBERS:
@@ -129,7 +135,7 @@ class Cluster:
             except (OSError, http1.Broken, Failed):
                 time.sleep(0.05)
                 continue
-            views = {(s.get('leader'), s['header']['raft_term'], s['header']['revision'], s['raftAppliedIndex'])
+            views = {(s.get('leader'), s['header'].get('raft_term'), s['header']['revision'], s.get('raftAppliedIndex'))
                      for s in seen.values()}
             ids = {name: s['header']['member_id'] for name, s in seen.items()}
             leader, term, revision, _ = views.pop()
@@ -148,8 +154,9 @@ class Cluster:
     def _words(self, name):
         data = f'{self.folder}/{name}'
         if self.command is not None:
-            peers = ','.join(f'{i}={self.host}:{self.peer[n]}' for i, n in enumerate(MEMBERS, 1))
-            return [*shlex.split(self.command), '--id', str(MEMBERS.index(name) + 1), '--cluster', peers,
+            ids = {n: RAFTD_ID + i for i, n in enumerate(MEMBERS, 1)}
+            peers = ','.join(f'{ids[n]}={self.host}:{self.peer[n]}/{self.host}:{self.client[n]}' for n in MEMBERS)
+            return [*shlex.split(self.command), '--id', str(ids[name]), '--cluster', peers,
                     '--listen', f'{self.host}:{self.client[name]}', '--data', data]
         return ['/usr/bin/etcd', '--name', name, '--data-dir', data, '--logger', 'zap', '--log-outputs', 'stderr',
                 '--listen-peer-urls', self.peer_url(name), '--initial-advertise-peer-urls', self.peer_url(name),

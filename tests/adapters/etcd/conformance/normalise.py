@@ -24,6 +24,7 @@ class Names:
         self.cluster = cluster
         self.roles = roles
         self.role_of_id = {ids[name]: role for name, role in roles.items()}
+        self.role_of_name = {**roles, **{f'n{ids[name]}': role for name, role in roles.items()}}  # etcd is told, raftd makes it
         self.revision = revision
         self.term = int(term)
         self.numbered = {}
@@ -110,8 +111,8 @@ def _field(key, value, fields, names):
         return 'N'
     if key == 'ID' and re.fullmatch(r'-?\d+', value) and abs(int(value)) >= ID_LEAST:
         return names.number(value)
-    if key == 'name' and value in names.roles:
-        return names.roles[value]
+    if key == 'name' and value in names.role_of_name:
+        return names.role_of_name[value]
     if key == 'TTL' and 'grantedTTL' in fields and int(fields['grantedTTL']) / 2 <= int(value) <= int(fields['grantedTTL']):
         return 'left'
     if key == 'key':

@@ -55,7 +55,7 @@ class Player:
         terms = []
         for name in MEMBERS:
             try:
-                terms.append(int(self.cluster.status(name)['header']['raft_term']))
+                terms.append(int(self.cluster.status(name)['header'].get('raft_term', '0')))
             except (OSError, http1.Broken, Failed):
                 continue
         return max(terms, default=0)

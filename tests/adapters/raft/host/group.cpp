@@ -133,6 +133,7 @@ void Group::turn(NodeId id) {
       node.host->exported(snapshot);
       again = true;
     }
+    for (HostEvent& event : output.events) node.told[event.kind] = std::move(event.text);
     for (Answer& answer : output.answers) {
       const RequestId request = answer.id;
       EXPECT_TRUE(node.answers.emplace(request, std::move(answer)).second) << "answered twice";

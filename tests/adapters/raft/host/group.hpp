@@ -49,6 +49,9 @@ class Group {
   Answer ask(NodeId node, Request request, Duration limit = std::chrono::seconds(20));
   [[nodiscard]] const Answer* answer(NodeId node, RequestId id) const;
 
+  // The text of the last event of this kind.
+  [[nodiscard]] std::string told(NodeId node, const std::string& kind) { return nodes_.at(node.value).told[kind]; }
+
   void cut(NodeId node) { cut_.insert(node.value); }
   void heal() { cut_.clear(); }
   // Everything but what is durable is lost.
@@ -62,6 +65,7 @@ class Group {
     Stored disk;
     std::map<std::string, std::string> snapshots;  // bytes by label
     std::map<RequestId, Answer> answers;
+    std::map<std::string, std::string> told;
     std::string part;
     std::uint64_t boots = 0;
   };

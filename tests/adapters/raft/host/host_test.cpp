@@ -136,6 +136,40 @@ TEST(Host, ALeaseEndsThroughTheLogAfterItsTtlAndTakesItsKeysAlong) {
   EXPECT_EQ(std::get<LeaseAnswer>(gone.result).remaining, -1);
 }
 
+TEST(Host, AFollowerThatIsBehindKnowsALeaseThatWasJustGranted) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  const NodeId follower = other_than(leader);
+  for (std::int64_t lease = 1; lease <= 50; ++lease) {
+    ASSERT_EQ(failure_of(group.ask(leader, grant(lease, 60))), nullptr);
+    ASSERT_EQ(failure_of(group.ask(leader, put("k", "v", kv::LeaseId{lease}))), nullptr);
+    const Answer answer = group.ask(follower, LeaseTimeToLive{kv::LeaseId{lease}, true});
+    const auto& told = std::get<LeaseAnswer>(answer.result);
+    EXPECT_GE(told.remaining, 59);
+    EXPECT_EQ(told.keys, std::vector<std::string>{"k"});
+  }
+}
+
+TEST(Host, AKeepaliveWithoutALeaderSaysSo) {
+  Group group({});
+  const NodeId alone = other_than(group.await_leader());
+  group.cut(alone);
+  ASSERT_TRUE(group.until([&] { return !group.host(alone).raft().leader(); }));
+  const Answer answer = group.ask(alone, Write{{.client = {}, .request = kv::LeaseKeepalive{kv::LeaseId{7}}}});
+  ASSERT_NE(failure_of(answer), nullptr);
+  EXPECT_EQ(failure_of(answer)->code, 14);
+  EXPECT_EQ(failure_of(answer)->message, "etcdserver: no leader");
+}
+
+TEST(Host, ACommandAboveTheLimitIsRefusedAndOneBelowItIsNot) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  EXPECT_EQ(failure_of(group.ask(leader, put("k", std::string(kv::command_bytes_max - 1000, 'x')))), nullptr);
+  const Answer refused = group.ask(leader, put("k", std::string(kv::command_bytes_max, 'x')));
+  ASSERT_NE(failure_of(refused), nullptr);
+  EXPECT_EQ(failure_of(refused)->message, "etcdserver: request is too large");
+}
+
 TEST(Host, AKeepaliveRenewsAndANewLeaderCountsInFull) {
   Group group({});
   NodeId leader = group.await_leader();
@@ -257,6 +291,23 @@ TEST(Host, MembersComeAndGoWhileWritesGoOn) {
   ASSERT_TRUE(group.until([&] { return value_at(group.host({4}), "k") == "five"; }));
 }
 
+TEST(Host, AConfigurationThatComesWithASnapshotIsTold) {
+  Group group({.snapshot_entries = 20});
+  const NodeId leader = group.await_leader();
+  const NodeId late = other_than(leader);
+  group.cut(late);
+  group.add({4});
+  ASSERT_EQ(failure_of(group.ask(leader, put("k", "in its own term"))), nullptr);
+  const Member fourth{{4}, {}, "node-4"};
+  const auto kind = ChangeMembers::Kind::add_learner;
+  ASSERT_TRUE(std::holds_alternative<Done>(group.ask(leader, ChangeMembers{kind, fourth}).result));
+  for (int i = 0; i < 300; ++i) ASSERT_EQ(failure_of(group.ask(leader, put("k", std::to_string(i)))), nullptr);
+  group.heal();
+  ASSERT_TRUE(group.until([&] { return value_at(group.host(late), "k") == "299"; }));
+  ASSERT_GE(group.host(late).raft().status().counters.snapshots_installed, 1U);
+  EXPECT_EQ(group.told(late, "config"), to_text(group.host(leader).raft().config()));
+}
+
 TEST(Host, AForwardedWriteWhoseFrameIsLostHasAnUnknownFate) {
   Group group({});
   const NodeId follower = other_than(group.await_leader());
@@ -281,7 +332,7 @@ TEST(Frame, EveryCutAndEveryExtraByteIsRefused) {
       {{1}, {2}, Forward{3, 4, "entry"}},
       {{1}, {2}, Refused{3, 4, Outcome::too_large}},
       {{1}, {2}, LeaseQuestion{3, 4, kv::LeaseId{5}}},
-      {{1}, {2}, LeaseReport{3, 4, true, 5}},
+      {{1}, {2}, LeaseReport{3, 4, true, 5, {6}}},
       {{1}, {2}, Message{.from = {1}, .to = {2}, .term = {3}, .stay = {1}, .body = VoteReply{true, true}}}};
   for (const Frame& frame : frames) {
     const std::string bytes = encode(frame);

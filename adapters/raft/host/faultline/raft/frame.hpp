@@ -38,6 +38,7 @@ struct LeaseReport {
   std::uint64_t request = 0;
   bool leads = false;           // else the rest says nothing
   std::int64_t remaining = -1;  // seconds; -1: no such lease
+  LogIndex applied;             // of the leader when it said so
   friend bool operator==(const LeaseReport&, const LeaseReport&) = default;
 };
 

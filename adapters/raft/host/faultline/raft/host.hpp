@@ -110,7 +110,7 @@ struct Export {
 };
 
 struct HostEvent {
-  std::string kind;  // role, config, snapshot, lease
+  std::string kind;  // role, config (another one is in force), snapshot, lease
   std::string text;
 };
 
@@ -212,11 +212,13 @@ class Host {
   bool ask(Instant now, ReadMode mode, const std::vector<RequestId>& reads);
   void answer_read(Instant now, const ReadState& read);
   void settle_reads(Instant now);
+  void settle_lease_reports();
   void settle_locks();
   void settle_members();
   void settle_snapshots();
   void expire(Instant now);
   void follow_leadership(Instant now);
+  void follow_config();
   void begin(Instant now, RequestId id, Pending& pending);
   void ask_lease(Instant now, RequestId id, Pending& pending);
   void begin_change(RequestId id, const ChangeMembers& change);
@@ -243,6 +245,7 @@ class Host {
   std::vector<RequestId> fresh_reads_;                    // no ticket yet
   std::map<ReadId, std::vector<RequestId>> asked_reads_;  // ticket taken
   std::multimap<LogIndex, ReadState> confirmed_reads_;    // wait until applied
+  std::multimap<LogIndex, LeaseReport> lease_reports_;    // the same
   std::set<RequestId> locks_;                             // wait for their turn
   std::set<RequestId> changes_;                           // transfers and changes of members under way
   kv::Revision locks_seen_ = 0;
@@ -259,6 +262,7 @@ class Host {
   bool led_ = false;
   Term term_seen_;
   NodeId leader_seen_;
+  Config config_seen_;
 };
 
 }  // namespace faultline::raft
