@@ -193,7 +193,7 @@ TEST(Store, ALargeCompactionIsSweptInBoundedSteps) {
   EXPECT_LT(left, puts);
   EXPECT_EQ(std::get<Failure>(m.store.range({.key = "k1", .revision = 5})), errors::compacted());
   m.put("other");
-  EXPECT_GE(m.store.record_count() + 32, left);
+  EXPECT_GE(m.store.record_count() + 8, left);
   for (int i = 0; m.store.record_count() > 11 && i < 10'000; ++i) m(LeaseKeepalive{LeaseId{1}});
   EXPECT_EQ(m.store.record_count(), 11U);
 }
