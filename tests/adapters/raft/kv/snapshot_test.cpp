@@ -61,6 +61,38 @@ TEST(Snapshot, EveryCutAndEveryExtraByteIsRefused) {
   EXPECT_FALSE(read_back(bytes + 'x').ok());
 }
 
+TEST(Snapshot, AFlippedBitInAStoredReplyIsRefused) {
+  Store store;
+  store.apply(LogIndex{1}, Command{.request = SessionOpen{}});
+  store.apply(LogIndex{2}, Command{.client = ClientSequence{SessionId{1}, 1}, .request = Put{.key = "k"}});
+  const std::string bytes = bytes_of(store.view());
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1);
+    ASSERT_FALSE(read_back(damaged).ok()) << "byte " << at;
+  }
+}
+
+TEST(Snapshot, ASweepUnderWayGoesOnAlike) {
+  Store store;
+  const auto apply = [](Store& to, decltype(Command::request) request) {
+    to.apply(to.applied() + 1, Command{.request = std::move(request)});
+  };
+  for (int i = 0; i < 30'000; ++i) apply(store, Put{.key = "k" + std::to_string(i % 7)});
+  apply(store, Compaction{20'000});
+  auto copy = read_back(bytes_of(store.view()));
+  ASSERT_TRUE(copy.ok()) << copy.error().to_string();
+  const std::uint64_t before = store.record_count();
+  for (int i = 0; i < 3'000; ++i) {
+    for (Store* one : {&store, &copy.value()})
+      apply(*one, i == 500 ? decltype(Command::request)(Compaction{25'000}) : Put{.key = "x"});
+    ASSERT_EQ(copy.value().hash(), store.hash());
+    ASSERT_EQ(copy.value().record_count(), store.record_count());
+  }
+  EXPECT_LT(store.record_count(), before);
+  EXPECT_EQ(bytes_of(copy.value().view()), bytes_of(store.view()));
+}
+
 TEST(Snapshot, AfterAnErrorEveryCallFailsAlike) {
   Importer importer;
   ASSERT_FALSE(importer.feed(std::string(200, 'x')).ok());

@@ -198,6 +198,16 @@ TEST(Store, ALargeCompactionIsSweptInBoundedSteps) {
   EXPECT_EQ(m.store.record_count(), 11U);
 }
 
+// Whatever of the sweep is still to be done, answers are those of a store that has done it.
+TEST(Store, AnEventAtTheCompactRevisionHasNoPredecessorSweptOrNot) {
+  Machine m;
+  for (int i = 0; i < 15'000; ++i) m.put("k" + std::to_string(i % 2));
+  m(Compaction{m.store.revision()});
+  ASSERT_GT(m.store.record_count(), 3U);
+  const WatchPage page = m.store.watch({.key = "k1", .start_revision = m.store.revision(), .prev_kv = true});
+  EXPECT_FALSE(page.batches.at(0).events.at(0).prev_kv.has_value());
+}
+
 TEST(Store, WatchGivesWholeRevisionsOnceAndInOrder) {
   Machine m;
   m(Txn{.success = {{Put{.key = "b"}}, {Put{.key = "a"}}}});
