@@ -13,27 +13,28 @@ namespace faultline::raft::kv {
 // Raft §8: the last reply is kept per session, so that a retry is answered, not applied again.
 Reply Store::State::answer(const Command& command) {
   if (!command.client) return perform(command);
-  const auto found = sessions.find(command.client->session);
-  if (found == sessions.end()) return failed(errors::session_unknown());
-  SessionState& session = found->second;
+  auto session = sessions.find(command.client->session);
+  if (session == sessions.end()) return failed(errors::session_unknown());
+  const std::uint64_t last = session->second.session.sequence;
   const std::uint64_t sequence = command.client->sequence;
-  if (sequence < session.session.sequence || sequence == 0) return failed(errors::session_sequence_old());
-  const auto forget_old = [&] { subtract(sum, hash_of(session.session, session.reply ? *session.reply : "")); };
-  if (sequence == session.session.sequence) {
-    forget_old();
-    session.session.last_used = applied.value;
-    add(sum, hash_of(session.session, *session.reply));
-    auto reply = decode_reply(*session.reply);
-    FL_ASSERT(reply.ok());
-    return std::move(reply).value();
+  if (sequence < last || sequence == 0) return failed(errors::session_sequence_old());
+  std::optional<Reply> reply;
+  if (sequence == last) {
+    auto stored = decode_reply(*session->second.reply);
+    FL_ASSERT(stored.ok());
+    reply = std::move(stored).value();
+  } else {
+    reply = perform(command);
+    session = sessions.find(command.client->session);
+    if (session == sessions.end()) return *std::move(reply);  // the command has ended its own session
   }
-  Reply reply = perform(command);
-  forget_old();
-  session.session.last_used = applied.value;
-  session.session.sequence = sequence;
-  session.reply = std::make_shared<const std::string>(encode(reply));
-  add(sum, hash_of(session.session, *session.reply));
-  return reply;
+  SessionState& state = session->second;
+  subtract(sum, hash_of(state.session, state.reply ? *state.reply : ""));
+  state.session.last_used = applied.value;
+  state.session.sequence = sequence;
+  if (sequence != last) state.reply = std::make_shared<const std::string>(encode(*reply));
+  add(sum, hash_of(state.session, *state.reply));
+  return *std::move(reply);
 }
 
 Reply Store::State::perform(const Command& command) {

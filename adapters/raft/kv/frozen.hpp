@@ -14,7 +14,7 @@ struct View::Frozen {
   LogIndex applied;
   Revision revision = 0;
   Revision compacted = 0;
-  Sweep sweep;
+  Moment sweep;
   StateHash hash;
   std::uint64_t records = 0;
   std::uint64_t record_bytes = 0;

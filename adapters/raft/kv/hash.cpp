@@ -76,8 +76,8 @@ StateHash hash_of(const Session& session, std::string_view reply) {
 
 StateHash Store::State::hash() const {
   Mixer mixer(4);
-  for (const std::uint64_t word : {applied.value, bits(revision), bits(compacted), bits(sweep.next.main),
-                                   std::uint64_t{sweep.next.sub}, bits(sweep.until), sum.high, sum.low}) {
+  for (const std::uint64_t word : {applied.value, bits(revision), bits(compacted), bits(sweep.main),
+                                   std::uint64_t{sweep.sub}, sum.high, sum.low}) {
     mixer.word(word);
   }
   return mixer.result();

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view magic = "FLKV";
 constexpr std::uint32_t snapshot_version = 1;
-constexpr std::uint64_t head_bytes = 4 + 4 + 8 + 8 + 8 + 24 + 24;
+constexpr std::uint64_t head_bytes = 4 + 4 + 8 + 8 + 8 + 16 + 24;
 constexpr std::uint64_t lease_bytes = 24;
 constexpr std::uint64_t session_head_bytes = 28;
 constexpr std::uint64_t tail_bytes = 16;
@@ -33,9 +33,8 @@ void put_head(std::string& out, const View::Frozen& frozen) {
   put_number(out, frozen.applied.value);
   put_number(out, frozen.revision);
   put_number(out, frozen.compacted);
-  put_number(out, frozen.sweep.next.main);
-  put_number(out, std::uint64_t{frozen.sweep.next.sub});
-  put_number(out, frozen.sweep.until);
+  put_number(out, frozen.sweep.main);
+  put_number(out, std::uint64_t{frozen.sweep.sub});
   put_number(out, std::uint64_t{frozen.leases.size()});
   put_number(out, std::uint64_t{frozen.sessions.size()});
   put_number(out, frozen.records);
@@ -190,16 +189,14 @@ bool Importer::Progress::read_head(Reader& in) {
   state->applied = {in.number<std::uint64_t>()};
   state->revision = in.number<Revision>();
   state->compacted = in.number<Revision>();
-  state->sweep.next.main = in.number<Revision>();
+  state->sweep.main = in.number<Revision>();
   const auto sub = in.number<std::uint64_t>();
-  state->sweep.next.sub = static_cast<std::uint32_t>(sub);
-  state->sweep.until = in.number<Revision>();
+  state->sweep.sub = static_cast<std::uint32_t>(sub);
   leases = in.number<std::uint64_t>();
   sessions = in.number<std::uint64_t>();
   records = in.number<std::uint64_t>();
   const bool ordered = state->revision >= 1 && state->compacted >= -1 && state->compacted <= state->revision &&
-                       state->sweep.until == state->compacted && state->sweep.next.main >= 0 &&
-                       state->sweep.next.main <= state->sweep.until + 1 && sub <= ~std::uint32_t{0};
+                       state->sweep.main >= 0 && state->sweep.main <= state->compacted + 1 && sub <= ~std::uint32_t{0};
   if (!ordered || sessions > sessions_max) return wrong(in, "an impossible head");
   head_read = true;
   return true;

@@ -66,21 +66,14 @@ struct SessionState {
   std::shared_ptr<const std::string> reply;  // to its last command, encoded; null: none yet
 };
 
-// Compaction's unfinished work: the records in [next, {until + 1, 0}) have not been looked at.
-struct Sweep {
-  Moment next;
-  Revision until = -1;
-
-  [[nodiscard]] bool done() const { return next.main > until; }
-};
-
 struct Store::State {
   using Keys = std::map<std::string, Chain, std::less<>>;
 
   LogIndex applied;
   Revision revision = 1;
   Revision compacted = -1;  // etcd's: revision 0 may be compacted once
-  Sweep sweep;
+  // Compaction's unfinished work: the records from here up to the compact revision have not been looked at.
+  Moment sweep;
   Keys keys;
   History history;
   std::map<LeaseId, LeaseState> leases;

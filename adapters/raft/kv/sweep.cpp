@@ -15,8 +15,7 @@ namespace faultline::raft::kv {
 
 void Store::State::compact(Revision at) {
   // Records at the former compact revision were spared only for its sake.
-  sweep.next = std::min(sweep.next, Moment{std::max<Revision>(compacted, 0), 0});
-  sweep.until = at;
+  sweep = std::min(sweep, Moment{std::max<Revision>(compacted, 0), 0});
   compacted = at;
 }
 
@@ -32,8 +31,8 @@ std::size_t Store::State::trim(std::string_view key, std::size_t steps) {
   FL_ASSERT(found != keys.end());
   Chain& chain = found->second;
   std::size_t dropped = 0;
-  for (; dropped < steps && chain.size() > 0 && chain[0].main < sweep.until; ++dropped) {
-    const bool superseded = chain.size() > 1 && chain[1].main <= sweep.until;
+  for (; dropped < steps && chain.size() > 0 && chain[0].main < compacted; ++dropped) {
+    const bool superseded = chain.size() > 1 && chain[1].main <= compacted;
     if (!superseded && !chain[0].tombstone) break;
     forget(chain[0]);
     chain.pop_front();
@@ -43,10 +42,10 @@ std::size_t Store::State::trim(std::string_view key, std::size_t steps) {
 }
 
 void Store::State::sweep_some(std::size_t steps) {
-  while (steps > 0 && !sweep.done()) {
-    const Record* record = history.at_or_after(sweep.next);
-    if (record == nullptr || record->main > sweep.until) {
-      sweep.next = {sweep.until + 1, 0};
+  while (steps > 0 && sweep.main <= compacted) {
+    const Record* record = history.at_or_after(sweep);
+    if (record == nullptr || record->main > compacted) {
+      sweep = {compacted + 1, 0};
       return;
     }
     const Moment moment{record->main, record->sub};
@@ -54,7 +53,7 @@ void Store::State::sweep_some(std::size_t steps) {
     // With its steps used up the chain may not be done: look at the same place again.
     if (dropped == steps) return;
     steps -= dropped + 1;
-    sweep.next = {moment.main, moment.sub + 1};
+    sweep = {moment.main, moment.sub + 1};
   }
 }
 

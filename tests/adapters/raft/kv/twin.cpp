@@ -155,6 +155,8 @@ std::optional<Failure> Twin::refuse(const Put& put) const {
   return {};
 }
 
+// A delete up to the end of all keys, earlier in the transaction, may have taken what `ignore_value` wants to keep (etcd crashes then);
+// there is nothing to keep, and the put creates the key.
 PutReply Twin::put(const Put& put) {
   const auto before = find(put.key);
   writing_ = revision_ + 1;
@@ -321,18 +323,15 @@ Reply Twin::once(const Command& command) {
 Reply Twin::apply(std::uint64_t index, const Command& command) {
   index_ = index;
   if (!command.client) return once(command);
-  const auto found = clients_.find(command.client->session);
-  if (found == clients_.end()) return {revision_, errors::session_unknown()};
-  Client& client = found->second;
+  const SessionId id = command.client->session;
+  if (!clients_.contains(id)) return {revision_, errors::session_unknown()};
   const std::uint64_t sequence = command.client->sequence;
-  if (sequence < std::max<std::uint64_t>(client.session.sequence, 1))
+  if (sequence < std::max<std::uint64_t>(clients_[id].session.sequence, 1)) {
     return {revision_, errors::session_sequence_old()};
-  client.session.last_used = index;
-  if (sequence > client.session.sequence) {
-    client.session.sequence = sequence;
-    client.reply = once(command);
   }
-  return *client.reply;
+  const Reply reply = sequence == clients_[id].session.sequence ? *clients_[id].reply : once(command);
+  if (clients_.contains(id)) clients_[id] = {.session = {id, index, sequence}, .reply = reply};
+  return reply;
 }
 
 }  // namespace faultline::raft::kv

@@ -5,7 +5,7 @@
 // pieces of any size and ends with a Store, or with an error that names the offset; it checks every bound and, at the end, that the
 // state hash it arrived at is the one written.
 //
-// Layout, little-endian: "FLKV", version u32, applied u64, revision i64, compacted i64, sweep{main i64, sub u64, until i64},
+// Layout, little-endian: "FLKV", version u32, applied u64, revision i64, compacted i64, sweep{main i64, sub u64},
 // counts{leases, sessions, records} u64; leases {id, ttl, renewal}; sessions {id, last used, sequence, reply length u32, reply};
 // records in order of revision {main i64, sub u32, tombstone u32, create i64, version i64, lease i64, key length u32, value length
 // u32, key, value}; state hash 2 x u64. The configuration and the checksums are the file's (storage).
