@@ -213,6 +213,7 @@ std::optional<std::string> why_not(const OptionSpec& option, std::string_view te
                                           : std::optional<std::string>(R"(a rate needs a unit: "200/s")");
     case choice: return not_a_choice(option, text);
     case list:
+      if (text.empty()) return "is an empty list: leave it out";
       if (text.starts_with(',') || text.ends_with(',') || text.find(",,") != std::string_view::npos)
         return "has an empty item";
       if (option.choices.empty()) return std::nullopt;

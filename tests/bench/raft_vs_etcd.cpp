@@ -365,6 +365,7 @@ int run(const Options& options) {
     }
   }
   for (const char* load : {"puts", "reads", "puts-1"}) {
+    if (options.rounds == 0) break;
     const double theirs = median(rates[{load, "etcd"}]);
     const double ours = median(rates[{load, "raftd"}]);
     fmt::print("{:<7} raftd {:.0f}/s, etcd {:.0f}/s: {:.2f} times (median of {})\n", load, ours, theirs,

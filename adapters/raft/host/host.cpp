@@ -102,6 +102,11 @@ Output Host::flush(Instant now) {
   while (raft_.has_ready()) take(now, raft_.ready());
   follow_leadership(now);
   settle_reads(now);
+  // Those that waited for a ticket to come back.
+  if (issue_reads(now)) {
+    while (raft_.has_ready()) take(now, raft_.ready());
+    settle_reads(now);
+  }
   settle_lease_reports();
   settle_locks();
   settle_members();

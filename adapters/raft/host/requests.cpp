@@ -179,11 +179,15 @@ void Host::landed(Instant, Flight flight, kv::Reply reply) {
 
 // --- Reads --------------------------------------------------------------------------------------------------------------------------
 
-// One ticket serves all reads that wait for one: it is taken after each of them arrived.
-void Host::issue_reads(Instant now) {
+// One ticket serves all reads that wait for one: it is taken after each of them arrived. With few tickets under way at
+// once, each carries many reads, and costs one round of messages. False if none was taken.
+bool Host::issue_reads(Instant now) {
+  constexpr std::size_t most_tickets = 2;
   std::erase_if(fresh_reads_, [&](RequestId id) { return !pending_.contains(id); });
-  if (fresh_reads_.empty()) return;
-  if (ask(now, raft_.is_leader() ? options_.reads : ReadMode::index, fresh_reads_)) fresh_reads_.clear();
+  if (fresh_reads_.empty() || asked_reads_.size() >= most_tickets) return false;
+  if (!ask(now, raft_.is_leader() ? options_.reads : ReadMode::index, fresh_reads_)) return false;
+  fresh_reads_.clear();
+  return true;
 }
 
 bool Host::ask(Instant now, ReadMode mode, const std::vector<RequestId>& reads) {

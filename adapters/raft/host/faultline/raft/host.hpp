@@ -208,7 +208,7 @@ class Host {
   void arrive(const Refused& refused);
   void arrive(NodeId from, Instant now, const LeaseQuestion& question);
   void arrive(const LeaseReport& report);
-  void issue_reads(Instant now);
+  bool issue_reads(Instant now);
   bool ask(Instant now, ReadMode mode, const std::vector<RequestId>& reads);
   void answer_read(Instant now, const ReadState& read);
   void settle_reads(Instant now);
