@@ -185,7 +185,8 @@ std::variant<Settings, Ending> read_settings(int argc, const char* const* argv) 
       ->check(CLI::IsMember({"always", "off"}))
       ->capture_default_str();
   app.add_option("--prevote", given.pre_vote)->check(CLI::IsMember({"on", "off"}))->capture_default_str();
-  app.add_option("--snapshot-entries", settings.snapshot_entries, "entries between two snapshots; 0: never")
+  app.add_option("--snapshot-entries", settings.snapshot_entries,
+                 "entries between two snapshots, or more, until they weigh as much as the last; 0: never")
       ->capture_default_str();
   try {
     app.parse(argc, argv);

@@ -167,6 +167,7 @@ void Host::drain_held(Instant now) {
       store_ = std::move(*installed_);
       installed_.reset();
       exported_at_ = store_.applied();
+      bytes_since_ = 0;
     }
     for (const Entry& entry : first.committed) apply(now, entry);
     for (const ReadState& read : first.reads) confirmed_reads_.emplace(read.index, read);
@@ -180,6 +181,7 @@ void Host::apply(Instant now, const Entry& entry) {
     return;
   }
   ++counters_.applied_commands;
+  bytes_since_ += entry.data.size();
   const auto origin = origin_of(entry.data);
   const std::string_view bytes = std::string_view(entry.data).substr(std::min(origin_bytes, entry.data.size()));
   const auto command = kv::decode_command(bytes);
@@ -242,8 +244,10 @@ void Host::settle_snapshots() {
   if (exporting_ || options_.snapshot_entries == 0 || !held_.empty()) return;
   const LogIndex applied = store_.applied();
   if (applied.value < exported_at_.value + options_.snapshot_entries) return;
+  if (!snapshots_.empty() && bytes_since_ < snapshots_.back().size) return;
   exporting_ = true;
   exported_at_ = applied;
+  bytes_since_ = 0;
   out_.export_to.emplace(Export{raft_.describe(applied), store_.view()});
 }
 

@@ -40,7 +40,9 @@ namespace faultline::raft {
 struct HostOptions {
   Options raft;
   ReadMode reads = ReadMode::index;
-  std::uint64_t snapshot_entries = 10'000;  // applied between two snapshots; 0: never
+  // Applied between two snapshots, at least; 0: never. They also wait until the entries since the last one weigh as much as it does, so
+  // that writing snapshots costs no more than writing the log (Ongaro's dissertation, 5.1.2).
+  std::uint64_t snapshot_entries = 10'000;
   Duration request_timeout = std::chrono::seconds(7);
   Duration session_idle = std::chrono::seconds(60);
 };
@@ -258,6 +260,7 @@ class Host {
   std::vector<Snapshot> snapshots_;  // durable here, oldest first
   bool exporting_ = false;
   LogIndex exported_at_;
+  std::uint64_t bytes_since_ = 0;  // of the entries applied since then
 
   bool led_ = false;
   Term term_seen_;
