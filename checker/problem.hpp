@@ -39,6 +39,7 @@ struct Budget {
   std::function<bool()> stop;                  // time is up or the user interrupted; empty: never
   std::uint64_t memory_limit = UINT64_MAX;     // bytes the engine may hold
   std::function<std::string_view()> why = {};  // asked after `stop` was true; empty: stopped_by_time
+  bool kind_only = false;  // nobody looks at where it died: an engine that would have to search for that need not
 
   [[nodiscard]] bool stopped() const { return stop && stop(); }
   [[nodiscard]] std::string why_stopped() const { return std::string(why ? why() : stopped_by_time); }

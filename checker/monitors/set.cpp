@@ -90,6 +90,9 @@ class SetMonitor {
       }
       if (old != known) return false;
       known = reads_[k].elements.size();
+      looked_at_ += 1 + known;
+      if (looked_at_ < polls_every) continue;
+      looked_at_ = 0;
       if (budget_.stop && budget_.stop()) {
         stopped_ = true;
         return false;
@@ -152,6 +155,8 @@ class SetMonitor {
   std::vector<Element> elements_;
   std::vector<Read> reads_;  // after chain_reads(): by inclusion
   std::optional<Layout> layout_;
+  static constexpr std::size_t polls_every = 65'536;
+  std::size_t looked_at_ = 0;  // since the budget was polled
   bool stopped_ = false;
 };
 
@@ -203,7 +208,7 @@ std::optional<SearchResult> monitor_set(const Items& items, const Budget& budget
   result.kind = *legal ? VerdictKind::valid : VerdictKind::invalid;
   if (*legal) {
     result.order = monitor.order();
-  } else {
+  } else if (!budget.kind_only) {
     result.died_at = first_death(items, budget);
   }
   return result;

@@ -14,7 +14,7 @@ namespace faultline {
 
 namespace {
 
-constexpr std::uint64_t max_prefix_steps = 1'000'000;
+constexpr std::uint64_t max_prefix_steps = 200'000;
 constexpr std::size_t max_candidates = 8;
 // A core that could not be made small in time is no evidence of a class, and looking for one takes quadratic time.
 constexpr std::size_t max_classified = 1'000;

@@ -11,6 +11,9 @@ namespace {
 // One search may not eat the whole budget, nor all together go on for ever: engines poll `stop` at least every 1,000 steps.
 constexpr std::uint64_t max_polls_per_search = 1'000;
 constexpr std::uint64_t max_polls = 20'000;
+// And of histories of which nearly everything is needed: so many items may be looked at, in all searches together.
+constexpr std::size_t max_items = 3'000'000;
+constexpr std::size_t max_passes = 60;  // over everything, at least
 // Starting points tried: the nearest ones, then ever farther ones.
 constexpr std::size_t near_starts = 8;
 
@@ -53,10 +56,12 @@ class Shrinker {
 
   Answer ask_about(const Items& items, const Choice& choice) {
     if (spent()) return Answer::unknown;
+    looked_at_ += items.size();
     std::uint64_t polls = 0;
     const std::uint64_t limit = max_polls_per_search + items_.size() / 100;
     const Budget step{.stop = [&] { return ++polls > limit || (budget_.stop && budget_.stop()); },
-                      .memory_limit = budget_.memory_limit};
+                      .memory_limit = budget_.memory_limit,
+                      .kind_only = true};
     const SearchResult found = engine_(relaxed(model_, items, choice), step);
     polls_ += polls;
     if (found.kind == VerdictKind::unknown) {
@@ -72,7 +77,7 @@ class Shrinker {
   bool spent() {
     if (budget_.stopped()) {
       doubt_ = "the time for shrinking was up";
-    } else if (polls_ > max_polls) {
+    } else if (polls_ > max_polls || looked_at_ > max_items + max_passes * items_.size()) {
       doubt_ = "the searches for smaller ones took all the steps they may take together";
     } else {
       return false;
@@ -230,6 +235,7 @@ class Shrinker {
   const Budget& budget_;
   Choice choice_;
   std::uint64_t polls_ = 0;
+  std::size_t looked_at_ = 0;
   std::string doubt_;        // why the latest answer was unknown
   std::string first_doubt_;  // of the single operations
 };

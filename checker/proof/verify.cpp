@@ -16,6 +16,7 @@
 #include "counter_ranges.hpp"
 #include "digest.hpp"
 #include "duties.hpp"
+#include "ledgers.hpp"
 
 namespace faultline {
 
@@ -141,7 +142,7 @@ class Verifier {
     if (confirmed_cores_ > 0) {
       result_.outcome = Verification::Outcome::confirmed;
       result_.reason =
-          summed_up_ ? "what was added was summed up: no order explains what the core read"
+          counted_ ? "the core is too large to search, but what it holds was counted: no order explains it"
           : confirmed_cores_ == 1
               ? "the core was searched exhaustively: it has no legal order"
               : fmt::format("{} cores were searched exhaustively: none has a legal order", confirmed_cores_);
@@ -249,11 +250,14 @@ class Verifier {
     }
     std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.invoked < b.invoked; });
     if (auto objection = judge_prefix(proof, items)) return objection;
-    const BruteForceResult found = brute_force_with_memo(model_, items, options_.max_steps);
+    constexpr std::uint64_t few_steps = 10'000;
+    const bool evident = proof.order.empty() && proves_itself(items);
+    const std::uint64_t max_steps = evident ? std::min(few_steps, options_.max_steps) : options_.max_steps;
+    const BruteForceResult found = brute_force_with_memo(model_, items, max_steps);
     result_.steps += found.steps;
-    if (found.kind == VerdictKind::unknown && proof.order.empty() && proves_itself(items)) {
+    if (found.kind == VerdictKind::unknown && evident) {
       ++confirmed_cores_;
-      summed_up_ = true;
+      counted_ = true;
       return std::nullopt;
     }
     if (found.kind == VerdictKind::unknown) ++exhausted_cores_;
@@ -275,9 +279,11 @@ class Verifier {
     return fmt::format("the longest legal prefix places {} operations of the core, not {}", longest, claimed);
   }
 
-  // Cores of counters hold all that may have been added: often too much to search, never too much to sum up.
+  // Cores of some objects hold all that may have changed them: often too much to search, never too much to count.
   [[nodiscard]] bool proves_itself(const Items& items) const {
     if constexpr (std::same_as<M, Counter>) return counter_out_of_range(items, model_.initial);
+    if constexpr (std::same_as<M, Mutex>) return mutex_is_overdrawn(items, model_.initial);
+    if constexpr (std::same_as<M, Set>) return set_is_contradicted(items, certificate_.initial);
     return false;
   }
 
@@ -314,7 +320,7 @@ class Verifier {
   std::size_t confirmed_cores_ = 0;
   std::size_t exhausted_cores_ = 0;
   bool too_large_ = false;
-  bool summed_up_ = false;
+  bool counted_ = false;
   Verification result_;
 };
 
