@@ -300,7 +300,7 @@ std::string Settings::to_toml() const {
     if (text.empty() || (option.name == "nemesis" && !nemesis_.empty())) continue;
     if (option.kind == OptionKind::flag) {
       table.insert(option.name, text == "true");
-    } else if (option.kind == OptionKind::number && text.size() < 19) {
+    } else if (option.kind == OptionKind::number && text.size() < 19 && (text.front() != '0' || text == "0")) {
       table.insert(option.name, static_cast<std::int64_t>(std::stoull(text)));
     } else if (option.kind == OptionKind::list) {
       toml::array items;
@@ -320,8 +320,10 @@ std::string Settings::to_toml() const {
     }
     table.insert("nemesis", std::move(packages));
   }
+  // Quoted and escaped: the library's other ways of writing a string fail where it holds their own quotes.
+  constexpr auto unsafe = toml::format_flags::allow_multi_line_strings | toml::format_flags::allow_literal_strings;
   std::ostringstream out;
-  out << table << "\n";
+  out << toml::toml_formatter(table, toml::toml_formatter::default_flags & ~unsafe) << "\n";
   return out.str();
 }
 

@@ -16,6 +16,7 @@ bool mutex_is_overdrawn(const Items& items, bool held) {
   std::vector<Moment> moments;
   for (const Item& item : items) {
     const bool acquires = item.call.f == "acquire";
+    if (!acquires && item.call.f != "release") continue;
     moments.push_back({item.invoked, false, acquires});
     if (item.completed != none) moments.push_back({item.completed, true, acquires});
   }
@@ -26,6 +27,26 @@ bool mutex_is_overdrawn(const Items& items, bool held) {
                                           : (moment.returns ? released : may_have_released);
     ++count;
     if (acquired > may_have_released + 1 || released > may_have_acquired) return true;
+  }
+  return false;
+}
+
+bool tokens_are_overdrawn(const Items& items) {
+  std::vector<EventIndex> releases;
+  std::vector<std::pair<std::int64_t, EventIndex>> acquisitions;  // token, return
+  for (const Item& item : items) {
+    if (item.call.f == "release") releases.push_back(item.invoked);
+    if (item.call.f == "acquire" && item.completed != none && item.call.result_known) {
+      acquisitions.emplace_back(item.call.output.as_integer(), item.completed);
+    }
+  }
+  std::sort(releases.begin(), releases.end());
+  std::sort(acquisitions.begin(), acquisitions.end());
+  std::ptrdiff_t smaller = 0;
+  for (std::size_t i = 0; i < acquisitions.size(); ++i) {
+    const auto& [token, returned] = acquisitions[i];
+    if (i > 0 && acquisitions[i - 1].first != token) smaller = static_cast<std::ptrdiff_t>(i);
+    if (smaller > std::lower_bound(releases.begin(), releases.end(), returned) - releases.begin()) return true;
   }
   return false;
 }

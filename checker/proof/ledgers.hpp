@@ -3,7 +3,10 @@
 // For the verifier; each argument needs nothing but the items, some of which are open and may never have happened.
 //   mutex  Take a moment t. What had returned by then is placed among what had been invoked by then. Acquisitions and releases
 //          alternate, so of a free mutex the acquisitions that had returned exceed the releases that had been invoked by one at most, and
-//          the releases that had returned exceed no acquisitions at all.
+//          the releases that had returned exceed no acquisitions at all. A mutex with tokens is
+//          one, whatever its tokens.
+//   tokens All acquisitions that were given a smaller token come before one that returned, and as many releases between them, which had
+//          been invoked by then.
 //   set    Nothing is ever taken out. So a read shows all that was added, or shown, before it began, and nothing that was not there at
 //          first and no addition of which was invoked before the read returned; each element once; and of two reads one shows all that
 //          the other shows.
@@ -15,8 +18,9 @@
 
 namespace faultline {
 
-// True only if the items have no legal order. Items by `invoked`.
+// True only if the items have no legal order. Items by `invoked`; what neither acquires nor releases is not looked at.
 bool mutex_is_overdrawn(const Items& items, bool held);
+bool tokens_are_overdrawn(const Items& items);  // of a mutex with tokens, free at first
 bool set_is_contradicted(const Items& items, const Value& initial);
 
 }  // namespace faultline

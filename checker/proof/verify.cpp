@@ -283,6 +283,7 @@ class Verifier {
   [[nodiscard]] bool proves_itself(const Items& items) const {
     if constexpr (std::same_as<M, Counter>) return counter_out_of_range(items, model_.initial);
     if constexpr (std::same_as<M, Mutex>) return mutex_is_overdrawn(items, model_.initial);
+    if constexpr (std::same_as<M, FencedMutex>) return mutex_is_overdrawn(items, false) || tokens_are_overdrawn(items);
     if constexpr (std::same_as<M, Set>) return set_is_contradicted(items, certificate_.initial);
     return false;
   }
