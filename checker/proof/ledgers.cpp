@@ -7,28 +7,86 @@
 
 namespace faultline {
 
-bool mutex_is_overdrawn(const Items& items, bool held) {
-  struct Moment {
-    EventIndex event;
-    bool returns;
-    bool acquires;
-  };
-  std::vector<Moment> moments;
-  for (const Item& item : items) {
-    const bool acquires = item.call.f == "acquire";
-    if (!acquires && item.call.f != "release") continue;
-    moments.push_back({item.invoked, false, acquires});
-    if (item.completed != none) moments.push_back({item.completed, true, acquires});
+namespace {
+
+// The largest of many numbers, of which ranges change at once: a segment tree.
+class Peaks {
+ public:
+  explicit Peaks(std::size_t count) {
+    while (width_ < count) width_ *= 2;
+    peak_.resize(2 * width_);
+    change_.resize(2 * width_);
   }
-  std::sort(moments.begin(), moments.end(), [](const Moment& a, const Moment& b) { return a.event < b.event; });
-  std::int64_t acquired = held ? 1 : 0, may_have_acquired = acquired, released = 0, may_have_released = 0;
-  for (const Moment& moment : moments) {
-    std::int64_t& count = moment.acquires ? (moment.returns ? acquired : may_have_acquired)
-                                          : (moment.returns ? released : may_have_released);
-    ++count;
-    if (acquired > may_have_released + 1 || released > may_have_acquired) return true;
+  // Of those in [0, end) or of those in [begin, count).
+  void add_below(std::size_t end, int change) { add(1, 0, width_, 0, end, change); }
+  void add_from(std::size_t begin, int change) { add(1, 0, width_, begin, width_, change); }
+  [[nodiscard]] int peak_below(std::size_t end) const { return peak(1, 0, width_, end); }
+
+ private:
+  void add(std::size_t node, std::size_t low, std::size_t high, std::size_t begin, std::size_t end, int change) {
+    if (end <= low || high <= begin) return;
+    if (begin <= low && high <= end) {
+      peak_[node] += change;
+      change_[node] += change;
+      return;
+    }
+    const std::size_t middle = (low + high) / 2;
+    add(2 * node, low, middle, begin, end, change);
+    add(2 * node + 1, middle, high, begin, end, change);
+    peak_[node] = change_[node] + std::max(peak_[2 * node], peak_[2 * node + 1]);
+  }
+  [[nodiscard]] int peak(std::size_t node, std::size_t low, std::size_t high, std::size_t end) const {
+    if (end >= high) return peak_[node];
+    const std::size_t middle = (low + high) / 2;
+    int most = peak(2 * node, low, middle, end);
+    if (end > middle) most = std::max(most, peak(2 * node + 1, middle, high, end));
+    return change_[node] + most;
+  }
+
+  std::size_t width_ = 1;
+  std::vector<int> peak_, change_;
+};
+
+// An invocation or return, at its place among all.
+struct Moment {
+  std::uint32_t item;
+  bool returns;
+};
+
+// Whether in some window more of the one kind had to happen than the other kind allows. `ahead`: one may come first at the beginning, too.
+bool exceeds(const Items& items, const std::vector<Moment>& moments, std::string_view one, bool ahead) {
+  Peaks excess(moments.size());  // by where the window begins; it ends now
+  if (!ahead) excess.add_below(1, 1);
+  std::vector<std::size_t> begun(items.size());
+  for (std::size_t now = 0; now < moments.size(); ++now) {
+    const auto& [item, returns] = moments[now];
+    const bool is_one = items[item].call.f == one;
+    if (!returns) {
+      begun[item] = now;
+      if (!is_one) excess.add_below(moments.size(), -1);
+    } else if (!is_one) {
+      excess.add_from(now + 1, 1);
+    } else {
+      excess.add_below(begun[item] + 1, 1);
+      if (excess.peak_below(now + 1) > 1) return true;
+    }
   }
   return false;
+}
+
+}  // namespace
+
+bool mutex_is_overdrawn(const Items& items, bool held) {
+  std::vector<std::pair<EventIndex, Moment>> events;
+  for (std::uint32_t i = 0; i < items.size(); ++i) {
+    if (items[i].call.f != "acquire" && items[i].call.f != "release") continue;
+    events.push_back({items[i].invoked, {i, false}});
+    if (items[i].completed != none) events.push_back({items[i].completed, {i, true}});
+  }
+  std::sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Moment> moments;
+  for (const auto& event : events) moments.push_back(event.second);
+  return exceeds(items, moments, "acquire", !held) || exceeds(items, moments, "release", held);
 }
 
 bool tokens_are_overdrawn(const Items& items) {

@@ -1,10 +1,10 @@
 // Ledgers: cores too large to search, of objects where counting alone shows that no order explains them.
 //
 // For the verifier; each argument needs nothing but the items, some of which are open and may never have happened.
-//   mutex  Take a moment t. What had returned by then is placed among what had been invoked by then. Acquisitions and releases
-//          alternate, so of a free mutex the acquisitions that had returned exceed the releases that had been invoked by one at most, and
-//          the releases that had returned exceed no acquisitions at all. A mutex with tokens is
-//          one, whatever its tokens.
+//   mutex  Take a window between two moments. What was invoked and returned within it happened within it; of what is open, or was under way
+//          at some time in it, each may have happened within it. Acquisitions and releases alternate, so the former of the one kind exceed
+//          the latter of the other by one at most; and by none in a window from the beginning, if the lock is such that the other kind
+//          comes first. A mutex with tokens is one, whatever its tokens.
 //   tokens All acquisitions that were given a smaller token come before one that returned, and as many releases between them, which had
 //          been invoked by then.
 //   set    Nothing is ever taken out. So a read shows all that was added, or shown, before it began, and nothing that was not there at
