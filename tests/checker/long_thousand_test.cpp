@@ -2,9 +2,9 @@
 // invalid: through the front door, by the engine it chooses and by a second one, with a certificate that the independent
 // verifier confirms.
 //
-// FL_THOUSAND=1000 judges a thousand of each kind: two minutes in a release build, and too long for every run of the tests. Shapes are such that every engine asked is sure to answer: FIFO queues have
-// no open operations, unordered queues and counters few, since the general search can drown in them; elements of
-// containers and sets never repeat.
+// FL_THOUSAND=1000 judges a thousand of each kind: two minutes in a release build, and too long for every run of the
+// tests. Shapes are such that every engine asked is sure to answer: FIFO queues have no open operations, unordered
+// queues and counters few, since the general search can drown in them; elements of containers and sets never repeat.
 #include <gtest/gtest.h>
 
 #include <array>
