@@ -42,8 +42,8 @@ RaftDaemon::RaftDaemon(faultline::sim::Surroundings& surroundings, const Setting
 
 RaftDaemon::~RaftDaemon() = default;
 
-Result<std::unique_ptr<RaftDaemon>> RaftDaemon::boot(faultline::sim::Surroundings& surroundings,
-                                                     const Setting& setting, bool rotten) {
+Result<std::unique_ptr<RaftDaemon>> RaftDaemon::boot(faultline::sim::Surroundings& surroundings, const Setting& setting,
+                                                     bool rotten) {
   std::unique_ptr<RaftDaemon> daemon(new RaftDaemon(surroundings, setting));
   Rng rng = surroundings.fork("raft");
   HostOptions options = setting.host;

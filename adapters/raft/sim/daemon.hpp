@@ -29,7 +29,7 @@ namespace faultline::raft::sim {
 struct Setting {
   HostOptions host;  // but for id, boot and initial
   std::vector<Member> founders;
-  KeeperOptions keeper;           // but for the node
+  KeeperOptions keeper;  // but for the node
   Probes* probes = nullptr;
   Invariants* invariants = nullptr;  // null: nobody looks
 };

@@ -11,7 +11,8 @@ void RaftDaemon::start_disk() {
   const bool early = pace_.chance(0.5);
   surroundings_.after(early ? latency / 8 : latency, [this, early, latency] {
     if (ended_) return;
-    std::vector<DiskTask> tasks(std::make_move_iterator(disk_tasks_.begin()), std::make_move_iterator(disk_tasks_.end()));
+    std::vector<DiskTask> tasks(std::make_move_iterator(disk_tasks_.begin()),
+                                std::make_move_iterator(disk_tasks_.end()));
     disk_tasks_.clear();
     auto done = run_disk(std::move(tasks));
     if (!done) {

@@ -25,7 +25,7 @@ class GhostLog {
  public:
   struct Noted {
     std::uint64_t chain = 0;
-    bool first = false;     // nobody had an entry of this (index, term) before
+    bool first = false;    // nobody had an entry of this (index, term) before
     bool differs = false;  // somebody has one of this (index, term) with another content or past
   };
   // An entry in some log, behind an entry with the chain `before` (0 before index 1).
@@ -36,7 +36,7 @@ class GhostLog {
   struct Committed {
     Term term;
     std::uint64_t chain = 0;
-    Term known_in;  // the lowest term of a node that knew
+    Term known_in;    // the lowest term of a node that knew
     NodeId known_by;  // the first one
   };
   [[nodiscard]] LogIndex commit() const { return {committed_.size()}; }

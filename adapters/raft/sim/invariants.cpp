@@ -36,9 +36,8 @@ bool quorums_meet(const Config& a, const Config& b) {
 }  // namespace
 
 Invariants::Invariants(Probes& probes) : probes_(probes) {
-  ghost_.on_applied([this](const Entry& entry, const kv::Command* command, const kv::Reply& reply) {
-    hear(entry, command, reply);
-  });
+  ghost_.on_applied(
+      [this](const Entry& entry, const kv::Command* command, const kv::Reply& reply) { hear(entry, command, reply); });
 }
 
 void Invariants::found(const char* detector, std::string sentence) {
@@ -202,14 +201,15 @@ void Invariants::stepped(NodeId id, const Raft& raft, const kv::Store& store) {
   const LogIndex applied = store.applied();
   const bool leads = raft.is_leader();
   if (term == n.term && commit == n.commit && applied == n.applied && leads == n.leads) return;
-  if (term < n.term) found("MON", fmt::format("the term of {} falls from {} to {}", name(id), n.term.value, term.value));
+  if (term < n.term)
+    found("MON", fmt::format("the term of {} falls from {} to {}", name(id), n.term.value, term.value));
   if (leads && (!n.leads || term != n.term)) check_leader(id, term);
   if (commit < n.commit) {
     found("MON", fmt::format("the commit index of {} falls from {} to {}", name(id), n.commit.value, commit.value));
   }
   if (commit > n.log.last()) {
-    found("MON", fmt::format("{} has committed {}, and its log ends at {}", name(id), commit.value,
-                             n.log.last().value));
+    found("MON",
+          fmt::format("{} has committed {}, and its log ends at {}", name(id), commit.value, n.log.last().value));
   }
   if (commit > n.commit) check_commit(id, n, commit, term);
   if (applied > commit) {

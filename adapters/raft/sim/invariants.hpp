@@ -38,7 +38,7 @@ using faultline::sim::Violation;
 
 // What a life begins with.
 struct Birth {
-  bool fsync = true;   // else nothing is ever durable
+  bool fsync = true;    // else nothing is ever durable
   bool rotten = false;  // the disk was damaged at some time: see lost_last_sync()
   bool joins = false;
 };
@@ -109,8 +109,8 @@ class Invariants {
     LogIndex commit, applied;
     bool leads = false;
     LogView log;
-    std::deque<Promise> synced;  // as of the last syncs, the newest last; never empty while alive
-    std::deque<Promise> jobs;    // handed to the disk, not synced
+    std::deque<Promise> synced;                      // as of the last syncs, the newest last; never empty while alive
+    std::deque<Promise> jobs;                        // handed to the disk, not synced
     std::unordered_map<std::uint64_t, Asked> asked;  // by hash of the command
   };
 

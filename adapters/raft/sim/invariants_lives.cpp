@@ -21,9 +21,7 @@ std::uint64_t hash_of(std::string_view bytes) {
   return hash.value();
 }
 
-bool is_empty(const Stored& stored) {
-  return !stored.hard_state.term && stored.entries.empty() && !stored.snapshot;
-}
+bool is_empty(const Stored& stored) { return !stored.hard_state.term && stored.entries.empty() && !stored.snapshot; }
 
 LogIndex last_of(const Stored& stored) {
   const LogIndex in_snapshot = stored.snapshot ? stored.snapshot->index : LogIndex{};
@@ -83,8 +81,8 @@ void Invariants::revive_log(NodeId id, Node& n, const Stored& stored) {
   const Entry& first = stored.entries.front();
   const auto chain = ghost_.chain(first.index, first.term);
   if (!chain) {
-    return found("LM", fmt::format("{} comes back with {}, which nobody ever wrote", name(id),
-                                   at(first.index, first.term)));
+    return found("LM",
+                 fmt::format("{} comes back with {}, which nobody ever wrote", name(id), at(first.index, first.term)));
   }
   log.base = first.index - 1;
   log.slots.push_back({first.term, *chain});
@@ -130,10 +128,10 @@ void Invariants::check_revival(NodeId id, const Node& n, const Stored& stored, c
     return;
   }
   const Promise& promise = n.synced[newest];
-  const std::string what =
-      fmt::format("{} comes back at term {} with vote n{} and a log up to {}; it had made term {}, vote n{} and {} durable",
-                  name(id), stored.hard_state.term.value, stored.hard_state.vote.value, last_of(stored).value,
-                  promise.term.value, promise.vote.value, at(promise.last, promise.at_last.term));
+  const std::string what = fmt::format(
+      "{} comes back at term {} with vote n{} and a log up to {}; it had made term {}, vote n{} and {} durable",
+      name(id), stored.hard_state.term.value, stored.hard_state.vote.value, last_of(stored).value, promise.term.value,
+      promise.vote.value, at(promise.last, promise.at_last.term));
   if (birth.rotten && came_back(0)) {
     if (lost_last_sync_.empty()) lost_last_sync_ = what;
     return;

@@ -1,8 +1,10 @@
 // run_simulation(): one run of the in-tree Raft in the simulated world, from one seed; and what it showed.
 //
-//   const SimResult result = run_simulation({.seed = 7});                          everything drawn from the seed
-//   const SimResult result = run_simulation({.seed = 7, .nodes = 5, .nemesis = {{"partition", "kill"}}});
-//   if (result.failed()) report(result.signature(), result.run, result.trace);
+//   run_simulation({.seed = 7})                                               everything drawn from the seed
+//   run_simulation({.seed = 7, .nodes = 5, .nemesis = {{"partition"}}})       this much given
+//   run_simulation(result.run)                                                the same again, to the last bit
+//
+// Shrinking: take result.run, delete decisions of its `schedule`, lower its sizes, run again, compare signature().
 //
 // A SimRun leaves open whatever it does not name; drawn() fills that in from the seed and from nothing else (swarm: kinds of faults are
 // off in some runs, sizes, rates and timeouts differ), and each option is drawn from a stream of its own name, so that naming one leaves
@@ -31,6 +33,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,6 +42,8 @@
 #include <faultline/history.hpp>
 #include <faultline/result.hpp>
 #include <faultline/schedule.hpp>
+#include <faultline/sim/options.hpp>
+#include <faultline/swarm.hpp>
 #include <faultline/verdict.hpp>
 
 namespace faultline::raft::sim {
@@ -53,18 +58,21 @@ struct SimRun {
   std::uint64_t seed = 0;
 
   // The system: as raftd's flags.
-  std::optional<std::size_t> nodes;   // 3 to 7 when drawn; 1 to 9
-  std::optional<std::size_t> spares;  // further ones that a change of membership may take in; 0 to 2
-  std::optional<std::string> reads;   // index, lease or local; never `local` when drawn
-  std::optional<double>
-      max_clock_drift;  // what lease reads are told: no clock is faster than 1 + R or slower than 1 - R
-  std::optional<bool> pre_vote;
-  std::optional<bool> fsync;  // on when drawn
+  std::optional<std::size_t> nodes;       // 3 to 7 when drawn; 1 to 9
+  std::optional<std::size_t> spares;      // further ones that a change of membership may take in; 0 to 3
+  std::optional<std::string> reads;       // index, lease or local; never `local` when drawn
+  std::optional<double> max_clock_drift;  // R of lease reads: no clock is faster than 1 + R or slower than 1 - R
+  std::optional<bool> pre_vote;           // on when drawn
+  std::optional<bool> fsync;              // on when drawn
   std::optional<Duration> election_timeout;
   std::optional<Duration> heartbeat;
   std::optional<std::uint64_t> snapshot_entries;  // 0: never
-  std::optional<bool>
-      retries;  // clients repeat an unanswered write under its session sequence, where the workload has any
+  // Its bounds: small ones reach in seconds what would take a real cluster hours.
+  std::optional<std::uint64_t> segment_bytes;    // of the log on disk
+  std::optional<std::uint64_t> compaction_tail;  // entries kept behind a snapshot
+  std::optional<std::uint64_t> chunk_bytes;      // of a snapshot on its way
+  std::optional<std::uint64_t> batch_bytes;      // of entries in one append; 1: one entry each
+  std::optional<std::uint64_t> window_messages;  // appends unanswered by one follower
 
   // The test.
   std::optional<std::string> workload;  // as workload.hpp: register, cas-register, kv-append
@@ -73,31 +81,42 @@ struct SimRun {
   std::optional<std::size_t> keys;   // live at a time
   std::optional<Duration> duration;  // of the safety phase
   std::optional<bool> serializable;  // reads of any node's own state: stale by design; off when drawn
+  std::optional<bool> retries;       // clients repeat unanswered writes under the sequence number of a session
   std::optional<Duration> operation_timeout;
 
-  // The faults: packages by name (empty: none), or exactly these decisions; with a schedule, `nemesis` is not looked at.
-  std::optional<std::vector<std::string>> nemesis;
-  std::optional<Duration> fault_interval;  // the mean time a fault of a package lasts
+  // The faults: one of these decides. A schedule is performed as it is; else one is drawn from the mix; else the mix is drawn from the
+  // packages named (all of them, with tastes drawn); else from the preset; else from the preset `default`.
   std::optional<Schedule> schedule;
-  // Faults that no Raft can survive are kept in bounds unless this is set: disks rot or are wiped only while a clean quorum remains,
-  // clocks stay within the drift that lease reads were promised. Never drawn. Such a run judges safety only where the fault is not
-  // to blame.
+  std::optional<Mix> mix;
+  std::optional<std::vector<std::string>> nemesis;  // packages; empty: no faults
+  std::optional<std::string> preset;                // its settings hold where this run names nothing
+  std::optional<Duration> fault_interval;  // the mean time a drawn fault lasts; absent: 0.1 to 20 election timeouts
+  // Lifts the limits inside which a correct Raft must stay correct: clocks may step back, any number of disks may rot.
   bool beyond_model = false;
 
+  // The world's own: delays, latencies, healthy clocks. Seed, names and sizes in it are overwritten by those above.
+  std::optional<faultline::sim::SimOptions> world;
+
   Detectors detectors = Detectors::all;
-  bool trace = false;    // keep SimResult::trace
-  bool explain = false;  // the checker shrinks a violation to its core (slow; for the one run that is shown)
+  bool explain = true;  // the checker names the anomaly of a violation and shrinks it; costs only when there is one
+  bool trace = false;   // keep SimResult::trace
+  std::size_t trace_frames = 0;  // and the last so many frames and disk calls in it
+  std::uint64_t hash_every = 0;  // keep SimResult::hashes, one every so many steps
 
   friend bool operator==(const SimRun&, const SimRun&) = default;
 };
 
-// The same run with nothing left open. Bad input: options out of range, unknown names (with the nearest match).
+// The same run with nothing left open, but for `nemesis`, `preset` and `fault_interval` once they have become a mix and a schedule. Bad
+// input: options out of range, unknown names (with the nearest match).
 Result<SimRun> drawn(const SimRun& run);
 
-// {"seed":7,"nodes":5,"reads":"index","election_timeout":"1s",…,"schedule":{…}}; what is absent or false is left out.
+// {"seed":7,"nodes":5,"reads":"index","election_timeout":"1s",…,"schedule":{…}}; what is absent is left out.
 Value to_value(const SimRun& run);
 // Strict: an unknown field or a wrong type is bad input.
 Result<SimRun> sim_run_from_value(const Value& value);
+// One option as on a command line, by the name of its field: "nodes" "5", "reads" "lease", "election_timeout" "500ms", "nemesis"
+// "partition,kill". Bad input: no such option (with the nearest match), or a text that is no value of it.
+Result<void> set_option(SimRun& run, std::string_view name, std::string_view text);
 
 // An invariant that did not hold. At most 20 are kept, and one run ends soon after the first.
 struct Violation {
@@ -148,6 +167,7 @@ struct SimResult {
   // Determinism.
   std::uint64_t hash = 0;                      // rolling, over every field of every event
   std::map<std::string, std::uint64_t> draws;  // per random stream
+  std::vector<std::uint64_t> hashes;           // every SimRun::hash_every steps
 
   // Cost and coverage.
   std::uint64_t steps = 0;  // events executed
@@ -164,6 +184,9 @@ struct SimResult {
   // Every detector that fired, in the order I, H, L: {"I:SMS", "I:D", "H:stale-read"}.
   [[nodiscard]] std::vector<std::string> detectors() const;
 };
+
+// The names of frames, as triggers and traces have them.
+std::span<const std::string_view> frame_names();
 
 // Bad or impossible options come back in SimResult::failure.
 SimResult run_simulation(const SimRun& run);
