@@ -83,8 +83,12 @@ void Engine::limit_client(const Item& item) {
 // A request is at its node's door.
 void Engine::arrive_request(Item item) {
   ClientSlot& slot = clients[item.peer];
-  if (slot.number != item.number) return;
   const Node& node = nodes[item.node];
+  if (slot.number != item.number) {
+    // The client has hung up meanwhile. What left over a connection that stood still arrives; of one that was never accepted nothing did.
+    if (item.id == node.boot) at_node(std::move(item));
+    return;
+  }
   if (slot.boot == ClientSlot::dead) return;  // the news that the connection is broken is on its way
   if (!node.is_up) return send_back(Item::Kind::refused, item.peer);
   if (slot.boot == ClientSlot::closed) slot.boot = node.boot;
@@ -110,6 +114,7 @@ void Engine::send_up(std::uint32_t worker, std::string bytes) {
   item.node = slot.node;
   item.peer = worker;
   item.number = slot.number;
+  item.id = slot.boot;
   item.bytes = std::move(bytes);
   transmit(link_between(static_cast<Place>(nodes.size() + worker), slot.node), std::move(item));
 }
