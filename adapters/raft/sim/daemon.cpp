@@ -100,12 +100,7 @@ Result<std::unique_ptr<RaftDaemon>> RaftDaemon::boot(faultline::sim::Surrounding
 
 // --- turns ----------------------------------------------------------------------------------------------------------------------
 
-template <class Input>
-void RaftDaemon::turn(const Input& input) {
-  if (ended_) return;
-  const Instant now = surroundings_.monotonic();
-  host_->tick(now);
-  input(*host_, now);
+void RaftDaemon::finish_turn(Instant now) {
   deliver(host_->flush(now));
   if (ended_) return;
   if (const auto refusal = host_->raft().refusal()) {

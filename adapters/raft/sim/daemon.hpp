@@ -86,8 +86,16 @@ class RaftDaemon final : public faultline::sim::Daemon {
 
   RaftDaemon(faultline::sim::Surroundings& surroundings, const Setting& setting);
 
+  // One turn: input(host, now) between tick and flush.
   template <class Input>
-  void turn(const Input& input);
+  void turn(const Input& input) {
+    if (ended_) return;
+    const Instant now = surroundings_.monotonic();
+    host_->tick(now);
+    input(*host_, now);
+    finish_turn(now);
+  }
+  void finish_turn(Instant now);
   void deliver(Output output);
   void send(const Frame& frame);
   void look(const std::vector<DiskJob>& jobs);

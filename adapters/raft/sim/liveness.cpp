@@ -59,7 +59,8 @@ class Phase {
     }
     liveness.kind = Liveness::Kind::failed;
     liveness.took = world_.now() - begun;
-    liveness.text = fmt::format("{} did not converge within {}: {}", joined(), to_text(liveness_bound(run_)), state());
+    liveness.text =
+        fmt::format("{} did not converge within {}: {}", joined(), faultline::to_text(liveness_bound(run_)), state());
     return liveness;
   }
 
