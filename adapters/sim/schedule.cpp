@@ -76,7 +76,11 @@ Result<void> Engine::watch(const Schedule& schedule) {
       error.message = fmt::format("decision {}: {}", decision.id, error.message);
       return error;
     };
-    if (auto supported = port.supports(decision.fault); !supported) return refuse(supported.error());
+    // What is still open is drawn when it fires; that it can be is seen by drawing once.
+    Rng scratch(0);
+    const auto resolved = resolve(decision.fault, options.nodes, options.nodes, scratch);
+    if (!resolved) return refuse(resolved.error());
+    if (auto supported = port.supports(resolved.value()); !supported) return refuse(supported.error());
     Watched one;
     one.decision = decision;
     const auto* trigger = std::get_if<EventTrigger>(&decision.when);

@@ -151,7 +151,7 @@ class Phase {
     for (const NodeIndex node : core_) {
       const RaftDaemon* daemon = cluster_.daemon(node);
       if (daemon == nullptr) {
-        text += fmt::format("; {} is down", world_.name(node));
+        text += fmt::format("; {} is down ({})", world_.name(node), world_.end_of(node));
         continue;
       }
       const Status status = daemon->host().raft().status();
