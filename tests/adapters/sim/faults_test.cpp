@@ -109,7 +109,7 @@ TEST_F(Faults, ASwizzleClogsNodesOneAfterTheOther) {
   };
   const Fault swizzle =
       fault("swizzle_clog", {}, {{"clogs", Value::list({clog("n1", "100ms", "300ms"), clog("n3", "200ms", "500ms")})}});
-  EXPECT_EQ(counter(apply(swizzle), "clogged_links"), 14);
+  EXPECT_EQ(counter(apply(swizzle), "clogged_links"), 12);
   EXPECT_GE(heard(0, 1, 80ms), 15U);
   pass(20ms);
   EXPECT_EQ(heard(0, 1, 60ms), 0U);  // 120 to 180
@@ -260,11 +260,12 @@ TEST_F(Faults, APausedNodeGetsEverythingWhenItIsResumed) {
   pass(1ms);
   EXPECT_EQ(toy.wakes[1].size(), wakes + 1);  // one alarm, late
   pass(50ms);
-  std::uint64_t last = 0;
+  std::uint64_t last = 1;  // which n2 missed, as it was not up yet
   for (const Ping& ping : toy.heard[1]) {
     if (ping.from != 0) continue;
-    EXPECT_EQ(ping.number, ++last);
+    ASSERT_EQ(ping.number, ++last);
   }
+  EXPECT_GT(last, 60U);
 }
 
 TEST_F(Faults, APausedNodeCanBeKilledAndComesBackAwake) {
@@ -593,7 +594,8 @@ TEST_F(Faults, HealAllEndsEverythingAndLooks) {
   pass(100ms);
   for (NodeIndex from = 0; from < 3; ++from) {
     for (NodeIndex to = 0; to < 3; ++to) {
-      if (from != to) EXPECT_GE(heard(from, to), 19U) << from << to;
+      if (from == to) continue;
+      EXPECT_GE(heard(from, to), 19U) << from << to;
     }
   }
   for (NodeIndex node = 0; node < 3; ++node) EXPECT_EQ(write(node, 1).type, EventType::ok);

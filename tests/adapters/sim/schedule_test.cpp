@@ -38,11 +38,13 @@ TEST_F(Scheduled, DecisionsBeginAndEndAtTheirTimesAndAreNoted) {
   EXPECT_GE(notes[3].value.get("done").get("dropped_packets").as_integer(), 99);
   EXPECT_TRUE(world.take_notes().empty());
   for (const Happening& happening : world.trace()) {
-    if (happening.kind == Happening::Kind::fault) EXPECT_EQ(happening.decision, 4U);
+    if (happening.kind == Happening::Kind::fault) {
+      EXPECT_EQ(happening.decision, 4U);
+    }
   }
 }
 
-TEST_F(Scheduled, ATargetIsDrawnWhenItFiresFromAStreamOfTheDecisionsOwn) {
+TEST(Targets, ATargetIsDrawnWhenItFiresFromAStreamOfTheDecisionsOwn) {
   const auto victim = [](std::vector<Decision> decisions) {
     Toy toy;
     SimWorld world(SimOptions(), toy);
@@ -182,7 +184,7 @@ TEST_F(Scheduled, TheTraceTellsWhatHappened) {
   }
   EXPECT_TRUE(sent);
   EXPECT_TRUE(delivered);
-  EXPECT_EQ(story, (std::vector<std::string>{"killed killed", "booted "}));
+  EXPECT_EQ(story, (std::vector<std::string>{"booted ", "killed killed", "booted "}));
 }
 
 }  // namespace
