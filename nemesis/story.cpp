@@ -139,9 +139,9 @@ std::string kill_text(const Fault& fault) {
 std::string crash_text(const Fault& fault) {
   const Value& p = fault.parameters;
   const std::uint64_t nth = p.get("nth").is_integer() ? static_cast<std::uint64_t>(p.get("nth").as_integer()) : 1;
-  std::string text =
-      fmt::format("{} {} killed {} the {} {} from then on", whom(fault), is_or_are(fault),
-                  p.get("edge") == Value("after") ? "after" : "before", ordinal(nth), text_of(p.get("call")));
+  std::string text = fmt::format("{} {} killed {} the {} {} from then on", whom(fault), is_or_are(fault),
+                                 p.get("edge") == Value("after") ? "after" : "before", ordinal(nth),
+                                 p.get("call").is_null() ? "fsync" : text_of(p.get("call")));
   if (!p.get("file").is_null()) text += " of " + text_of(p.get("file"));
   const std::string lost = lost_data(p.get("disk"));
   return lost.empty() ? text : text + "; the disk " + lost;
