@@ -81,7 +81,7 @@ void Engine::limit_client(const Item& item) {
 }
 
 // A request is at its node's door.
-void Engine::arrive_request(Item item) {
+void Engine::arrive_request(Item&& item) {
   ClientSlot& slot = clients[item.peer];
   const Node& node = nodes[item.node];
   if (slot.number != item.number) {
@@ -135,7 +135,7 @@ void Engine::hang_up(std::uint32_t worker) {
   slot.out = 0;
 }
 
-void Engine::at_client(Item item) {
+void Engine::at_client(Item&& item) {
   ClientSlot& slot = clients[item.peer];
   using Kind = Item::Kind;
   if (item.kind == Kind::client_start) {

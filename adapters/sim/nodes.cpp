@@ -120,7 +120,7 @@ void Engine::arm(NodeIndex index) {
   queue.push(due, std::move(item));
 }
 
-void Engine::wake(Item item) {
+void Engine::wake(Item&& item) {
   Node& node = nodes[item.node];
   if (!node.is_up || node.boot != item.number || node.queued != now) return;
   node.queued = never;
@@ -130,7 +130,7 @@ void Engine::wake(Item item) {
 
 // --- what reaches a node ------------------------------------------------------------------------------------------------
 
-void Engine::at_node(Item item) {
+void Engine::at_node(Item&& item) {
   Node& node = nodes[item.node];
   const bool of_boot = item.kind == Item::Kind::wake || item.kind == Item::Kind::work;
   const bool in_stream = item.kind == Item::Kind::frame && options.network.streams;
@@ -204,7 +204,7 @@ void Engine::resume(NodeIndex index) {
   arm(index);
 }
 
-void Engine::run_at_node(Item item) {
+void Engine::run_at_node(Item&& item) {
   Node& node = nodes[item.node];
   if (item.kind == Item::Kind::wake && node.mono.read(now) < node.alarm)
     return arm(item.node);  // replaced while it was held
