@@ -93,6 +93,7 @@ void Engine::arrive_request(Item&& item) {
   if (!node.is_up) return send_back(Item::Kind::refused, item.peer);
   if (slot.boot == ClientSlot::closed) slot.boot = node.boot;
   FL_ASSERT(slot.boot == node.boot);
+  item.id = node.boot;
   at_node(std::move(item));
 }
 

@@ -65,6 +65,7 @@ struct Node {
   Rng disk_rng{0};
   std::vector<Active*> disk_faults;
   bool is_rotten = false;
+  bool has_suffered = false;  // its disk failed or rotted at some time: no wonder if it ends
   Standing standing = Standing::member;
 
   // The boot. The daemon goes before what it uses.
@@ -212,7 +213,9 @@ struct Engine {
 
   // --- members (members.cpp) -------------------------------------------------------------------------------------------------------------
   void change(std::vector<MemberTask::Step> steps, std::string label);
+  void advance_members_at(Ticks time);
   void advance_members();
+  void give_up_tasks();
   void end_task(const Result<Value>& result);
   Result<bool> ask_members(MemberStep step, NodeIndex member);
 
@@ -255,6 +258,7 @@ struct Engine {
   bool is_frozen = false;
 
   std::deque<MemberTask> tasks;
+  bool members_queued = false;
   NemesisProcess nemesis;
   std::deque<Event> asked;
   std::optional<Event> settling;  // a completion that waits for the members

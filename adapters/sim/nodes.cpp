@@ -38,7 +38,7 @@ bool Engine::boot(NodeIndex index) {
     return false;
   }
   const std::string why = "refused to start: " + made.error().to_string();
-  unexpected.push_back(node.name + ": " + why);
+  if (!node.has_suffered) unexpected.push_back(node.name + ": " + why);
   end_boot(index, Happening::Kind::refused_to_start, why, PowerLoss::keep, 0);
   return false;
 }
@@ -318,8 +318,9 @@ void Surroundings::took_role(std::string_view role) {
 void Surroundings::note(std::string_view text) { engine_.happen(Happening::Kind::note, node_, std::string(text)); }
 
 void Surroundings::exit(std::string why) {
-  if (engine_.nodes[node_].is_doomed) return;  // it was killed under this very call
-  engine_.unexpected.push_back(engine_.nodes[node_].name + ": " + why);
+  const Node& node = engine_.nodes[node_];
+  if (node.is_doomed) return;  // it was killed under this very call
+  if (!node.has_suffered) engine_.unexpected.push_back(node.name + ": " + why);
   engine_.doom(node_, Happening::Kind::exited, std::move(why), PowerLoss::keep, 0);
 }
 

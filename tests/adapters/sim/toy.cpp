@@ -117,6 +117,7 @@ void ToyDaemon::receive(NodeIndex from, std::string bytes) {
 void ToyDaemon::request(Connection from, std::string bytes) {
   if (bytes == "read") return world_.reply(from, value_);
   const std::string number = bytes.substr(6);
+  if (number == toy_.feared) return world_.exit("not that");
   world_.after(world_.disk().latency(), [this, from, number] { append(from, number); });
 }
 
