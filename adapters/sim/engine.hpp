@@ -65,6 +65,7 @@ struct Node {
   Rng disk_rng{0};
   std::vector<Active*> disk_faults;
   bool is_rotten = false;
+  bool has_suffered = false;  // its disk failed or rotted at some time: no wonder if it ends
   Standing standing = Standing::member;
 
   // The boot. The daemon goes before what it uses.
@@ -148,7 +149,7 @@ struct Engine {
   // --- loop (engine.cpp) ---------------------------------------------------------------------------------------------------------
   bool step();
   bool run_until(Ticks until);
-  void execute(Item item);
+  void execute(Item&& item);
   void note_event(const Item& item);
   void happen(Happening::Kind kind, NodeIndex node, std::string text, NodeIndex peer = no_node);
   void check(NodeIndex node);
@@ -158,9 +159,9 @@ struct Engine {
   void end_boot(NodeIndex index, Happening::Kind kind, std::string why, PowerLoss loss, std::uint64_t fault);
   void doom(NodeIndex index, Happening::Kind kind, std::string why, PowerLoss loss, std::uint64_t fault);
   void arm(NodeIndex index);
-  void wake(Item item);
-  void at_node(Item item);
-  void run_at_node(Item item);
+  void wake(Item&& item);
+  void at_node(Item&& item);
+  void run_at_node(Item&& item);
   bool hold_back(Node& node, Item& item);
   void release(NodeIndex index);
   void resume(NodeIndex index);
@@ -171,7 +172,7 @@ struct Engine {
   // --- network (network.cpp) --------------------------------------------------------------------------------------------------------
   [[nodiscard]] std::uint32_t link_between(Place from, Place to) const;  // no_link
   [[nodiscard]] std::vector<std::uint32_t> links_of(NodeIndex node) const;
-  void transmit(std::uint32_t link, Item item);
+  void transmit(std::uint32_t link, Item&& item);
   Ticks draw_delay(Rng& rng, Ticks delay, Ticks jitter);
   bool cross_faults(Link& link, Item& item, Ticks& arrival, bool& out_of_order);
   bool crosses(Item& item);
@@ -183,8 +184,8 @@ struct Engine {
   // --- clients (clients.cpp) ---------------------------------------------------------------------------------------------------------
   void dispatch_to_client(const Event& invocation);
   void start_client(std::uint32_t worker);
-  void arrive_request(Item item);
-  void at_client(Item item);
+  void arrive_request(Item&& item);
+  void at_client(Item&& item);
   void limit_client(const Item& item);
   void hang_up(std::uint32_t worker);
   void send_up(std::uint32_t worker, std::string bytes);
@@ -212,7 +213,9 @@ struct Engine {
 
   // --- members (members.cpp) -------------------------------------------------------------------------------------------------------------
   void change(std::vector<MemberTask::Step> steps, std::string label);
+  void advance_members_at(Ticks time);
   void advance_members();
+  void give_up_tasks();
   void end_task(const Result<Value>& result);
   Result<bool> ask_members(MemberStep step, NodeIndex member);
 
@@ -255,6 +258,7 @@ struct Engine {
   bool is_frozen = false;
 
   std::deque<MemberTask> tasks;
+  bool members_queued = false;
   NemesisProcess nemesis;
   std::deque<Event> asked;
   std::optional<Event> settling;  // a completion that waits for the members

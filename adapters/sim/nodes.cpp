@@ -38,7 +38,7 @@ bool Engine::boot(NodeIndex index) {
     return false;
   }
   const std::string why = "refused to start: " + made.error().to_string();
-  unexpected.push_back(node.name + ": " + why);
+  if (!node.has_suffered) unexpected.push_back(node.name + ": " + why);
   end_boot(index, Happening::Kind::refused_to_start, why, PowerLoss::keep, 0);
   return false;
 }
@@ -120,7 +120,7 @@ void Engine::arm(NodeIndex index) {
   queue.push(due, std::move(item));
 }
 
-void Engine::wake(Item item) {
+void Engine::wake(Item&& item) {
   Node& node = nodes[item.node];
   if (!node.is_up || node.boot != item.number || node.queued != now) return;
   node.queued = never;
@@ -130,7 +130,7 @@ void Engine::wake(Item item) {
 
 // --- what reaches a node ------------------------------------------------------------------------------------------------
 
-void Engine::at_node(Item item) {
+void Engine::at_node(Item&& item) {
   Node& node = nodes[item.node];
   const bool of_boot = item.kind == Item::Kind::wake || item.kind == Item::Kind::work;
   const bool in_stream = item.kind == Item::Kind::frame && options.network.streams;
@@ -204,7 +204,7 @@ void Engine::resume(NodeIndex index) {
   arm(index);
 }
 
-void Engine::run_at_node(Item item) {
+void Engine::run_at_node(Item&& item) {
   Node& node = nodes[item.node];
   if (item.kind == Item::Kind::wake && node.mono.read(now) < node.alarm)
     return arm(item.node);  // replaced while it was held
@@ -318,8 +318,9 @@ void Surroundings::took_role(std::string_view role) {
 void Surroundings::note(std::string_view text) { engine_.happen(Happening::Kind::note, node_, std::string(text)); }
 
 void Surroundings::exit(std::string why) {
-  if (engine_.nodes[node_].is_doomed) return;  // it was killed under this very call
-  engine_.unexpected.push_back(engine_.nodes[node_].name + ": " + why);
+  const Node& node = engine_.nodes[node_];
+  if (node.is_doomed) return;  // it was killed under this very call
+  if (!node.has_suffered) engine_.unexpected.push_back(node.name + ": " + why);
   engine_.doom(node_, Happening::Kind::exited, std::move(why), PowerLoss::keep, 0);
 }
 
