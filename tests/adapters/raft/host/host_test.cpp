@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <faultline/raft/kv/snapshot.hpp>
+
 #include "group.hpp"
 
 namespace faultline::raft {
@@ -349,6 +351,78 @@ TEST(Host, AForwardedWriteWhoseFrameIsLostHasAnUnknownFate) {
   EXPECT_EQ(failure_of(answer)->code, 14);
 }
 
+constexpr std::uint64_t forward_kind = 1;
+constexpr std::uint64_t refused_kind = 2;
+
+TEST(Host, AForwardedWriteThatComesTwiceIsAppendedOnce) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  group.repeat_frames(forward_kind, 30ms);
+  ASSERT_EQ(failure_of(group.ask(other_than(leader), put("k", "old"))), nullptr);
+  const Answer newer = group.ask(leader, put("k", "new"));
+  group.pass(100ms);
+  EXPECT_EQ(group.host(leader).store().revision(), newer.revision);
+  EXPECT_EQ(value_at(group.host(leader), "k"), "new");
+}
+
+TEST(Host, AForwardedWriteIsAppendedOnceAlsoWhereRefusalsAndRepetitionsCross) {
+  for (const std::uint64_t repeated : {forward_kind, refused_kind}) {
+    for (int later = 1; later <= 40; later += 3) {
+      Group group({.nodes = 3, .seed = static_cast<std::uint64_t>(later)});
+      const NodeId leader = group.await_leader();
+      const NodeId follower = other_than(leader);
+      group.repeat_frames(repeated, later * 1ms);
+      // While it hands leadership over, the leader refuses what is forwarded.
+      group.submit(leader, Transfer{other_than(follower) == leader ? follower : other_than(follower)});
+      const Answer answer = group.ask(follower, put("k", "v"));
+      ASSERT_EQ(failure_of(answer), nullptr) << "repeated after " << later << " ms";
+      group.pass(200ms);
+      EXPECT_EQ(group.host(follower).store().revision(), 2) << "repeated after " << later << " ms";
+    }
+  }
+}
+
+struct Packed {
+  Snapshot label;
+  std::string bytes;
+};
+
+Packed snapshot_of_no_ops(LogIndex applied, const Config& config) {
+  kv::Store store;
+  for (LogIndex index{1}; index <= applied; ++index) store.skip(index);
+  Packed packed{.label = {.index = applied, .term = {1}, .config = config}, .bytes = {}};
+  kv::Exporter exporter(store.view());
+  for (std::string piece = exporter.next(1000); !piece.empty(); piece = exporter.next(1000)) packed.bytes += piece;
+  packed.label.size = packed.bytes.size();
+  packed.label.checksum = crc32c(packed.bytes);
+  return packed;
+}
+
+TEST(Host, OfTwoSnapshotsThatBecomeDurableTogetherTheNewerIsTheState) {
+  const Config config{.voters = {{{1}, {1}, {}}, {{2}, {1}, {}}, {{3}, {1}, {}}}, .outgoing = {}, .learners = {}};
+  HostOptions options;
+  options.raft.id = {3};
+  Host host(options, {}, {}, Rng(1), Instant());
+  std::vector<std::uint64_t> jobs;
+  for (const std::uint64_t applied : {10, 20}) {
+    const Packed packed = snapshot_of_no_ops({applied}, config);
+    const SnapshotChunk chunk{.snapshot = packed.label,
+                              .offset = 0,
+                              .length = packed.bytes.size(),
+                              .bytes = packed.bytes,
+                              .crc = crc32c(packed.bytes),
+                              .round = 1};
+    host.receive(Instant(), {{1}, {3}, Message{.from = {1}, .to = {3}, .term = {2}, .stay = {1}, .body = chunk}});
+    for (const DiskJob& job : host.flush(Instant()).jobs) jobs.push_back(job.number);
+  }
+  kv::Store newer;
+  for (LogIndex index{1}; index.value <= 20; ++index) newer.skip(index);
+  ASSERT_GE(jobs.size(), 2U);
+  host.persisted(Instant(), jobs.back(), std::move(newer));
+  host.flush(Instant());
+  EXPECT_EQ(host.store().applied(), LogIndex{20});
+}
+
 TEST(Host, WithoutSpaceWritesAreRefusedAndReadsAreNot) {
   Group group({});
   const NodeId leader = group.await_leader();
@@ -359,9 +433,9 @@ TEST(Host, WithoutSpaceWritesAreRefusedAndReadsAreNot) {
   EXPECT_EQ(failure_of(group.ask(leader, Read{})), nullptr);
 }
 
-TEST(Frame, EveryCutAndEveryExtraByteIsRefused) {
+TEST(Frame, EveryCutEveryExtraByteAndEveryFlippedBitIsRefused) {
   const std::vector<Frame> frames{
-      {{1}, {2}, Forward{3, 4, "entry"}},
+      {{1}, {2}, Forward{{2}, 3, 4, "entry"}},
       {{1}, {2}, Refused{3, 4, Outcome::too_large}},
       {{1}, {2}, LeaseQuestion{3, 4, kv::LeaseId{5}}},
       {{1}, {2}, LeaseReport{3, 4, true, 5, {6}}},
@@ -370,12 +444,14 @@ TEST(Frame, EveryCutAndEveryExtraByteIsRefused) {
     const std::string bytes = encode(frame);
     ASSERT_TRUE(decode_frame(bytes).ok());
     EXPECT_EQ(decode_frame(bytes).value(), frame);
-    const bool open_ended = std::holds_alternative<Forward>(frame.word);  // the entry is the rest
-    for (std::size_t size = 0; size < bytes.size() - (open_ended ? 5 : 0); ++size) {
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
       EXPECT_FALSE(decode_frame(bytes.substr(0, size)).ok()) << size;
     }
-    if (!open_ended) {
-      EXPECT_FALSE(decode_frame(bytes + "\x01").ok());
+    EXPECT_FALSE(decode_frame(bytes + "\x01").ok());
+    for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+      std::string damaged = bytes;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+      EXPECT_FALSE(decode_frame(damaged).ok()) << bit;
     }
   }
 }

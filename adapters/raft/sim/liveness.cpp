@@ -1,0 +1,247 @@
+#include "liveness.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <faultline/raft/quorum.hpp>
+
+namespace faultline::raft::sim {
+
+using faultline::sim::NodeIndex;
+using faultline::sim::SimWorld;
+
+namespace {
+
+bool contains(const std::vector<NodeIndex>& core, NodeId id) {
+  return std::find(core.begin(), core.end(), static_cast<NodeIndex>(id.value - 1)) != core.end();
+}
+
+bool has_majority(const std::vector<NodeIndex>& core, const std::vector<Member>& voters) {
+  const auto inside = static_cast<std::size_t>(
+      std::count_if(voters.begin(), voters.end(), [&](const Member& voter) { return contains(core, voter.id); }));
+  return voters.empty() || inside >= majority(voters.size());
+}
+
+bool is_quorum(const std::vector<NodeIndex>& core, const Config& config) {
+  return config.empty() || (has_majority(core, config.voters) && has_majority(core, config.outgoing));
+}
+
+Liveness excused(Liveness liveness, std::string why) {
+  liveness.kind = Liveness::Kind::excused;
+  liveness.text = std::move(why);
+  return liveness;
+}
+
+class Phase {
+ public:
+  Phase(SimWorld& world, Cluster& cluster, const SimRun& run, Rng rng)
+      : world_(world), cluster_(cluster), run_(run), rng_(std::move(rng)) {}
+
+  Liveness go() {
+    Liveness liveness;
+    if (!*run_.pre_vote || *run_.reads == "local") {
+      return excused(liveness, "without pre-vote and CheckQuorum a node outside may depose leaders for ever");
+    }
+    if (!*run_.fsync) return excused(liveness, "without fsync a restart may have lost what others count on");
+    if (!draw_core()) return excused(liveness, "no quorum is left whose disks are clean");
+    for (const NodeIndex node : core_) liveness.core.push_back(world_.name(node));
+    const Instant begun = world_.now();
+    if (auto healed = world_.heal_core(core_); !healed) return excused(liveness, healed.error().message);
+    note_leftovers();
+    Instant end = begun + liveness_bound(run_);
+    while (world_.now() < end) {
+      // The bound counts from when the healed faults have no after-effect in the core.
+      if (still_left_over() && world_.now() < begun + leftovers_limit) end = world_.now() + liveness_bound(run_);
+      if (!world_.run_until(std::min(end, world_.now() + *run_.heartbeat))) return liveness;  // a violation
+      if (const std::string why = excuse(); !why.empty()) return excused(liveness, why);
+      if (!converged()) continue;
+      liveness.kind = Liveness::Kind::converged;
+      liveness.took = world_.now() - begun;
+      return liveness;
+    }
+    liveness.took = world_.now() - begun;
+    if (const std::string why = outside_excuse(); !why.empty()) return excused(liveness, why);
+    liveness.kind = Liveness::Kind::failed;
+    liveness.text =
+        fmt::format("{} did not converge within {}: {}", joined(), faultline::to_text(liveness_bound(run_)), state());
+    return liveness;
+  }
+
+ private:
+  // Every configuration that some node works with now.
+  [[nodiscard]] std::vector<Config> configs() const {
+    std::vector<Config> configs;
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      if (const RaftDaemon* daemon = cluster_.daemon(node)) configs.push_back(daemon->host().raft().config());
+    }
+    return configs;
+  }
+  [[nodiscard]] NodeIndex nodes() const { return static_cast<NodeIndex>(*run_.nodes + *run_.spares); }
+
+  bool draw_core() {
+    const std::vector<Config> in_force = configs();
+    std::vector<NodeIndex> order;
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      const NodeId id{std::uint64_t{node} + 1};
+      // Where nobody runs, the founders are all that is known.
+      const bool votes = in_force.empty() ? node < *run_.nodes
+                                          : std::any_of(in_force.begin(), in_force.end(),
+                                                        [&](const Config& config) { return config.is_voter(id); });
+      if (votes && !world_.is_rotten(node)) order.push_back(node);
+    }
+    rng_.shuffle(std::span(order));
+    const auto enough = [&] {
+      const bool founders = !in_force.empty() || core_.size() >= majority(*run_.nodes);
+      return !core_.empty() && founders &&
+             std::all_of(in_force.begin(), in_force.end(), [&](const Config& c) { return is_quorum(core_, c); });
+    };
+    for (const NodeIndex node : order) {
+      if (enough()) break;
+      core_.push_back(node);
+    }
+    std::sort(core_.begin(), core_.end());
+    return enough();
+  }
+
+  static std::uint64_t boot_of(const RaftDaemon& daemon) { return daemon.host().options().raft.boot; }
+
+  // Background work that began under a slow disk or under pressure keeps the time it was given then.
+  void note_leftovers() {
+    for (const NodeIndex node : core_) {
+      if (const RaftDaemon* daemon = cluster_.daemon(node)) {
+        leftovers_.push_back({node, boot_of(*daemon), daemon->disk_work(), daemon->file_work()});
+      }
+    }
+  }
+  bool still_left_over() {
+    std::erase_if(leftovers_, [&](const Leftover& each) {
+      const RaftDaemon* daemon = cluster_.daemon(each.node);
+      if (daemon == nullptr || boot_of(*daemon) != each.boot) return true;
+      const bool disk = each.disk_work != 0 && daemon->disk_work() == each.disk_work;
+      const bool files = each.file_work != 0 && daemon->file_work() == each.file_work;
+      return !disk && !files;
+    });
+    return !leftovers_.empty();
+  }
+
+  // What shows only once the core's nodes run.
+  std::string excuse() {
+    for (const NodeIndex node : core_) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr) {
+        if (world_.is_running(node)) continue;
+        // It refuses to start, or the administrator was just taking it out of the group.
+        return fmt::format("{} does not run: {}", world_.name(node), world_.end_of(node));
+      }
+      const Config& config = daemon->host().raft().config();
+      if (is_quorum(core_, config)) continue;
+      return fmt::format("{} works with {}, of which the core is no quorum", world_.name(node), to_text(config));
+    }
+    return {};
+  }
+
+  // Who leads from outside with the consent of a quorum, does as well as the faults frozen there allow: a core node that cannot hear it
+  // lags behind, a leader whose disk is full refuses writes. One that hears no quorum must make way.
+  [[nodiscard]] std::string outside_excuse() const {
+    bool founded = false;
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr) continue;
+      const Status status = daemon->host().raft().status();
+      founded = founded || status.last.value > 1;
+      if (status.role != Role::leader || std::find(core_.begin(), core_.end(), node) != core_.end()) continue;
+      std::vector<NodeIndex> heard{node};
+      for (const FollowerStatus& follower : status.followers) {
+        if (follower.heard) heard.push_back(static_cast<NodeIndex>(follower.member.id.value - 1));
+      }
+      if (is_quorum(heard, status.config)) {
+        return fmt::format("{}, outside the core, leads with the consent of a quorum, under the faults frozen there",
+                           world_.name(node));
+      }
+    }
+    return founded ? std::string() : "the group was never founded: each founder must have heard all others once";
+  }
+
+  bool converged() {
+    if (!acknowledged_) ask();
+    const RaftDaemon* first = nullptr;
+    const Config* config = config_of_leader();
+    for (const NodeIndex node : core_) {
+      // A removal that was under way may have been committed meanwhile; whom it removed need not learn of it.
+      if (config != nullptr && config->find({std::uint64_t{node} + 1}) == nullptr) continue;
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr) return false;
+      acknowledged_ = acknowledged_ || cluster_.acknowledged(node);
+      if (first == nullptr) first = daemon;
+      const kv::Store& mine = daemon->host().store();
+      const kv::Store& theirs = first->host().store();
+      if (mine.applied() != theirs.applied() || mine.hash() != theirs.hash()) return false;
+    }
+    return acknowledged_;
+  }
+
+  // Of the one with the highest term; null: nobody leads.
+  [[nodiscard]] const Config* config_of_leader() const {
+    const RaftDaemon* leader = nullptr;
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr || !daemon->leads()) continue;
+      if (leader == nullptr || daemon->host().raft().term() > leader->host().raft().term()) leader = daemon;
+    }
+    return leader == nullptr ? nullptr : &leader->host().raft().config();
+  }
+
+  // Of every core node in turn, again and again: a question may fall into an election.
+  void ask() {
+    const Instant now = world_.now();
+    if (now < ask_again_) return;
+    ask_again_ = now + 2 * *run_.election_timeout;
+    for (const NodeIndex node : core_) cluster_.ask_write(node);
+  }
+
+  [[nodiscard]] std::string joined() const {
+    std::string text;
+    for (const NodeIndex node : core_) text += (text.empty() ? "" : ", ") + world_.name(node);
+    return text;
+  }
+
+  [[nodiscard]] std::string state() const {
+    std::string text = acknowledged_ ? "a write was acknowledged" : "no write was acknowledged";
+    for (const NodeIndex node : core_) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr) {
+        text += fmt::format("; {} is down ({})", world_.name(node), world_.end_of(node));
+        continue;
+      }
+      const Status status = daemon->host().raft().status();
+      text += fmt::format("; {} is {} in term {}, applied {} of {}", world_.name(node), to_text(status.role),
+                          status.term.value, daemon->host().store().applied().value, status.commit.value);
+    }
+    return text;
+  }
+
+  SimWorld& world_;
+  Cluster& cluster_;
+  const SimRun& run_;
+  Rng rng_;
+  struct Leftover {
+    NodeIndex node;
+    std::uint64_t boot, disk_work, file_work;
+  };
+  static constexpr Duration leftovers_limit = std::chrono::minutes(10);
+  std::vector<NodeIndex> core_;
+  std::vector<Leftover> leftovers_;
+  bool acknowledged_ = false;
+  Instant ask_again_;
+};
+
+}  // namespace
+
+Duration liveness_bound(const SimRun& run) { return 40 * *run.election_timeout + std::chrono::seconds(10); }
+
+Liveness check_liveness(SimWorld& world, Cluster& cluster, const SimRun& run, Rng rng) {
+  return Phase(world, cluster, run, std::move(rng)).go();
+}
+
+}  // namespace faultline::raft::sim
