@@ -33,6 +33,7 @@ class ToyDaemon final : public Daemon {
   [[nodiscard]] bool leads() const override;
 
  private:
+  static Result<void> make_label(Disk& disk);
   void append(Connection from, const std::string& number);
 
   Toy& toy_;

@@ -330,7 +330,6 @@ TEST_F(InvariantsTest, ChangesOfMembersThatNeedNotMeetOrOverlapAreNoticed) {
 }
 
 TEST_F(InvariantsTest, OneSequenceNumberOfASessionActsOnce) {
-  GhostLog ghost;
   kv::Store model;
   const auto opened =
       std::get<kv::SessionReply>(model.apply({1}, kv::Command{.client = {}, .request = kv::SessionOpen{}}).response);
