@@ -104,6 +104,7 @@ const SimOptions& SimWorld::options() const { return engine_->options; }
 const NodeName& SimWorld::name(NodeIndex node) const { return engine_->nodes.at(node).name; }
 bool SimWorld::is_running(NodeIndex node) const { return engine_->nodes.at(node).is_up; }
 bool SimWorld::is_paused(NodeIndex node) const { return engine_->nodes.at(node).pauses > 0; }
+bool SimWorld::is_member(NodeIndex node) const { return engine_->nodes.at(node).standing == Node::Standing::member; }
 Daemon* SimWorld::daemon(NodeIndex node) { return engine_->nodes.at(node).daemon.get(); }
 std::string SimWorld::end_of(NodeIndex node) const { return engine_->nodes.at(node).end; }
 const std::vector<std::string>& SimWorld::unexpected_ends() const { return engine_->unexpected; }
