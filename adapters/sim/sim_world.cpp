@@ -83,7 +83,9 @@ Result<void> SimWorld::watch(const Schedule& schedule) { return engine_->watch(s
 
 void SimWorld::stop_watching() {
   engine_->has_schedule = false;
-  engine_->watches_frames = engine_->watches_calls = engine_->watches_roles = false;
+  engine_->frame_triggers.clear();
+  engine_->call_triggers.clear();
+  engine_->role_triggers.clear();
 }
 
 std::vector<Event> SimWorld::take_notes() { return std::exchange(engine_->notes, {}); }
