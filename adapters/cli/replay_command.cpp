@@ -65,13 +65,14 @@ Result<Schedule> schedule_in(const RunDirectory& directory) {
 // --- simulated -------------------------------------------------------------------------------------------------------------------------
 
 // The last lines of the run's own report; its pages are written only where they lie already.
-int tell(const SimResult& result, const ScenarioFile& expected, const std::string& source, Console& console) {
+int tell(const SimResult& result, const ScenarioFile& expected, const std::string& source, std::string_view how,
+         Console& console) {
   if (result.failure) return fail(*result.failure, console);
   const bool same = !expected.hash || *expected.hash == result.hash;
   const std::string signature = result.signature();
   ReportInput input = simulated_input(result);
   input.run->directory = source;
-  input.run->repeat = "faultline replay " + shell_word(source);
+  input.run->repeat = fmt::format("faultline replay {}{}", shell_word(source), how);
   if (!same) {
     input.ending = Ending::harness_failure;
     input.failure = fmt::format(
@@ -98,7 +99,7 @@ int tell(const SimResult& result, const ScenarioFile& expected, const std::strin
   const std::string report = render_terminal(input, console.style());
   // The report of a replay is the run's own, where there is one.
   std::error_code ignored;
-  const bool has_page = std::filesystem::exists(std::filesystem::path(source) / "report.html", ignored);
+  const bool has_page = how.empty() && std::filesystem::exists(std::filesystem::path(source) / "report.html", ignored);
   for (std::size_t at = 0; at < report.size();) {
     const std::size_t end = std::min(report.find('\n', at), report.size() - 1) + 1;
     const std::string line = report.substr(at, end - at);
@@ -109,11 +110,12 @@ int tell(const SimResult& result, const ScenarioFile& expected, const std::strin
   return same ? exit_code_of(result) : 3;
 }
 
-int simulate(SimRun run, const ScenarioFile& expected, const std::string& source, Console& console) {
+int simulate(SimRun run, const ScenarioFile& expected, const std::string& source, std::string_view how,
+             Console& console) {
   console.note(fmt::format("seed {}  {}", run.seed, source));
   console.phase("sim");
   run.trace = run.explain = true;
-  return tell(raft::sim::run_simulation(run), expected, source, console);
+  return tell(raft::sim::run_simulation(run), expected, source, how, console);
 }
 
 // The live run's options and schedule for the simulator. What a live run does not decide (delays, latencies) is drawn from its seed.
@@ -210,7 +212,8 @@ int replay_command(const Settings& settings, Console& console) {
   if (!opened) return fail(opened.error(), console);
   Recorded& recorded = opened.value();
   const std::string world = settings.text("in").empty() ? (recorded.scenario ? "sim" : "live") : settings.text("in");
-  if (recorded.scenario && world == "sim") return simulate(recorded.scenario->run, *recorded.scenario, source, console);
+  if (recorded.scenario && world == "sim")
+    return simulate(recorded.scenario->run, *recorded.scenario, source, "", console);
   if (recorded.scenario) {
     auto drawn = raft::sim::drawn(recorded.scenario->run);
     if (!drawn) return fail(drawn.error(), console);
@@ -228,7 +231,7 @@ int replay_command(const Settings& settings, Console& console) {
   const auto exist = all_exist(schedule.value(), "in the simulator",
                                [&](const Fault& fault) { return raft::sim::supports(run.value(), fault); });
   if (!exist) return fail(exist.error(), console);
-  return simulate(std::move(run).value(), {}, source, console);
+  return simulate(std::move(run).value(), {}, source, " --in sim", console);
 }
 
 }  // namespace faultline::cli

@@ -6,6 +6,7 @@
 
 #include "commands.hpp"
 #include "files.hpp"
+#include "judge.hpp"
 #include "run_info.hpp"
 #include "simulated.hpp"
 

@@ -102,6 +102,40 @@ Result<ScenarioFile> scenario_from_value(const Value& value) {
   return scenario;
 }
 
+// A line of the trace as a sentence. Told are leaders, not those who follow or stand for it; starts but the first; what daemons say of their
+// members and snapshots; crashes, refusals, violations.
+std::optional<Moment> moment_of(const raft::sim::TraceLine& line) {
+  Moment moment{.time = line.time, .node = line.node, .kind = line.kind, .text = {}};
+  const std::string because = line.text.empty() ? std::string() : ": " + line.text;
+  if (line.kind == "note") {
+    const std::size_t colon = line.text.find(": ");
+    moment.kind = line.text.substr(0, colon);
+    const std::string told = colon == std::string::npos ? std::string() : line.text.substr(colon + 2);
+    if (moment.kind == "role") {
+      if (!told.starts_with("leader")) return std::nullopt;
+      moment.text = fmt::format("{} is {}", line.node, told.substr(0, told.find(',')));
+    } else if (moment.kind == "config") {
+      moment.text = fmt::format("{} acts under the members {}", line.node, told);
+    } else if (moment.kind == "snapshot") {
+      moment.text = fmt::format("{}: a snapshot is {}", line.node, told);
+    } else {
+      return std::nullopt;
+    }
+  } else if (line.kind == "boot") {
+    if (line.time == Instant{}) return std::nullopt;
+    moment.text = line.node + " starts again" + because;
+  } else if (line.kind == "crash") {
+    moment.text = line.node + " goes down" + because;
+  } else if (line.kind == "refused") {
+    moment.text = line.node + " refuses to start" + because;
+  } else if (line.kind == "violation") {
+    moment.text = line.text;
+  } else {
+    return std::nullopt;
+  }
+  return moment;
+}
+
 }  // namespace
 
 std::string to_json(const ScenarioFile& scenario) {
@@ -154,7 +188,18 @@ std::string sentence_of(const SimResult& result) {
 
 std::vector<std::string> story_of(const SimResult& result) {
   std::vector<Moment> moments;
-  for (const raft::sim::TraceLine& line : result.trace) moments.push_back({line.time, line.node, line.kind, line.text});
+  std::string members;
+  for (const raft::sim::TraceLine& line : result.trace) {
+    auto moment = moment_of(line);
+    if (!moment) continue;
+    // The members are told when they change, not of every node and start.
+    if (moment->kind == "config") {
+      const std::string_view now = std::string_view(line.text).substr(line.text.find(": "));
+      const bool first = members.empty();
+      if (std::exchange(members, now) == now || first) continue;
+    }
+    moments.push_back(std::move(*moment));
+  }
   return story(result.done, moments);
 }
 

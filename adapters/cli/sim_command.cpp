@@ -180,8 +180,9 @@ class SimVerb {
                              : result_.interrupted ? (utf8 ? "?" : "?")
                              : exit_code() == 0    ? (utf8 ? "✓" : "OK")
                                                    : "?";
-    std::string text = fmt::format("{} {} of {} seed{} failed{}\n", mark, failures_.size(), totals_.seeds,
-                                   totals_.seeds == 1 ? "" : "s", result_.interrupted ? ", interrupted" : "");
+    std::string text = fmt::format("{} {} seed{}, {} failed{}\n", mark, totals_.seeds, totals_.seeds == 1 ? "" : "s",
+                                   failures_.empty() ? "none" : std::to_string(failures_.size()),
+                                   result_.interrupted ? "; interrupted" : "");
     text += fmt::format("{} operations ({} ok) in {} of virtual time, {} events\n", totals_.operations, totals_.ok,
                         to_text(totals_.virtual_time), totals_.steps);
     text += fmt::format("{} ran twice{}; hash of all {:016x}\n", totals_.repeated, told_repeats(), totals_.hash);
@@ -191,7 +192,8 @@ class SimVerb {
     for (const auto& [name, hits] : result_.probes) {
       if (hits == 0) missed += (missed.empty() ? "" : "; ") + name;
     }
-    if (!missed.empty()) text += "probes never hit: " + missed + "\n";
+    const bool all_ran = failures_.empty() || settings_.flag("keep-going");
+    if (!missed.empty() && all_ran) text += "probes never hit: " + missed + "\n";
     return text;
   }
 

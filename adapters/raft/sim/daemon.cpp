@@ -168,10 +168,8 @@ void RaftDaemon::deliver(Output output) {
 }
 
 void RaftDaemon::note(const HostEvent& event) {
-  if (event.kind != "role") {
-    surroundings_.note(fmt::format("{}: {}", event.kind, event.text));
-    return;
-  }
+  surroundings_.note(fmt::format("{}: {}", event.kind, event.text));
+  if (event.kind != "role") return;
   const Raft& raft = host_->raft();
   const Status status = raft.status();
   surroundings_.took_role(to_text(status.role));
