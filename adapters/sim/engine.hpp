@@ -55,6 +55,9 @@ struct Active {
   Rng rng{0};
 };
 
+// A loop that asks to be woken at once goes round no faster than this, so that time passes even for one that never waits.
+inline constexpr Ticks wake_spacing = 10'000;
+
 struct Node {
   enum class Standing : std::uint8_t { outside, member, in_doubt };
 
@@ -85,6 +88,7 @@ struct Node {
 
   Ticks alarm = never;   // own monotonic time
   Ticks queued = never;  // true time of the wake that is queued
+  Ticks last_wake = -wake_spacing;
 
   std::uint32_t pauses = 0;
   Ticks cost = 0;  // of an event, under pressure; 0: none
@@ -226,6 +230,8 @@ struct Engine {
   void begin_decision(std::size_t index);
   void end_decision(std::size_t index);
   void trigger(std::size_t index, Duration after, bool at_once);
+  template <class Meets>
+  void fire(std::vector<std::size_t>& waiting, bool at_once, Meets&& meets);
   void watch_frame(NodeIndex from, NodeIndex to, std::string_view kind);
   void watch_call(NodeIndex node, Call call, const std::string& path, bool after);
   void watch_role(NodeIndex node, std::string_view role);
@@ -267,8 +273,8 @@ struct Engine {
   std::vector<Watched> watched;
   std::uint64_t schedule_seed = 0;
   bool has_schedule = false;
-  std::uint64_t deciding = 0;  // the decision being performed
-  bool watches_frames = false, watches_calls = false, watches_roles = false;
+  std::uint64_t deciding = 0;                                             // the decision being performed
+  std::vector<std::size_t> frame_triggers, call_triggers, role_triggers;  // decisions that wait for one
   std::vector<Event> notes;
 
   std::vector<std::string> unexpected;

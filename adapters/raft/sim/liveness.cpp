@@ -44,7 +44,7 @@ class Phase {
       return excused(liveness, "without pre-vote and CheckQuorum a node outside may depose leaders for ever");
     }
     if (!*run_.fsync) return excused(liveness, "without fsync a restart may have lost what others count on");
-    if (!draw_core()) return excused(liveness, "no quorum is left whose disks are clean");
+    if (!draw_core()) return excused(liveness, "no quorum is left of members whose disks are clean");
     for (const NodeIndex node : core_) liveness.core.push_back(world_.name(node));
     const Instant begun = world_.now();
     if (auto healed = world_.heal_core(core_); !healed) return excused(liveness, healed.error().message);
@@ -88,7 +88,7 @@ class Phase {
       const bool votes = in_force.empty() ? node < *run_.nodes
                                           : std::any_of(in_force.begin(), in_force.end(),
                                                         [&](const Config& config) { return config.is_voter(id); });
-      if (votes && !world_.is_rotten(node)) order.push_back(node);
+      if (votes && world_.is_member(node) && !world_.is_rotten(node)) order.push_back(node);
     }
     rng_.shuffle(std::span(order));
     const auto enough = [&] {

@@ -23,7 +23,7 @@ struct Performed {
 Schedule schedule_of(const Mix& mix, const SimOptions& options) {
   ScheduleOptions told;
   told.seed = options.seed;
-  told.duration = 20s;
+  told.duration = 10s;
   told.nodes = options.nodes;
   told.frames = {"Ping"};
   told.drawing.scale = 100ms;
@@ -49,7 +49,7 @@ Performed perform(const Schedule& schedule, const SimOptions& options) {
   for (std::size_t worker = 0; worker < options.concurrency; ++worker) next.push_back(static_cast<Process>(worker));
   const auto work = [&](Process process) { world.dispatch(invoke(process, process % 2 == 0 ? "read" : "write", 1)); };
   for (const Process process : next) work(process);
-  while (const auto completion = world.next_completion(at(21s))) {
+  while (const auto completion = world.next_completion(at(11s))) {
     work(completion->process + static_cast<Process>(options.concurrency));
   }
   world.stop_watching();

@@ -215,6 +215,30 @@ TEST(World, AClientThatNeverAnswersIsAbandonedAtTheLimit) {
   EXPECT_EQ(ask(world, 5, "read").time, at(7s));
 }
 
+// It would spin at one instant for ever, above all on a frozen clock.
+struct Restless final : Daemon {
+  explicit Restless(Surroundings& w) : world(w) { wake(); }
+  void wake() override { world.wake_at(world.monotonic()); }
+  void receive(NodeIndex, std::string) override {}
+  void request(Connection, std::string) override {}
+  Surroundings& world;
+};
+struct RestlessSystem final : System {
+  Result<std::unique_ptr<Daemon>> boot(Surroundings& world) override {
+    return std::unique_ptr<Daemon>(std::make_unique<Restless>(world));
+  }
+  std::unique_ptr<Client> client(Process, ClientSurroundings&) override { return nullptr; }
+};
+
+TEST(World, TimePassesEvenForADaemonThatAlwaysAsksToBeWokenAtOnce) {
+  RestlessSystem system;
+  SimWorld world(three(), system);
+  ASSERT_TRUE(world.apply(fault("clock", {"n1", "n2", "n3"}, {{"clock", "both"}, {"change", "freeze"}})));
+  EXPECT_FALSE(world.next_completion(at(100ms)));
+  EXPECT_EQ(world.now(), at(100ms));
+  EXPECT_NEAR(static_cast<double>(world.counters().wakes), 30'000, 10);
+}
+
 TEST(World, AViolationEndsTheWaitOnceAndTheFirstIsKept) {
   Toy toy;
   SimWorld world(three(), toy);
