@@ -147,6 +147,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   bool acknowledged_ = false;
   // For probes: as of the end of the last turn.
   bool led_ = false;
+  Term led_term_;
   std::uint64_t segments_ = 0;
 };
 
