@@ -294,6 +294,4 @@ void Engine::run_node(NodeIndex index, Call_&& call) {
   finish(index);
 }
 
-inline Value names_of(std::vector<Value> names) { return Value::list(std::move(names)); }
-
 }  // namespace faultline::sim

@@ -146,7 +146,7 @@ Result<Value> Application::operator()(const SwizzlePlan& plan) {
 
 Result<Value> Application::operator()(const PacketPlan& plan) {
   take_links(plan.links);
-  active.packet = std::make_unique<PacketFault>(PacketFault{active.id, plan.rules, active.rng.fork("packets")});
+  active.packet = std::make_unique<PacketFault>(PacketFault{plan.rules, active.rng.fork("packets")});
   for (const std::uint32_t link : active.links) engine.links[link].faults.push_back(active.packet.get());
   return Value::map({{"affected_links", number(active.links.size())}});
 }

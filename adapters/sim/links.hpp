@@ -30,7 +30,6 @@ struct PacketRules {
   std::uint64_t rate = 0;  // bytes a second; 0: no limit
 };
 struct PacketFault {
-  std::uint64_t id = 0;
   PacketRules rules;
   Rng rng{0};
 };
