@@ -1,0 +1,283 @@
+#include <faultline/live/clock.hpp>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "change.hpp"
+#include "patch.hpp"
+#include "stub.hpp"
+
+namespace faultline::live {
+
+using namespace clock;
+
+namespace {
+
+constexpr auto tolerance = std::chrono::milliseconds(1);
+// How far ahead a change is published, so that no reader meets it late.
+constexpr auto lead = std::chrono::milliseconds(2);
+constexpr std::int64_t second = 1'000'000'000;
+
+constexpr std::array wall_clocks = {CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI};
+constexpr std::array mono_clocks = {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME};
+
+std::int64_t read_clock(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return std::int64_t{now.tv_sec} * second + now.tv_nsec;
+}
+
+template <class Clocks>
+std::uint64_t sum(const Scratch& scratch, const Clocks& clocks) {
+  std::uint64_t total = 0;
+  for (const clockid_t clock : clocks) total += __atomic_load_n(&scratch.reads[clock], __ATOMIC_RELAXED);
+  return total;
+}
+
+template <class Clocks>
+void change_clocks(Table& table, const Clocks& clocks, const ClockChange& change, bool monotonic) {
+  for (const clockid_t clock : clocks) {
+    const std::int64_t now = read_clock(clock);
+    Warp& warp = table.clocks[clock];
+    warp = changed(warp, change, monotonic, now, now + Duration(lead).count());
+  }
+}
+
+}  // namespace
+
+Result<void> check_change(const ClockChange& change) {
+  constexpr double fastest = 1000;
+  constexpr auto farthest = std::chrono::hours(24 * 365 * 10);
+  if (change.kind == ClockChange::Kind::rate && !(change.rate >= 0 && change.rate <= fastest))
+    return Error::bad_input("the rate of a clock must be between 0 and 1000");
+  if (change.kind == ClockChange::Kind::strobe && change.period < std::chrono::microseconds(1))
+    return Error::bad_input("the period of a strobing clock must be at least 1 us");
+  if (change.by > farthest || change.by < -farthest)
+    return Error::bad_input("a clock can be set off by 10 years at most");
+  return {};
+}
+
+struct ClockFault::Impl {
+  Site site;
+  PagesView pages;
+  bool patched = false;
+  bool stuck = false;  // a thread that was to read the clocks may still need what a next one would overwrite
+  Duration stop_time{};
+
+  [[nodiscard]] std::string who() const { return "process " + std::to_string(site.undo.pid); }
+  [[nodiscard]] bool is_gone() const {
+    return start_time(site.undo.pid) != site.undo.start_time || threads_of(site.undo.pid).empty();
+  }
+  [[nodiscard]] Halt::Range avoid() const { return {site.vdso.begin, site.vdso.end}; }
+  [[nodiscard]] const Table& table() const {
+    return pages->parameters.tables[__atomic_load_n(&pages->parameters.version, __ATOMIC_RELAXED) & 1];
+  }
+
+  void publish(const Table& next) {
+    Parameters& p = pages->parameters;
+    const std::uint64_t version = __atomic_load_n(&p.version, __ATOMIC_RELAXED);
+    p.tables[(version + 1) & 1] = next;
+    __atomic_store_n(&p.version, version + 1, __ATOMIC_RELEASE);
+  }
+
+  // In a tracer thread.
+  Result<void> map(Borrowed& thread) {
+    auto mapped = map_pages(thread, site);
+    if (!mapped) return mapped.error();
+    pages = std::move(mapped).value();
+    publish(Table{});
+    return {};
+  }
+  // In a tracer thread.
+  Result<void> patch_running() {
+    auto halt = Halt::all_of(site.undo.pid, avoid());
+    if (!halt) return halt.error();
+    auto put = put_in(halt.value().tid(), site.undo);
+    stop_time = std::max(stop_time, halt.value().release());
+    patched = true;  // perhaps in part
+    return put;
+  }
+
+  Result<void> probe();
+  [[nodiscard]] Result<Duration> judge(Probe probe, const Warp& warp) const;
+  Result<void> restore();
+};
+
+// In a tracer thread.
+Result<void> ClockFault::Impl::probe() {
+  if (stuck) return Error::environment(who() + " did not answer when its clocks were read before", "restart it");
+  auto thread = Borrowed::any_of(site.undo.pid);
+  if (!thread) return thread.error();
+  const StubOffsets offsets = stub_offsets();
+  const SavedRegisters saved = thread.value().saved();
+  std::memcpy(pages->code + offsets.saved, &saved, sizeof saved);
+  std::uint64_t* generation = &pages->scratch.generation;
+  const std::uint64_t before = *generation;
+  auto ran = thread.value().run(
+      site.pages + offsets.probe, site.pages + sizeof(Pages),
+      [&] { return __atomic_load_n(generation, __ATOMIC_ACQUIRE) != before; }, std::chrono::seconds(5));
+  stuck = !ran.ok();
+  if (!ran) return ran;
+  return thread.value().give_back();
+}
+
+// The skew, from the sample that was least disturbed.
+Result<Duration> ClockFault::Impl::judge(Probe probe, const Warp& warp) const {
+  const auto& samples = pages->scratch.samples[probe];
+  const Sample& s = *std::min_element(std::begin(samples), std::end(samples), [](const Sample& a, const Sample& b) {
+    return a.after - a.before < b.after - b.before;
+  });
+  const auto [low, high] = std::minmax({seen_at(warp, s.before), seen_at(warp, s.after)});
+  const std::int64_t slack = Duration(tolerance).count();
+  const std::int64_t least = probe == probe_time ? low / second * second : low;
+  if (s.seen > least - slack && s.seen < high + slack) return Duration(s.seen - s.before - (s.after - s.before) / 2);
+  constexpr std::array names = {"clock_gettime(CLOCK_REALTIME)", "clock_gettime(CLOCK_MONOTONIC)", "gettimeofday",
+                                "time"};
+  return Error::environment("in " + who() + " " + names[probe] + " is off by " +
+                            to_text(Duration(s.seen < low ? low - s.seen : s.seen - high)) + " from what was set");
+}
+
+Result<void> ClockFault::Impl::restore() {
+  if (!patched) return {};
+  publish(Table{});
+  auto taken = on_tracer_thread<bool>([&]() -> Result<bool> {
+    auto halt = Halt::all_of(site.undo.pid, avoid());
+    if (!halt) return halt.error();
+    auto out = take_out(halt.value().tid(), site.undo);
+    stop_time = halt.value().release();
+    return out;
+  });
+  if (!taken && !is_gone()) return taken.error();
+  patched = false;
+  return {};
+}
+
+ClockFault::ClockFault(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ClockFault::ClockFault(ClockFault&&) noexcept = default;
+ClockFault::~ClockFault() {
+  if (impl_) (void)impl_->restore().ok();
+}
+ClockFault& ClockFault::operator=(ClockFault&& other) noexcept {
+  std::swap(impl_, other.impl_);
+  return *this;
+}
+
+Result<ClockFault> ClockFault::attach(pid_t pid, const Intend& intend) {
+  auto site = inspect(pid);
+  if (!site) return site.error();
+  ClockFault fault(std::make_unique<Impl>());
+  fault.impl_->site = std::move(site).value();
+  auto mapped = on_tracer_thread<void>([&]() -> Result<void> {
+    auto thread = Borrowed::any_of(pid);
+    if (!thread) return thread.error();
+    return fault.impl_->map(thread.value());
+  });
+  if (!mapped) return mapped.error();
+  if (auto again = fault.reattach(intend); !again) return again.error();
+  return fault;
+}
+
+Result<void> ClockFault::reattach(const Intend& intend) {
+  FL_ASSERT(impl_ && !impl_->patched);
+  impl_->stop_time = {};
+  impl_->publish(Table{});
+  if (auto intended = intend(impl_->site.undo); !intended) return intended;
+  auto patched = on_tracer_thread<void>([&] { return impl_->patch_running(); });
+  if (!patched) return patched;
+  const auto read = read_back();
+  if (!read) return read.error();
+  return {};
+}
+
+Result<ClockFault> ClockFault::attach_at_exec(pid_t pid, const std::function<Result<void>()>& release,
+                                              const Intend& intend, const std::vector<ClockChange>& changes) {
+  ClockFault fault(std::make_unique<Impl>());
+  Impl& impl = *fault.impl_;
+  auto done = on_tracer_thread<void>([&]() -> Result<void> {
+    auto thread = Borrowed::at_exec(pid, release);
+    if (!thread) return thread.error();
+    auto site = inspect(pid);
+    if (!site) return site.error();
+    impl.site = std::move(site).value();
+    if (auto mapped = impl.map(thread.value()); !mapped) return mapped;
+    if (auto intended = intend(impl.site.undo); !intended) return intended;
+    for (const ClockChange& change : changes) {
+      if (auto set = fault.set(change); !set) return set;
+    }
+    impl.patched = true;
+    return put_in(thread.value().tid(), impl.site.undo);
+  });
+  if (!done) return done.error();
+  if (auto read = fault.read_back(); !read) return read.error();
+  return fault;
+}
+
+Result<void> ClockFault::set(const ClockChange& change) {
+  FL_ASSERT(impl_ && impl_->pages);
+  if (auto checked = check_change(change); !checked) return checked;
+  Table next = impl_->table();
+  if (change.group != ClockGroup::mono) change_clocks(next, wall_clocks, change, false);
+  if (change.group != ClockGroup::wall) change_clocks(next, mono_clocks, change, true);
+  impl_->publish(next);
+  std::this_thread::sleep_for(2 * lead);
+  return {};
+}
+
+Result<ClockSkew> ClockFault::read_back() {
+  FL_ASSERT(impl_ && impl_->patched);
+  if (auto probed = on_tracer_thread<void>([&] { return impl_->probe(); }); !probed) return probed.error();
+  const Table& table = impl_->table();
+  for (const Probe probe : {probe_gettimeofday, probe_time}) {
+    if (auto judged = impl_->judge(probe, table.clocks[CLOCK_REALTIME]); !judged) return judged.error();
+  }
+  const auto wall = impl_->judge(probe_wall, table.clocks[CLOCK_REALTIME]);
+  if (!wall) return wall.error();
+  const auto mono = impl_->judge(probe_mono, table.clocks[CLOCK_MONOTONIC]);
+  if (!mono) return mono.error();
+  return ClockSkew{.wall = wall.value(), .mono = mono.value()};
+}
+
+ClockReads ClockFault::reads() const {
+  const Scratch& scratch = impl_->pages->scratch;
+  // A probe reads mono through one entry and wall through three.
+  const std::uint64_t probed = __atomic_load_n(&scratch.generation, __ATOMIC_RELAXED) * sample_count;
+  return {.wall = sum(scratch, wall_clocks) - 3 * probed, .mono = sum(scratch, mono_clocks) - probed};
+}
+
+Duration ClockFault::settles_in() const {
+  Duration longest{};
+  for (const clockid_t clock : {CLOCK_REALTIME, CLOCK_MONOTONIC}) {
+    const std::int64_t now = read_clock(clock);
+    longest = std::max(longest, Duration(settles_at(impl_->table().clocks[clock], now) - now));
+  }
+  return longest;
+}
+
+Result<void> ClockFault::restore() { return impl_->restore(); }
+pid_t ClockFault::pid() const { return impl_->site.undo.pid; }
+Duration ClockFault::stop_time() const { return impl_->stop_time; }
+
+Result<void> clock_faults_work() {
+  const pid_t child = ::fork();
+  if (child < 0) return Error::environment("cannot start a process to try clock faults on: " + errno_message(errno));
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  Result<void> outcome;
+  {
+    auto fault = ClockFault::attach(child, [](const ClockUndo&) { return Result<void>(); });
+    if (!fault) outcome = fault.error();
+  }
+  ::kill(child, SIGKILL);
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return outcome;
+}
+
+}  // namespace faultline::live

@@ -1,0 +1,42 @@
+// Where a process can be patched, and the patching itself. See <faultline/live/clock.hpp> for what it is good for.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+
+#include <faultline/live/clock.hpp>
+
+#include "process.hpp"
+#include "tracer.hpp"
+#include "vdso.hpp"
+
+namespace faultline::live::clock {
+
+// What is known of a process before anything of it is changed.
+struct Site {
+  ClockUndo undo;  // identity, and the words to be
+  Mapping vdso;
+  std::uint64_t tail = 0;   // address of the unused end of the vDSO
+  std::uint64_t pages = 0;  // address where Pages go
+};
+
+Result<Mapping> find_vdso(pid_t pid);
+// Reads only. The error is the reason why this process cannot be patched.
+Result<Site> inspect(pid_t pid);
+
+// Our own view of a process's pages.
+struct Unmap {
+  void operator()(Pages* pages) const;
+};
+using PagesView = std::unique_ptr<Pages, Unmap>;
+
+// Maps the pages in the process through a borrowed thread, filled with code and neutral parameters, and gives the thread back.
+Result<PagesView> map_pages(Borrowed& thread, const Site& site);
+
+// Writes every entry; REQUIRES: no thread of the process can be inside the vDSO. `tid` is stopped by this thread.
+Result<void> put_in(pid_t tid, const ClockUndo& undo);
+// Writes back what put_in() changed. True: there was something; an error if an entry holds neither our jump nor its original.
+Result<bool> take_out(pid_t tid, const ClockUndo& undo);
+
+}  // namespace faultline::live::clock
