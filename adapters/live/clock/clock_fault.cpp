@@ -74,7 +74,6 @@ struct ClockFault::Impl {
   [[nodiscard]] bool is_gone() const {
     return start_time(site.undo.pid) != site.undo.start_time || threads_of(site.undo.pid).empty();
   }
-  [[nodiscard]] Halt::Range avoid() const { return {site.vdso.begin, site.vdso.end}; }
   [[nodiscard]] const Table& table() const {
     return pages->parameters.tables[__atomic_load_n(&pages->parameters.version, __ATOMIC_RELAXED) & 1];
   }
@@ -96,7 +95,7 @@ struct ClockFault::Impl {
   }
   // In a tracer thread.
   Result<void> patch_running() {
-    auto halt = Halt::all_of(site.undo.pid, avoid());
+    auto halt = Halt::all_of(site.undo.pid, site.avoid);
     if (!halt) return halt.error();
     auto put = put_in(halt.value().tid(), site.undo);
     stop_time = std::max(stop_time, halt.value().release());
@@ -146,14 +145,9 @@ Result<Duration> ClockFault::Impl::judge(Probe probe, const Warp& warp) const {
 Result<void> ClockFault::Impl::restore() {
   if (!patched) return {};
   publish(Table{});
-  auto taken = on_tracer_thread<bool>([&]() -> Result<bool> {
-    auto halt = Halt::all_of(site.undo.pid, avoid());
-    if (!halt) return halt.error();
-    auto out = take_out(halt.value().tid(), site.undo);
-    stop_time = halt.value().release();
-    return out;
-  });
+  const auto taken = on_tracer_thread<TakenOut>([&] { return halt_and_take_out(site.undo); });
   if (!taken && !is_gone()) return taken.error();
+  stop_time = taken ? taken.value().stopped : Duration();
   patched = false;
   return {};
 }

@@ -168,9 +168,11 @@ Result<Site> inspect(pid_t pid) {
   if (!hole)
     return Error::environment("process " + std::to_string(pid) + " has no free address within reach of its vDSO");
   Site site{.undo = {.pid = pid, .start_time = *started, .boot_id = boot_identity(), .words = {}},
-            .vdso = mapping,
+            .avoid = {},
             .tail = mapping.begin + image.value().tail,
             .pages = *hole};
+  for (const Range& range : image.value().avoid)
+    site.avoid.push_back({mapping.begin + range.begin, mapping.begin + range.end});
   const StubOffsets offsets = stub_offsets();
   for (int entry = 0; entry < entry_count; ++entry) {
     const std::size_t offset = image.value().entries[static_cast<std::size_t>(entry)];
@@ -229,6 +231,17 @@ Result<bool> take_out(pid_t tid, const ClockUndo& undo) {
     any = true;
   }
   return any;
+}
+
+Result<TakenOut> halt_and_take_out(const ClockUndo& undo) {
+  std::vector<Range> avoid;
+  for (const auto& word : undo.words) avoid.push_back(torn_by_jump(word.address));
+  auto halt = Halt::all_of(undo.pid, avoid);
+  if (!halt) return halt.error();
+  const auto out = take_out(halt.value().tid(), undo);
+  const Duration stopped = halt.value().release();
+  if (!out) return out.error();
+  return TakenOut{.any = out.value(), .stopped = stopped};
 }
 
 }  // namespace faultline::live::clock

@@ -15,10 +15,10 @@ namespace faultline::live::clock {
 
 // What is known of a process before anything of it is changed.
 struct Site {
-  ClockUndo undo;  // identity, and the words to be
-  Mapping vdso;
-  std::uint64_t tail = 0;   // address of the unused end of the vDSO
-  std::uint64_t pages = 0;  // address where Pages go
+  ClockUndo undo;            // identity, and the words to be
+  std::vector<Range> avoid;  // see VdsoImage; addresses
+  std::uint64_t tail = 0;    // address of the unused end of the vDSO
+  std::uint64_t pages = 0;   // address where Pages go
 };
 
 Result<Mapping> find_vdso(pid_t pid);
@@ -34,9 +34,17 @@ using PagesView = std::unique_ptr<Pages, Unmap>;
 // Maps the pages in the process through a borrowed thread, filled with code and neutral parameters, and gives the thread back.
 Result<PagesView> map_pages(Borrowed& thread, const Site& site);
 
-// Writes every entry; REQUIRES: no thread of the process can be inside the vDSO. `tid` is stopped by this thread.
+// Writes every entry; REQUIRES: no thread of the process can be where Site::avoid says. `tid` is stopped by this thread.
 Result<void> put_in(pid_t tid, const ClockUndo& undo);
-// Writes back what put_in() changed. True: there was something; an error if an entry holds neither our jump nor its original.
+// Writes back what put_in() changed, with no thread at torn_by_jump() of an entry. True: there was something; an error if an entry holds
+// neither our jump nor its original.
 Result<bool> take_out(pid_t tid, const ClockUndo& undo);
+
+// The same for a process that runs; in a tracer thread.
+struct TakenOut {
+  bool any = false;
+  Duration stopped{};
+};
+Result<TakenOut> halt_and_take_out(const ClockUndo& undo);
 
 }  // namespace faultline::live::clock

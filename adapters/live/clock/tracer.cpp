@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -19,6 +20,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto stop_limit = std::chrono::seconds(5);
+constexpr auto first_moment = std::chrono::microseconds(5);
+constexpr auto longest_moment = std::chrono::milliseconds(2);
 constexpr int event_stop = PTRACE_EVENT_STOP;
 constexpr int system_call_stop = SIGTRAP | 0x80;
 constexpr std::uint64_t all_signals = ~std::uint64_t{0};
@@ -95,6 +98,10 @@ Result<void> resume_until(int request, pid_t tid, const std::function<bool(Stop)
       return failed("resuming", tid);
   }
   return Error::environment("thread " + std::to_string(tid) + " is flooded with signals");
+}
+
+bool is_in(std::span<const Range> ranges, std::uint64_t place) {
+  return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return range.holds(place); });
 }
 
 bool is_event_stop(Stop stop) { return stop.event == event_stop; }
@@ -329,7 +336,7 @@ Result<bool> Halt::seize_new(pid_t pid) {
 
 // A thread may sleep in the kernel for long, waiting for a disk. It has been told to stop, so it will before it runs any instruction of
 // its own; if that lies outside the range, it need not be waited for.
-Result<void> Halt::wait_for_all(pid_t pid, Range avoid) {
+Result<void> Halt::wait_for_all(pid_t pid, std::span<const Range> avoid) {
   Patience patience(stop_limit);
   int looks = 0;
   for (;;) {
@@ -344,13 +351,13 @@ Result<void> Halt::wait_for_all(pid_t pid, Range avoid) {
           continue;
         }
         if (*seen) {
-          thread = {.stopped = true,
-                    .asleep = false,
-                    .signal = (*seen)->event == 0 && (*seen)->signal != system_call_stop ? (*seen)->signal : 0};
+          thread.stopped = true;
+          thread.asleep = false;
+          thread.signal = (*seen)->event == 0 && (*seen)->signal != system_call_stop ? (*seen)->signal : 0;
         } else if (!thread.asleep) {
           constexpr int patient_looks = 20;
           const auto at = looks < patient_looks ? std::nullopt : sleeping_at(pid, tid);
-          thread.asleep = at && (*at < avoid.begin || *at >= avoid.end);
+          thread.asleep = at && !is_in(avoid, *at);
           all = all && thread.asleep;
         }
       }
@@ -366,8 +373,8 @@ Result<void> Halt::wait_for_all(pid_t pid, Range avoid) {
   }
 }
 
-// Lets the threads that are inside run on for a moment. True: there were some.
-Result<bool> Halt::drive_out(Range avoid) {
+// Lets the threads that are inside run on for a moment; where they are interrupted next is chance. True: there were some.
+Result<bool> Halt::drive_out(std::span<const Range> avoid) {
   std::vector<pid_t> inside;
   for (auto& [tid, thread] : threads_) {
     if (!thread.stopped) continue;
@@ -376,18 +383,22 @@ Result<bool> Halt::drive_out(Range avoid) {
       if (errno == ESRCH) continue;
       return failed("reading registers", tid);
     }
-    if (registers.rip < avoid.begin || registers.rip >= avoid.end) continue;
+    if (!is_in(avoid, registers.rip)) continue;
+    // One whose every register is as it was, the time stamp among them, was not given a processor in time.
+    const bool stood = std::memcmp(&registers, &thread.inside, sizeof registers) == 0;
+    moment_ = stood ? std::min<Duration>(2 * moment_, longest_moment) : first_moment;
     inside.push_back(tid);
     trace(PTRACE_CONT, tid, 0, static_cast<std::uint64_t>(thread.signal));
-    thread = {};
+    thread = {.inside = registers};
   }
   if (inside.empty()) return false;
-  ::sched_yield();
+  const auto until = Clock::now() + moment_;
+  while (Clock::now() < until) ::sched_yield();
   for (const pid_t tid : inside) trace(PTRACE_INTERRUPT, tid);
   return true;
 }
 
-Result<Halt> Halt::all_of(pid_t pid, Range avoid) {
+Result<Halt> Halt::all_of(pid_t pid, std::span<const Range> avoid) {
   constexpr auto limit = std::chrono::seconds(2);
   Halt halt;
   halt.since_ = Clock::now();
@@ -399,8 +410,9 @@ Result<Halt> Halt::all_of(pid_t pid, Range avoid) {
     if (!driven) return driven.error();
     if (!found.value() && !driven.value()) break;
     if (Clock::now() - halt.since_ > limit) {
-      return Error::environment("process " + std::to_string(pid) + " does not come to rest outside its vDSO",
-                                "try again when it is less busy");
+      return Error::environment(
+          "process " + std::to_string(pid) + " does not come to rest outside the clock entries of its vDSO",
+          "try again when it is less busy");
     }
   }
   return halt;

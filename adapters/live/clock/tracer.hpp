@@ -24,6 +24,7 @@
 #include <faultline/time.hpp>
 
 #include "pages.hpp"
+#include "vdso.hpp"
 
 namespace faultline::live::clock {
 
@@ -92,10 +93,7 @@ class Borrowed {
 // `avoid`. Destruction resumes them.
 class Halt {
  public:
-  struct Range {
-    std::uint64_t begin = 0, end = 0;
-  };
-  static Result<Halt> all_of(pid_t pid, Range avoid);
+  static Result<Halt> all_of(pid_t pid, std::span<const Range> avoid);
   ~Halt() { release(); }
   Halt(Halt&& other) noexcept : threads_(std::move(other.threads_)), since_(other.since_) { other.threads_.clear(); }
   Halt& operator=(Halt&&) = delete;
@@ -108,16 +106,18 @@ class Halt {
  private:
   struct Thread {
     bool stopped = false;
-    bool asleep = false;  // in the kernel, outside `avoid`
-    int signal = 0;       // to be delivered when it resumes
+    bool asleep = false;        // in the kernel, outside `avoid`
+    int signal = 0;             // to be delivered when it resumes
+    user_regs_struct inside{};  // its registers when it was last found inside `avoid`
   };
   Halt() = default;
   Result<bool> seize_new(pid_t pid);
-  Result<void> wait_for_all(pid_t pid, Range avoid);
-  Result<bool> drive_out(Range avoid);
+  Result<void> wait_for_all(pid_t pid, std::span<const Range> avoid);
+  Result<bool> drive_out(std::span<const Range> avoid);
 
   std::map<pid_t, Thread> threads_;
   std::chrono::steady_clock::time_point since_{};
+  Duration moment_{};  // for which drive_out() lets threads run
 };
 
 }  // namespace faultline::live::clock

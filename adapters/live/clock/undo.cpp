@@ -31,13 +31,9 @@ Result<bool> undo_clock_patch(const ClockUndo& undo) {
   using namespace clock;
   if (undo.boot_id != boot_identity() || start_time(undo.pid) != undo.start_time) return false;
   if (thread_state(undo.pid, undo.pid) == 'Z' && threads_of(undo.pid).size() <= 1) return false;
-  return on_tracer_thread<bool>([&]() -> Result<bool> {
-    const auto vdso = find_vdso(undo.pid);
-    if (!vdso) return vdso.error();
-    auto halt = Halt::all_of(undo.pid, {vdso.value().begin, vdso.value().end});
-    if (!halt) return halt.error();
-    return take_out(halt.value().tid(), undo);
-  });
+  const auto taken = on_tracer_thread<TakenOut>([&] { return halt_and_take_out(undo); });
+  if (!taken) return taken.error();
+  return taken.value().any;
 }
 
 }  // namespace faultline::live

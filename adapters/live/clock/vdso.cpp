@@ -114,7 +114,39 @@ Result<std::array<std::size_t, entry_count>> find_entries(const Image& image, co
   return entries;
 }
 
+// Whether an instruction that may begin at this offset jumps, or calls, or returns from a call, into the range.
+bool may_enter(const Image& image, std::uint64_t offset, Range range) {
+  const auto opcode = image.at<std::uint8_t>(offset).value_or(0);
+  const auto second = image.at<std::uint8_t>(offset + 1).value_or(0);
+  const auto short_target = offset + 2 + static_cast<std::uint64_t>(std::int64_t{static_cast<std::int8_t>(second)});
+  const auto near_target = [&](std::uint64_t length) {
+    const auto distance = image.at<std::int32_t>(offset + length - 4).value_or(0);
+    return offset + length + static_cast<std::uint64_t>(std::int64_t{distance});
+  };
+  const bool is_short = opcode == 0xeb || (opcode & 0xf0) == 0x70;  // loop and jrcxz no compiler emits
+  if (is_short) return range.holds(short_target);
+  if (opcode == jump_opcode) return range.holds(near_target(5));
+  if (opcode == 0xe8) return range.holds(near_target(5)) || range.holds(offset + 5);
+  if (opcode == 0x0f && (second & 0xf0) == 0x80) return range.holds(near_target(6));
+  if (opcode == 0xff) return range.holds(offset + 2) && offset + 2 > range.begin;
+  return false;
+}
+
+std::vector<Range> places_to_avoid(const Image& image, std::span<const std::size_t> entries, std::size_t size) {
+  std::vector<Range> avoid;
+  for (const std::size_t entry : entries) {
+    const Range jump{entry, entry + jump_length};
+    for (std::size_t offset = 0; offset < size; ++offset) {
+      if (may_enter(image, offset, jump)) return {{0, size}};
+    }
+    avoid.push_back(torn_by_jump(entry));
+  }
+  return avoid;
+}
+
 }  // namespace
+
+Range torn_by_jump(std::uint64_t entry) { return {entry + 1, entry + jump_length}; }
 
 Result<VdsoImage> parse_vdso(std::span<const std::byte> bytes) {
   const Image image(bytes);
@@ -129,7 +161,10 @@ Result<VdsoImage> parse_vdso(std::span<const std::byte> bytes) {
   if (!entries) return entries.error();
   const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](std::byte b) { return b != std::byte{0}; });
   const auto used = static_cast<std::size_t>(bytes.rend() - last);
-  return VdsoImage{.entries = entries.value(), .tail = (used + 15) / 16 * 16, .size = bytes.size()};
+  return VdsoImage{.entries = entries.value(),
+                   .tail = (used + 15) / 16 * 16,
+                   .size = bytes.size(),
+                   .avoid = places_to_avoid(image, entries.value(), used)};
 }
 
 bool in_reach(std::uint64_t from, std::uint64_t to) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include <faultline/result.hpp>
 
@@ -18,10 +19,24 @@ namespace faultline::live::clock {
 inline constexpr std::array<std::string_view, entry_count> entry_names = {"__vdso_clock_gettime", "__vdso_gettimeofday",
                                                                           "__vdso_time"};
 
+// Addresses or offsets, the end excluded.
+struct Range {
+  std::uint64_t begin = 0, end = 0;
+
+  [[nodiscard]] bool holds(std::uint64_t place) const { return place >= begin && place < end; }
+  friend bool operator==(const Range&, const Range&) = default;
+};
+
+// Of an entry at this address: where a thread must not be while its first word is exchanged; at the address itself it may.
+Range torn_by_jump(std::uint64_t entry);
+
 struct VdsoImage {
   std::array<std::size_t, entry_count> entries{};  // offsets; each is a multiple of 8 and at least 8 bytes long
   std::size_t tail = 0;                            // from here on the image holds only zeros; a multiple of 8
   std::size_t size = 0;
+  // Offsets no thread may be at while the entries are patched. An entry's first bytes only, if nothing in the image can jump back to
+  // them, which is decided by looking at every byte as if a jump began there; else the whole image.
+  std::vector<Range> avoid;
 };
 
 Result<VdsoImage> parse_vdso(std::span<const std::byte> image);
