@@ -1,6 +1,7 @@
 #include <faultline/live/clock.hpp>
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -113,6 +114,8 @@ Result<void> ClockFault::Impl::probe() {
   if (stuck) return Error::environment(who() + " did not answer when its clocks were read before", "restart it");
   auto thread = Borrowed::any_of(site.undo.pid);
   if (!thread) return thread.error();
+  if (!has_pages(site.undo))
+    return Error::environment(who() + " has executed another program since its clocks were bent", "bend them again");
   const StubOffsets offsets = stub_offsets();
   const SavedRegisters saved = thread.value().saved();
   std::memcpy(pages->code + offsets.saved, &saved, sizeof saved);
@@ -145,6 +148,10 @@ Result<Duration> ClockFault::Impl::judge(Probe probe, const Warp& warp) const {
 Result<void> ClockFault::Impl::restore() {
   if (!patched) return {};
   publish(Table{});
+  if (is_gone()) {
+    patched = false;
+    return {};
+  }
   const auto taken = on_tracer_thread<TakenOut>([&] { return halt_and_take_out(site.undo); });
   if (!taken && !is_gone()) return taken.error();
   stop_time = taken ? taken.value().stopped : Duration();
@@ -178,15 +185,19 @@ Result<ClockFault> ClockFault::attach(pid_t pid, const Intend& intend) {
 }
 
 Result<void> ClockFault::reattach(const Intend& intend) {
-  FL_ASSERT(impl_ && !impl_->patched);
+  FL_ASSERT(impl_);
+  if (auto restored = impl_->restore(); !restored) return restored;
   impl_->stop_time = {};
   impl_->publish(Table{});
   if (auto intended = intend(impl_->site.undo); !intended) return intended;
   auto patched = on_tracer_thread<void>([&] { return impl_->patch_running(); });
-  if (!patched) return patched;
-  const auto read = read_back();
-  if (!read) return read.error();
-  return {};
+  if (patched) {
+    const auto read = read_back();
+    if (read) return {};
+    patched = read.error();
+  }
+  (void)impl_->restore().ok();
+  return patched;
 }
 
 Result<ClockFault> ClockFault::attach_at_exec(pid_t pid, const std::function<Result<void>()>& release,
@@ -258,9 +269,12 @@ pid_t ClockFault::pid() const { return impl_->site.undo.pid; }
 Duration ClockFault::stop_time() const { return impl_->stop_time; }
 
 Result<void> clock_faults_work() {
+  const pid_t harness = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return Error::environment("cannot start a process to try clock faults on: " + errno_message(errno));
   if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != harness) ::_exit(0);
     for (;;) ::pause();
   }
   Result<void> outcome;

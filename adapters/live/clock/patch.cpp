@@ -209,6 +209,15 @@ Result<PagesView> map_pages(Borrowed& thread, const Site& site) {
   return view;
 }
 
+bool has_pages(const ClockUndo& undo) {
+  if (undo.words.empty()) return false;
+  const std::uint64_t place = jump_target(undo.words.front().address, undo.words.front().patched);
+  const auto mappings = mappings_of(undo.pid);
+  return std::any_of(mappings.begin(), mappings.end(), [&](const Mapping& m) {
+    return m.begin <= place && place < m.end && m.name.find(file_name) != std::string::npos;
+  });
+}
+
 Result<void> put_in(pid_t tid, const ClockUndo& undo) {
   for (const auto& word : undo.words) {
     if (auto poked = poke(tid, word.address, word.patched); !poked) return poked;
@@ -238,6 +247,8 @@ Result<TakenOut> halt_and_take_out(const ClockUndo& undo) {
   for (const auto& word : undo.words) avoid.push_back(torn_by_jump(word.address));
   auto halt = Halt::all_of(undo.pid, avoid);
   if (!halt) return halt.error();
+  if (start_time(undo.pid) != undo.start_time) return denied(undo.pid, ESRCH);
+  if (!has_pages(undo)) return TakenOut{.any = false, .stopped = halt.value().release()};
   const auto out = take_out(halt.value().tid(), undo);
   const Duration stopped = halt.value().release();
   if (!out) return out.error();

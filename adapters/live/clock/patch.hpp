@@ -25,6 +25,9 @@ Result<Mapping> find_vdso(pid_t pid);
 // Reads only. The error is the reason why this process cannot be patched.
 Result<Site> inspect(pid_t pid);
 
+// Whether the pages that the record's jumps lead to are mapped: not if the process has executed another program since.
+bool has_pages(const ClockUndo& undo);
+
 // Our own view of a process's pages.
 struct Unmap {
   void operator()(Pages* pages) const;

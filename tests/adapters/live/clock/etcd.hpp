@@ -50,9 +50,11 @@ class Post {
   // The answer's status and body as they came; empty if there was none.
   std::string operator()(const std::string& path, const std::string& body) {
     if (!connected_) return {};
-    const std::string request = "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
-                                std::to_string(body.size()) + "\r\n\r\n" + body;
-    if (::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) return {};
+    const std::string request = "POST " + path +
+                                " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) +
+                                "\r\n\r\n" + body;
+    if (::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
+      return {};
     std::string answer;
     char chunk[4096];
     for (;;) {
@@ -132,7 +134,8 @@ class Load {
       threads_.emplace_back([this, port = etcd.port()] {
         Post post(port);
         while (!stop_) {
-          const bool ok = post("/v3/kv/put", R"({"key":"eQ==","value":"MTIzNDU2Nzg5MA=="})").starts_with("HTTP/1.1 200");
+          const bool ok =
+              post("/v3/kv/put", R"({"key":"eQ==","value":"MTIzNDU2Nzg5MA=="})").starts_with("HTTP/1.1 200");
           ++(ok ? done_ : failed_);
           if (!ok) return;
         }

@@ -84,9 +84,9 @@ class Target {
 
   // How far ahead of the truth it sees each clock, in milliseconds, in the order of the answer to `read`.
   std::vector<double> skews(const std::string& command = "read") {
-    static constexpr clockid_t clocks[] = {CLOCK_REALTIME,        CLOCK_MONOTONIC,        CLOCK_REALTIME,
-                                           CLOCK_REALTIME,        CLOCK_REALTIME_COARSE,  CLOCK_MONOTONIC_COARSE,
-                                           CLOCK_MONOTONIC_RAW,   CLOCK_BOOTTIME,         CLOCK_TAI};
+    static constexpr clockid_t clocks[] = {CLOCK_REALTIME,      CLOCK_MONOTONIC,       CLOCK_REALTIME,
+                                           CLOCK_REALTIME,      CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE,
+                                           CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME,        CLOCK_TAI};
     std::istringstream numbers(ask(command));
     std::vector<double> skews;
     std::size_t i = 0;

@@ -116,7 +116,7 @@ class ClockFault {
   // Idempotent; no error if the process has ended.
   Result<void> restore();
 
-  // Patches it again, with its clocks right, into the pages that are mapped already. REQUIRES: restored.
+  // After restore(): patches it again, with its clocks right, using the pages that are mapped already. On an error it stays restored.
   Result<void> reattach(const Intend& intend);
 
   [[nodiscard]] pid_t pid() const;

@@ -24,8 +24,11 @@ struct Stops {
 
 void print(const char* name, std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  const auto at = [&](double part) { return values[static_cast<std::size_t>(part * static_cast<double>(values.size() - 1))]; };
-  std::printf("%-24s p50 %8.3f   p99 %8.3f   max %8.3f   (%zu)\n", name, at(0.5), at(0.99), values.back(), values.size());
+  const auto at = [&](double part) {
+    return values[static_cast<std::size_t>(part * static_cast<double>(values.size() - 1))];
+  };
+  std::printf("%-24s p50 %8.3f   p99 %8.3f   max %8.3f   (%zu)\n", name, at(0.5), at(0.99), values.back(),
+              values.size());
 }
 
 Result<Stops> cycle(pid_t pid, int cycles) {

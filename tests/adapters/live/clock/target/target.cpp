@@ -104,9 +104,9 @@ void churn() {
 }
 
 void answer_read() {
-  std::printf("%ld %ld %ld %ld %ld %ld %ld %ld %ld\n", now(CLOCK_REALTIME), now(CLOCK_MONOTONIC), wall_by_gettimeofday(),
-              static_cast<long>(::time(nullptr)) * 1'000'000'000, now(CLOCK_REALTIME_COARSE), now(CLOCK_MONOTONIC_COARSE),
-              now(CLOCK_MONOTONIC_RAW), now(CLOCK_BOOTTIME), now(CLOCK_TAI));
+  std::printf("%ld %ld %ld %ld %ld %ld %ld %ld %ld\n", now(CLOCK_REALTIME), now(CLOCK_MONOTONIC),
+              wall_by_gettimeofday(), static_cast<long>(::time(nullptr)) * 1'000'000'000, now(CLOCK_REALTIME_COARSE),
+              now(CLOCK_MONOTONIC_COARSE), now(CLOCK_MONOTONIC_RAW), now(CLOCK_BOOTTIME), now(CLOCK_TAI));
 }
 
 void answer_wait() {
@@ -138,8 +138,8 @@ void answer_child() {
 }
 
 void answer_stats() {
-  std::printf("loops=%lu backward=%lu corrupt=%lu signals=%lu threads=%lu\n", loops.load(), backward.load(), corrupt.load(),
-              signals.load(), threads.load());
+  std::printf("loops=%lu backward=%lu corrupt=%lu signals=%lu threads=%lu\n", loops.load(), backward.load(),
+              corrupt.load(), signals.load(), threads.load());
 }
 
 }  // namespace
