@@ -68,7 +68,7 @@ struct ClockFault::Impl {
   Site site;
   PagesView pages;
   bool patched = false;
-  bool stuck = false;  // a thread that was to read the clocks may still need what a next one would overwrite
+  std::size_t parts_lost = 0;  // resuming parts that a thread may still need
   Duration stop_time{};
 
   [[nodiscard]] std::string who() const { return "process " + std::to_string(site.undo.pid); }
@@ -109,23 +109,43 @@ struct ClockFault::Impl {
   Result<void> restore();
 };
 
+namespace {
+
+// Where the resuming part of this number begins in the code page; nullopt: there are not so many.
+std::optional<std::size_t> resuming_part(std::size_t number) {
+  const StubOffsets offsets = stub_offsets();
+  constexpr std::size_t alignment = 64;
+  const auto aligned = [](std::size_t size) { return (size + alignment - 1) / alignment * alignment; };
+  const std::size_t size = aligned(offsets.trampoline_end - offsets.trampoline);
+  const std::size_t begin = aligned(stub_code().size()) + number * size;
+  if (begin + size > sizeof(Pages::code)) return std::nullopt;
+  return begin;
+}
+
+}  // namespace
+
 // In a tracer thread.
 Result<void> ClockFault::Impl::probe() {
-  if (stuck) return Error::environment(who() + " did not answer when its clocks were read before", "restart it");
+  const auto part = resuming_part(parts_lost);
+  if (!part) return Error::environment(who() + " did not answer in time when its clocks were read", "restart it");
   auto thread = Borrowed::any_of(site.undo.pid);
   if (!thread) return thread.error();
   if (!has_pages(site.undo))
     return Error::environment(who() + " has executed another program since its clocks were bent", "bend them again");
   const StubOffsets offsets = stub_offsets();
+  const auto code = stub_code().subspan(offsets.trampoline, offsets.trampoline_end - offsets.trampoline);
   const SavedRegisters saved = thread.value().saved();
-  std::memcpy(pages->code + offsets.saved, &saved, sizeof saved);
+  std::memcpy(pages->code + *part, code.data(), code.size());
+  std::memcpy(pages->code + *part + (offsets.saved - offsets.trampoline), &saved, sizeof saved);
+  const std::uint64_t resume = site.pages + *part + (offsets.resume - offsets.trampoline);
+  std::memcpy(pages->scratch.stack + sizeof pages->scratch.stack - sizeof resume, &resume, sizeof resume);
   std::uint64_t* generation = &pages->scratch.generation;
   const std::uint64_t before = *generation;
-  auto ran = thread.value().run(
-      site.pages + offsets.probe, site.pages + sizeof(Pages),
+  const auto ran = thread.value().run(
+      site.pages + offsets.probe, site.pages + sizeof(Pages) - sizeof resume,
       [&] { return __atomic_load_n(generation, __ATOMIC_ACQUIRE) != before; }, std::chrono::seconds(5));
-  stuck = !ran.ok();
-  if (!ran) return ran;
+  if (!ran || !ran.value()) ++parts_lost;
+  if (!ran) return ran.error();
   return thread.value().give_back();
 }
 

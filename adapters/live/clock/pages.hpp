@@ -93,6 +93,7 @@ struct Origin {
 };
 inline constexpr std::uint64_t origin_magic = 0x314b434f4c434c46;  // "FLCLOCK1"
 
+// After the stub, the code page holds resuming parts for borrowed threads. One that is not certainly left is never used again.
 struct Pages {
   std::byte code[page_size - sizeof(Origin)];
   Origin origin;

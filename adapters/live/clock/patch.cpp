@@ -168,11 +168,9 @@ Result<Site> inspect(pid_t pid) {
   if (!hole)
     return Error::environment("process " + std::to_string(pid) + " has no free address within reach of its vDSO");
   Site site{.undo = {.pid = pid, .start_time = *started, .boot_id = boot_identity(), .words = {}},
-            .avoid = {},
+            .avoid = image.value().avoid.at(mapping.begin),
             .tail = mapping.begin + image.value().tail,
             .pages = *hole};
-  for (const Range& range : image.value().avoid)
-    site.avoid.push_back({mapping.begin + range.begin, mapping.begin + range.end});
   const StubOffsets offsets = stub_offsets();
   for (int entry = 0; entry < entry_count; ++entry) {
     const std::size_t offset = image.value().entries[static_cast<std::size_t>(entry)];
@@ -243,8 +241,8 @@ Result<bool> take_out(pid_t tid, const ClockUndo& undo) {
 }
 
 Result<TakenOut> halt_and_take_out(const ClockUndo& undo) {
-  std::vector<Range> avoid;
-  for (const auto& word : undo.words) avoid.push_back(torn_by_jump(word.address));
+  Avoid avoid;
+  for (const auto& word : undo.words) avoid.places.push_back(torn_by_jump(word.address));
   auto halt = Halt::all_of(undo.pid, avoid);
   if (!halt) return halt.error();
   if (start_time(undo.pid) != undo.start_time) return denied(undo.pid, ESRCH);

@@ -15,10 +15,10 @@ namespace faultline::live::clock {
 
 // What is known of a process before anything of it is changed.
 struct Site {
-  ClockUndo undo;            // identity, and the words to be
-  std::vector<Range> avoid;  // see VdsoImage; addresses
-  std::uint64_t tail = 0;    // address of the unused end of the vDSO
-  std::uint64_t pages = 0;   // address where Pages go
+  ClockUndo undo;           // identity, and the words to be
+  Avoid avoid;              // addresses
+  std::uint64_t tail = 0;   // address of the unused end of the vDSO
+  std::uint64_t pages = 0;  // address where Pages go
 };
 
 Result<Mapping> find_vdso(pid_t pid);

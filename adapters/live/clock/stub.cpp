@@ -126,9 +126,8 @@ FL_STUB long fl_time(std::int64_t* result) {
   return seconds;
 }
 
-// In a borrowed thread, on the scratch stack, with all signals blocked. A local symbol, so that the assembler itself resolves the call.
-[[gnu::section("fl_clock_stub"), gnu::used, gnu::noinline]] static void fl_clock_probe() asm("fl_clock_probe_body");
-static void fl_clock_probe() {
+// In a borrowed thread, on the scratch stack, with all signals blocked; returns to a resuming part.
+FL_STUB void fl_clock_probe() {
   Scratch& scratch = own_pages()->scratch;
   for (int probe = 0; probe < probe_count; ++probe) {
     const int clock = probe == probe_mono ? CLOCK_MONOTONIC : CLOCK_REALTIME;
@@ -141,25 +140,21 @@ static void fl_clock_probe() {
   }
   __atomic_fetch_add(&scratch.generation, 1, __ATOMIC_RELEASE);
   // Whoever waits for this takes the thread from here; if nobody does, it goes back by itself.
-  constexpr int some_milliseconds = 100'000;
-  for (int i = 0; i < some_milliseconds; ++i) asm volatile("pause");
+  constexpr std::int64_t patience = second / 5;
+  for (const std::int64_t until = true_time(CLOCK_MONOTONIC) + patience; true_time(CLOCK_MONOTONIC) < until;)
+    asm volatile("pause");
 }
 
 // `popfq` only reads below the saved flags. The signal mask is restored with the thread's own stack pointer in place, since a signal that
 // was held back is delivered at once; `mov` and `syscall` leave the flags alone.
 asm(R"(
   .pushsection fl_clock_stub, "ax", @progbits
-  .hidden fl_clock_probe_start, fl_clock_trampoline, fl_clock_resume, fl_clock_saved, fl_clock_trampoline_end
-  .globl fl_clock_probe_start, fl_clock_trampoline, fl_clock_resume, fl_clock_saved, fl_clock_trampoline_end
-  .balign 16
-fl_clock_probe_start:
-  call fl_clock_probe_body
-  jmp 1f
+  .hidden fl_clock_trampoline, fl_clock_resume, fl_clock_saved, fl_clock_trampoline_end
+  .globl fl_clock_trampoline, fl_clock_resume, fl_clock_saved, fl_clock_trampoline_end
   .balign 16
 fl_clock_trampoline:
   syscall
 fl_clock_resume:
-1:
   lea 3f+128(%rip), %rsp
   popfq
   mov 3f+120(%rip), %rsp
@@ -200,7 +195,6 @@ static_assert(offsetof(SavedRegisters, rdi) == 112 && offsetof(SavedRegisters, r
 extern "C" {
 [[gnu::visibility("hidden")]] extern const std::byte __start_fl_clock_stub[];
 [[gnu::visibility("hidden")]] extern const std::byte __stop_fl_clock_stub[];
-[[gnu::visibility("hidden")]] extern const std::byte fl_clock_probe_start[];
 [[gnu::visibility("hidden")]] extern const std::byte fl_clock_trampoline[];
 [[gnu::visibility("hidden")]] extern const std::byte fl_clock_resume[];
 [[gnu::visibility("hidden")]] extern const std::byte fl_clock_saved[];
@@ -216,7 +210,7 @@ StubOffsets stub_offsets() {
   return {.entries = {offset(reinterpret_cast<const void*>(&fl_clock_gettime)),
                       offset(reinterpret_cast<const void*>(&fl_gettimeofday)),
                       offset(reinterpret_cast<const void*>(&fl_time))},
-          .probe = offset(fl_clock_probe_start),
+          .probe = offset(reinterpret_cast<const void*>(&fl_clock_probe)),
           .trampoline = offset(fl_clock_trampoline),
           .resume = offset(fl_clock_resume),
           .saved = offset(fl_clock_saved),

@@ -18,10 +18,10 @@ std::span<const std::byte> stub_code();
 // Offsets in the block.
 struct StubOffsets {
   std::size_t entries[entry_count];  // what the patched entries of the vDSO jump to
-  std::size_t probe;       // calls each entry, fills Scratch::samples, resumes; rsp: 16-aligned end of Scratch::stack
-  std::size_t trampoline;  // the syscall instruction in front of `resume`
-  std::size_t resume;      // restores the signal mask and all registers from `saved`, and jumps to saved rip
-  std::size_t saved;       // SavedRegisters
+  std::size_t probe;           // a function: calls each entry, fills Scratch::samples, waits to be taken away, returns
+  std::size_t trampoline;      // the syscall instruction in front of `resume`
+  std::size_t resume;          // restores the signal mask and all registers from `saved`, and jumps to saved rip
+  std::size_t saved;           // SavedRegisters
   std::size_t trampoline_end;  // after `saved`
 };
 StubOffsets stub_offsets();

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -102,6 +103,21 @@ Result<void> resume_until(int request, pid_t tid, const std::function<bool(Stop)
 
 bool is_in(std::span<const Range> ranges, std::uint64_t place) {
   return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return range.holds(place); });
+}
+
+// Whether the stack near its top holds such an address: that of the instruction a signal interrupted, if a handler runs.
+bool returns_to(std::span<const Range> ranges, pid_t tid, std::uint64_t stack) {
+  constexpr std::size_t words =
+      1024;  // a signal frame with the largest register file, and a handler that calls a little
+  std::array<std::uint64_t, words> near{};
+  const iovec local{.iov_base = near.data(), .iov_len = sizeof near};
+  // In pages, since the stack may end before.
+  const std::uint64_t middle = std::min(stack + sizeof near, (stack / page_size + 1) * page_size);
+  const std::array remote = {iovec{.iov_base = reinterpret_cast<void*>(stack), .iov_len = middle - stack},
+                             iovec{.iov_base = reinterpret_cast<void*>(middle), .iov_len = page_size}};
+  const ssize_t n = ::process_vm_readv(tid, &local, 1, remote.data(), remote.size(), 0);
+  const auto end = near.begin() + std::max<ssize_t>(n, 0) / static_cast<ssize_t>(sizeof near[0]);
+  return std::any_of(near.begin(), end, [&](std::uint64_t word) { return is_in(ranges, word); });
 }
 
 bool is_event_stop(Stop stop) { return stop.event == event_stop; }
@@ -285,9 +301,9 @@ Result<std::int64_t> Borrowed::call(long number, std::span<const std::uint64_t> 
   return static_cast<std::int64_t>(registers.rax);
 }
 
-Result<void> Borrowed::run(std::uint64_t instruction, std::uint64_t stack, const std::function<bool()>& done,
+Result<bool> Borrowed::run(std::uint64_t instruction, std::uint64_t stack, const std::function<bool()>& done,
                            Duration limit) {
-  if (auto placed = place_at(instruction, stack); !placed) return placed;
+  if (auto placed = place_at(instruction, stack); !placed) return placed.error();
   if (trace(PTRACE_CONT, tid_) != 0) return failed("resuming", tid_);
   Patience patience(limit);
   while (!done()) {
@@ -296,12 +312,12 @@ Result<void> Borrowed::run(std::uint64_t instruction, std::uint64_t stack, const
     if (*seen && trace(PTRACE_CONT, tid_) != 0) return failed("resuming", tid_);
     if (!patience.wait()) return Error::environment("thread " + std::to_string(tid_) + " does not run");
   }
-  if (auto held = hold(From::running); !held) return held;
+  if (auto held = hold(From::running); !held) return held.error();
   // If this came late, the thread has gone back by itself.
   user_regs_struct registers{};
   if (trace_data(PTRACE_GETREGS, tid_, registers) != 0) return failed("reading registers", tid_);
   displaced_ = registers.rip / page_size == instruction / page_size;
-  return {};
+  return displaced_;
 }
 
 Result<void> Borrowed::give_back() {
@@ -336,7 +352,7 @@ Result<bool> Halt::seize_new(pid_t pid) {
 
 // A thread may sleep in the kernel for long, waiting for a disk. It has been told to stop, so it will before it runs any instruction of
 // its own; if that lies outside the range, it need not be waited for.
-Result<void> Halt::wait_for_all(pid_t pid, std::span<const Range> avoid) {
+Result<void> Halt::wait_for_all(pid_t pid, const Avoid& avoid) {
   Patience patience(stop_limit);
   int looks = 0;
   for (;;) {
@@ -357,7 +373,7 @@ Result<void> Halt::wait_for_all(pid_t pid, std::span<const Range> avoid) {
         } else if (!thread.asleep) {
           constexpr int patient_looks = 20;
           const auto at = looks < patient_looks ? std::nullopt : sleeping_at(pid, tid);
-          thread.asleep = at && !is_in(avoid, *at);
+          thread.asleep = at && !is_in(avoid.places, *at);
           all = all && thread.asleep;
         }
       }
@@ -374,7 +390,9 @@ Result<void> Halt::wait_for_all(pid_t pid, std::span<const Range> avoid) {
 }
 
 // Lets the threads that are inside run on for a moment; where they are interrupted next is chance. True: there were some.
-Result<bool> Halt::drive_out(std::span<const Range> avoid) {
+Result<bool> Halt::drive_out(const Avoid& avoid) {
+  constexpr auto patience_with_stacks = std::chrono::milliseconds(50);
+  const bool look_at_stacks = !avoid.returns.empty() && Clock::now() - since_ < patience_with_stacks;
   std::vector<pid_t> inside;
   for (auto& [tid, thread] : threads_) {
     if (!thread.stopped) continue;
@@ -383,7 +401,8 @@ Result<bool> Halt::drive_out(std::span<const Range> avoid) {
       if (errno == ESRCH) continue;
       return failed("reading registers", tid);
     }
-    if (!is_in(avoid, registers.rip)) continue;
+    if (!is_in(avoid.places, registers.rip) && !(look_at_stacks && returns_to(avoid.returns, tid, registers.rsp)))
+      continue;
     // One whose every register is as it was, the time stamp among them, was not given a processor in time.
     const bool stood = std::memcmp(&registers, &thread.inside, sizeof registers) == 0;
     moment_ = stood ? std::min<Duration>(2 * moment_, longest_moment) : first_moment;
@@ -398,7 +417,7 @@ Result<bool> Halt::drive_out(std::span<const Range> avoid) {
   return true;
 }
 
-Result<Halt> Halt::all_of(pid_t pid, std::span<const Range> avoid) {
+Result<Halt> Halt::all_of(pid_t pid, const Avoid& avoid) {
   constexpr auto limit = std::chrono::seconds(2);
   Halt halt;
   halt.since_ = Clock::now();

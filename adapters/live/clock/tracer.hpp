@@ -71,7 +71,8 @@ class Borrowed {
   // Makes a system call: its result, negative errno included.
   Result<std::int64_t> call(long number, std::span<const std::uint64_t> arguments);
   // Puts the thread at an instruction, runs it until `done` says so, and stops it again. REQUIRES: the code there resumes saved() in the end.
-  Result<void> run(std::uint64_t instruction, std::uint64_t stack, const std::function<bool()>& done, Duration limit);
+  // False: it came to that before it could be stopped, and may still need what it resumes from.
+  Result<bool> run(std::uint64_t instruction, std::uint64_t stack, const std::function<bool()>& done, Duration limit);
   // Back to its own registers and signal mask, still stopped.
   Result<void> give_back();
 
@@ -90,10 +91,11 @@ class Borrowed {
 };
 
 // All threads of a process, stopped or asleep in the kernel and certain to stop before they run another instruction, none of them inside
-// `avoid`. Destruction resumes them.
+// `avoid`. Destruction resumes them. Signal handlers that would return there are waited for, too, but only for a while: what looks like
+// one on a stack may be a remnant.
 class Halt {
  public:
-  static Result<Halt> all_of(pid_t pid, std::span<const Range> avoid);
+  static Result<Halt> all_of(pid_t pid, const Avoid& avoid);
   ~Halt() { release(); }
   Halt(Halt&& other) noexcept : threads_(std::move(other.threads_)), since_(other.since_) { other.threads_.clear(); }
   Halt& operator=(Halt&&) = delete;
@@ -112,8 +114,8 @@ class Halt {
   };
   Halt() = default;
   Result<bool> seize_new(pid_t pid);
-  Result<void> wait_for_all(pid_t pid, std::span<const Range> avoid);
-  Result<bool> drive_out(std::span<const Range> avoid);
+  Result<void> wait_for_all(pid_t pid, const Avoid& avoid);
+  Result<bool> drive_out(const Avoid& avoid);
 
   std::map<pid_t, Thread> threads_;
   std::chrono::steady_clock::time_point since_{};

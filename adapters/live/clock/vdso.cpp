@@ -132,19 +132,28 @@ bool may_enter(const Image& image, std::uint64_t offset, Range range) {
   return false;
 }
 
-std::vector<Range> places_to_avoid(const Image& image, std::span<const std::size_t> entries, std::size_t size) {
-  std::vector<Range> avoid;
+Avoid what_to_avoid(const Image& image, std::span<const std::size_t> entries, std::size_t size) {
+  Avoid avoid;
+  bool entered = false;
   for (const std::size_t entry : entries) {
     const Range jump{entry, entry + jump_length};
-    for (std::size_t offset = 0; offset < size; ++offset) {
-      if (may_enter(image, offset, jump)) return {{0, size}};
-    }
-    avoid.push_back(torn_by_jump(entry));
+    for (std::size_t offset = 0; offset < size; ++offset) entered = entered || may_enter(image, offset, jump);
+    avoid.returns.push_back(torn_by_jump(entry));
   }
+  avoid.places = avoid.returns;
+  if (entered) avoid.places.push_back({0, size});
   return avoid;
 }
 
 }  // namespace
+
+Avoid Avoid::at(std::uint64_t begin) const {
+  Avoid moved = *this;
+  for (auto* ranges : {&moved.places, &moved.returns}) {
+    for (Range& range : *ranges) range = {begin + range.begin, begin + range.end};
+  }
+  return moved;
+}
 
 Range torn_by_jump(std::uint64_t entry) { return {entry + 1, entry + jump_length}; }
 
@@ -164,7 +173,7 @@ Result<VdsoImage> parse_vdso(std::span<const std::byte> bytes) {
   return VdsoImage{.entries = entries.value(),
                    .tail = (used + 15) / 16 * 16,
                    .size = bytes.size(),
-                   .avoid = places_to_avoid(image, entries.value(), used)};
+                   .avoid = what_to_avoid(image, entries.value(), used)};
 }
 
 bool in_reach(std::uint64_t from, std::uint64_t to) {

@@ -30,13 +30,23 @@ struct Range {
 // Of an entry at this address: where a thread must not be while its first word is exchanged; at the address itself it may.
 Range torn_by_jump(std::uint64_t entry);
 
+// What must hold of every thread while entries are patched.
+struct Avoid {
+  // Where none may be: an entry's first bytes only, if nothing in the image can jump back to them, which is decided by looking at every
+  // byte as if a jump began there; else also the whole image.
+  std::vector<Range> places;
+  // Where no signal handler may return to.
+  std::vector<Range> returns;
+
+  // The same, of an image that begins there.
+  [[nodiscard]] Avoid at(std::uint64_t begin) const;
+};
+
 struct VdsoImage {
   std::array<std::size_t, entry_count> entries{};  // offsets; each is a multiple of 8 and at least 8 bytes long
   std::size_t tail = 0;                            // from here on the image holds only zeros; a multiple of 8
   std::size_t size = 0;
-  // Offsets no thread may be at while the entries are patched. An entry's first bytes only, if nothing in the image can jump back to
-  // them, which is decided by looking at every byte as if a jump began there; else the whole image.
-  std::vector<Range> avoid;
+  Avoid avoid;  // offsets
 };
 
 Result<VdsoImage> parse_vdso(std::span<const std::byte> image);
