@@ -41,13 +41,32 @@ std::uint64_t sum(const Scratch& scratch, const Clocks& clocks) {
   return total;
 }
 
-template <class Clocks>
-void change_clocks(Table& table, const Clocks& clocks, const ClockChange& change, bool monotonic) {
-  for (const clockid_t clock : clocks) {
-    const std::int64_t now = read_clock(clock);
-    Warp& warp = table.clocks[clock];
-    warp = changed(warp, change, monotonic, now, now + Duration(lead).count());
-  }
+// When a change comes into force, by each clock it is about.
+struct Due {
+  clockid_t clock;
+  std::int64_t at;
+};
+
+std::vector<Due> due_soon(ClockGroup group) {
+  std::vector<Due> due;
+  const auto add = [&](const auto& clocks) {
+    for (const clockid_t clock : clocks) due.push_back({clock, read_clock(clock) + Duration(lead).count()});
+  };
+  if (group != ClockGroup::mono) add(wall_clocks);
+  if (group != ClockGroup::wall) add(mono_clocks);
+  return due;
+}
+
+// Whether every clock is `margin` before it.
+bool is_early(const std::vector<Due>& due, Duration margin) {
+  return std::all_of(due.begin(), due.end(), [&](const Due& d) { return read_clock(d.clock) + margin.count() < d.at; });
+}
+bool is_over(const std::vector<Due>& due) {
+  return std::all_of(due.begin(), due.end(), [](const Due& d) { return read_clock(d.clock) >= d.at; });
+}
+
+bool is_monotonic(clockid_t clock) {
+  return std::find(mono_clocks.begin(), mono_clocks.end(), clock) != mono_clocks.end();
 }
 
 }  // namespace
@@ -79,11 +98,15 @@ struct ClockFault::Impl {
     return pages->parameters.tables[__atomic_load_n(&pages->parameters.version, __ATOMIC_RELAXED) & 1];
   }
 
-  void publish(const Table& next) {
+  // Valid from publish() on.
+  void prepare(const Table& next) {
     Parameters& p = pages->parameters;
-    const std::uint64_t version = __atomic_load_n(&p.version, __ATOMIC_RELAXED);
-    p.tables[(version + 1) & 1] = next;
-    __atomic_store_n(&p.version, version + 1, __ATOMIC_RELEASE);
+    p.tables[(__atomic_load_n(&p.version, __ATOMIC_RELAXED) + 1) & 1] = next;
+  }
+  void publish() { __atomic_fetch_add(&pages->parameters.version, 1, __ATOMIC_RELEASE); }
+  void publish_truth() {
+    prepare(Table{});
+    publish();
   }
 
   // In a tracer thread.
@@ -91,7 +114,7 @@ struct ClockFault::Impl {
     auto mapped = map_pages(thread, site);
     if (!mapped) return mapped.error();
     pages = std::move(mapped).value();
-    publish(Table{});
+    publish_truth();
     return {};
   }
   // In a tracer thread.
@@ -167,7 +190,7 @@ Result<Duration> ClockFault::Impl::judge(Probe probe, const Warp& warp) const {
 
 Result<void> ClockFault::Impl::restore() {
   if (!patched) return {};
-  publish(Table{});
+  publish_truth();
   if (is_gone()) {
     patched = false;
     return {};
@@ -208,7 +231,7 @@ Result<void> ClockFault::reattach(const Intend& intend) {
   FL_ASSERT(impl_);
   if (auto restored = impl_->restore(); !restored) return restored;
   impl_->stop_time = {};
-  impl_->publish(Table{});
+  impl_->publish_truth();
   if (auto intended = intend(impl_->site.undo); !intended) return intended;
   auto patched = on_tracer_thread<void>([&] { return impl_->patch_running(); });
   if (patched) {
@@ -246,12 +269,22 @@ Result<ClockFault> ClockFault::attach_at_exec(pid_t pid, const std::function<Res
 Result<void> ClockFault::set(const ClockChange& change) {
   FL_ASSERT(impl_ && impl_->pages);
   if (auto checked = check_change(change); !checked) return checked;
-  Table next = impl_->table();
-  if (change.group != ClockGroup::mono) change_clocks(next, wall_clocks, change, false);
-  if (change.group != ClockGroup::wall) change_clocks(next, mono_clocks, change, true);
-  impl_->publish(next);
-  std::this_thread::sleep_for(2 * lead);
-  return {};
+  constexpr auto margin = lead / 4;
+  constexpr int attempts = 1000;
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    const std::vector<Due> due = due_soon(change.group);
+    Table next = impl_->table();
+    for (const Due& d : due) {
+      const std::int64_t now = d.at - Duration(lead).count();
+      next.clocks[d.clock] = changed(next.clocks[d.clock], change, is_monotonic(d.clock), now, d.at);
+    }
+    impl_->prepare(next);
+    if (!is_early(due, margin)) continue;  // we were held up: readers would see the clock first go on, then step
+    impl_->publish();
+    while (!is_over(due)) std::this_thread::sleep_for(margin);
+    return {};
+  }
+  return Error::environment("this program is too short of processor time to change a clock", "run less at once");
 }
 
 Result<ClockSkew> ClockFault::read_back() {
@@ -276,11 +309,16 @@ ClockReads ClockFault::reads() const {
 }
 
 Duration ClockFault::settles_in() const {
+  // Each by itself: they run at slightly different speeds, and coarse ones lag.
   Duration longest{};
-  for (const clockid_t clock : {CLOCK_REALTIME, CLOCK_MONOTONIC}) {
-    const std::int64_t now = read_clock(clock);
-    longest = std::max(longest, Duration(settles_at(impl_->table().clocks[clock], now) - now));
-  }
+  const auto look = [&](const auto& clocks) {
+    for (const clockid_t clock : clocks) {
+      const std::int64_t now = read_clock(clock);
+      longest = std::max(longest, Duration(settles_at(impl_->table().clocks[clock], now) - now));
+    }
+  };
+  look(wall_clocks);
+  look(mono_clocks);
   return longest;
 }
 

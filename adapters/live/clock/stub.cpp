@@ -23,6 +23,12 @@ constexpr std::int64_t second = 1'000'000'000;
   return result;
 }
 
+[[gnu::always_inline]] inline std::int64_t true_time(int clock) {
+  Timespec now{};
+  system_call(SYS_clock_gettime, clock, &now);
+  return now.seconds * second + now.nanoseconds;
+}
+
 // The block starts at a page and is no longer than one.
 [[gnu::always_inline]] inline Pages* own_pages() {
   std::uint64_t here = 0;
@@ -44,13 +50,17 @@ constexpr std::int64_t second = 1'000'000'000;
   return load(warp.segments[i]);
 }
 
-// Bounded: whoever writes cannot hold a reader up, only make it look again.
-[[gnu::always_inline]] inline std::int64_t seen_at(Pages* pages, unsigned clock, std::int64_t t) {
+// What the process sees at the time that `read` says. The table must not change while the time is read and looked up, or a thread held up in
+// between would see an old time by a new table, and so step back. Bounded: whoever writes cannot hold a reader up, only make it look again.
+template <class Read>
+[[gnu::always_inline]] inline std::int64_t seen_now(Pages* pages, unsigned clock, Read read) {
   constexpr int looks = 1000;
   Parameters& p = pages->parameters;
   Segment segment;
+  std::int64_t t = 0;
   for (int look = 0; look < looks; ++look) {
     const std::uint64_t version = __atomic_load_n(&p.version, __ATOMIC_ACQUIRE);
+    t = read();
     segment = segment_at(p.tables[version & 1].clocks[clock], t);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (__atomic_load_n(&p.version, __ATOMIC_RELAXED) == version) break;
@@ -62,21 +72,9 @@ constexpr std::int64_t second = 1'000'000'000;
   __atomic_fetch_add(&pages->scratch.reads[clock], 1, __ATOMIC_RELAXED);
 }
 
-[[gnu::always_inline]] inline std::int64_t true_wall() {
-  Timespec now{};
-  system_call(SYS_clock_gettime, CLOCK_REALTIME, &now);
-  return now.seconds * second + now.nanoseconds;
-}
-
 using ClockGettime = long (*)(int, Timespec*);
 using Gettimeofday = long (*)(Timeval*, void*);
 using Time = long (*)(std::int64_t*);
-
-[[gnu::always_inline]] inline std::int64_t true_time(int clock) {
-  Timespec now{};
-  system_call(SYS_clock_gettime, clock, &now);
-  return now.seconds * second + now.nanoseconds;
-}
 
 [[gnu::always_inline]] inline std::int64_t read_entry(const Scratch& scratch, int probe) {
   if (probe == probe_gettimeofday) {
@@ -96,11 +94,15 @@ using Time = long (*)(std::int64_t*);
 FL_STUB long fl_clock_gettime(long clock, void* result) {
   Pages* pages = own_pages();
   const auto number = static_cast<unsigned>(clock);
-  if (number < clock_count) count(pages, number);
-  const long status = system_call(SYS_clock_gettime, clock, result);
-  if (status != 0 || number >= clock_count) return status;
+  if (number >= clock_count) return system_call(SYS_clock_gettime, clock, result);
+  count(pages, number);
   auto* time = static_cast<Timespec*>(result);
-  const std::int64_t seen = seen_at(pages, number, time->seconds * second + time->nanoseconds);
+  long status = 0;
+  const std::int64_t seen = seen_now(pages, number, [&]() -> std::int64_t {
+    status = system_call(SYS_clock_gettime, clock, result);
+    return status == 0 ? time->seconds * second + time->nanoseconds : 0;
+  });
+  if (status != 0) return status;
   time->seconds = seen / second;
   time->nanoseconds = seen % second;
   return 0;
@@ -109,10 +111,13 @@ FL_STUB long fl_clock_gettime(long clock, void* result) {
 FL_STUB long fl_gettimeofday(void* result, void* zone) {
   Pages* pages = own_pages();
   count(pages, CLOCK_REALTIME);
-  const long status = system_call(SYS_gettimeofday, reinterpret_cast<long>(result), zone);
-  if (status != 0 || result == nullptr) return status;
   auto* time = static_cast<Timeval*>(result);
-  const std::int64_t seen = seen_at(pages, CLOCK_REALTIME, time->seconds * second + time->microseconds * 1000);
+  long status = 0;
+  const std::int64_t seen = seen_now(pages, CLOCK_REALTIME, [&]() -> std::int64_t {
+    status = system_call(SYS_gettimeofday, reinterpret_cast<long>(result), zone);
+    return status == 0 && time != nullptr ? time->seconds * second + time->microseconds * 1000 : 0;
+  });
+  if (status != 0 || time == nullptr) return status;
   time->seconds = seen / second;
   time->microseconds = seen % second / 1000;
   return 0;
@@ -121,7 +126,7 @@ FL_STUB long fl_gettimeofday(void* result, void* zone) {
 FL_STUB long fl_time(std::int64_t* result) {
   Pages* pages = own_pages();
   count(pages, CLOCK_REALTIME);
-  const std::int64_t seconds = seen_at(pages, CLOCK_REALTIME, true_wall()) / second;
+  const std::int64_t seconds = seen_now(pages, CLOCK_REALTIME, [] { return true_time(CLOCK_REALTIME); }) / second;
   if (result != nullptr) *result = seconds;
   return seconds;
 }
