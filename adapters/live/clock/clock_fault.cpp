@@ -218,6 +218,9 @@ Result<ClockFault> ClockFault::attach(pid_t pid, const Intend& intend) {
   ClockFault fault(std::make_unique<Impl>());
   fault.impl_->site = std::move(site).value();
   auto mapped = on_tracer_thread<void>([&]() -> Result<void> {
+    if (fault.impl_->site.littered) {
+      if (auto cleared = clear_tail(fault.impl_->site); !cleared) return cleared;
+    }
     auto thread = Borrowed::any_of(pid);
     if (!thread) return thread.error();
     return fault.impl_->map(thread.value());

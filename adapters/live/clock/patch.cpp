@@ -33,6 +33,17 @@ Result<std::vector<std::byte>> pristine_vdso() {
   return std::vector<std::byte>(bytes, bytes + (own.value().end - own.value().begin));
 }
 
+Error foreign_patch(pid_t pid) {
+  return Error::environment("another tool has patched the vDSO of process " + std::to_string(pid),
+                            "end that tool and restart the process");
+}
+
+bool is_trampoline(std::span<const std::byte> bytes) {
+  const StubOffsets offsets = stub_offsets();
+  const auto code = stub_code().subspan(offsets.trampoline, offsets.saved - offsets.trampoline);
+  return bytes.size() >= code.size() && std::equal(code.begin(), code.end(), bytes.begin());
+}
+
 // The original word of an entry. If it is not pristine, it may still be a jump of ours whose harness is gone.
 Result<std::uint64_t> original_word(pid_t pid, std::uint64_t entry, std::uint64_t word, std::uint64_t pristine,
                                     int index) {
@@ -42,8 +53,7 @@ Result<std::uint64_t> original_word(pid_t pid, std::uint64_t entry, std::uint64_
   Origin origin{};
   if (bytes) std::memcpy(&origin, bytes->data(), sizeof origin);
   if (origin.magic == origin_magic && origin.originals[index] == pristine) return pristine;
-  return Error::environment("another tool has patched the vDSO of process " + std::to_string(pid),
-                            "end that tool and restart the process");
+  return foreign_patch(pid);
 }
 
 Result<void> check_time_namespace(pid_t pid) {
@@ -71,6 +81,13 @@ Result<void> write_name(pid_t tid, std::uint64_t address) {
     std::uint64_t word = 0;
     std::memcpy(&word, file_name.data() + i, std::min<std::size_t>(8, file_name.size() - i));
     if (auto written = poke(tid, address + i, word); !written) return written;
+  }
+  return {};
+}
+
+Result<void> wipe_tail(pid_t tid, const Site& site) {
+  for (std::size_t i = 0; i < room_needed(); i += 8) {
+    if (auto wiped = poke(tid, site.tail + i, 0); !wiped) return wiped;
   }
   return {};
 }
@@ -159,7 +176,10 @@ Result<Site> inspect(pid_t pid) {
   if (auto same = check_time_namespace(pid); !same) return same.error();
   if (pristine.value().size() != bytes->size())
     return Error::environment("process " + std::to_string(pid) + " has another vDSO than this program");
-  if (image.value().tail + room_needed() > image.value().size) {
+  const auto clean = parse_vdso(pristine.value());
+  if (!clean) return clean.error();
+  const std::size_t tail = clean.value().tail;
+  if (tail + room_needed() > clean.value().size) {
     return Error::environment(
         "the vDSO of this kernel has no " + std::to_string(room_needed()) + " unused bytes at its end",
         "run another build of the kernel");
@@ -169,8 +189,10 @@ Result<Site> inspect(pid_t pid) {
     return Error::environment("process " + std::to_string(pid) + " has no free address within reach of its vDSO");
   Site site{.undo = {.pid = pid, .start_time = *started, .boot_id = boot_identity(), .words = {}},
             .avoid = image.value().avoid.at(mapping.begin),
-            .tail = mapping.begin + image.value().tail,
-            .pages = *hole};
+            .tail = mapping.begin + tail,
+            .pages = *hole,
+            .littered = image.value().tail > tail};
+  if (site.littered && !is_trampoline(std::span(*bytes).subspan(tail))) return foreign_patch(pid);
   const StubOffsets offsets = stub_offsets();
   for (int entry = 0; entry < entry_count; ++entry) {
     const std::size_t offset = image.value().entries[static_cast<std::size_t>(entry)];
@@ -183,6 +205,13 @@ Result<Site> inspect(pid_t pid) {
                                .patched = jump_word(address, *hole + offsets.entries[entry], original.value())});
   }
   return site;
+}
+
+Result<void> clear_tail(const Site& site) {
+  const Range tail{site.tail, site.tail + room_needed()};
+  auto halt = Halt::all_of(site.undo.pid, {.places = {tail}, .returns = {tail}});
+  if (!halt) return halt.error();
+  return wipe_tail(halt.value().tid(), site);
 }
 
 Result<PagesView> map_pages(Borrowed& thread, const Site& site) {
@@ -200,9 +229,7 @@ Result<PagesView> map_pages(Borrowed& thread, const Site& site) {
   const std::array<std::uint64_t, 1> arguments = {number.value()};
   if (auto closed = thread.call(SYS_close, arguments); !closed) return closed.error();
   if (auto back = thread.give_back(); !back) return back.error();
-  for (std::size_t i = 0; i < room_needed(); i += 8) {
-    if (auto wiped = poke(thread.tid(), site.tail + i, 0); !wiped) return wiped.error();
-  }
+  if (auto wiped = wipe_tail(thread.tid(), site); !wiped) return wiped.error();
   if (!mapped) return mapped.error();
   return view;
 }

@@ -19,6 +19,7 @@ struct Site {
   Avoid avoid;              // addresses
   std::uint64_t tail = 0;   // address of the unused end of the vDSO
   std::uint64_t pages = 0;  // address where Pages go
+  bool littered = false;    // a harness that was killed has left its trampoline in the tail
 };
 
 Result<Mapping> find_vdso(pid_t pid);
@@ -33,6 +34,9 @@ struct Unmap {
   void operator()(Pages* pages) const;
 };
 using PagesView = std::unique_ptr<Pages, Unmap>;
+
+// Empties the tail, once no thread is in it. For a process that runs; in a tracer thread.
+Result<void> clear_tail(const Site& site);
 
 // Maps the pages in the process through a borrowed thread, filled with code and neutral parameters, and gives the thread back.
 Result<PagesView> map_pages(Borrowed& thread, const Site& site);

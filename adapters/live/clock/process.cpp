@@ -132,14 +132,18 @@ char thread_state(pid_t pid, pid_t tid) {
   return state;
 }
 
-std::optional<std::uint64_t> sleeping_at(pid_t pid, pid_t tid) {
+// "… 0x7ffd4a2b1c10 0x7f2f3e4c0a17", or "running".
+std::optional<Sleep> sleeping_at(pid_t pid, pid_t tid) {
   const std::string text = read_text(task(pid, tid, "syscall"));
-  const auto last = text.find_last_of(' ');
-  if (text.empty() || last == std::string::npos) return std::nullopt;  // "running"
-  std::uint64_t address = 0;
-  if (std::from_chars(text.data() + last + 3, text.data() + text.size(), address, 16).ec != std::errc())
-    return std::nullopt;
-  return address;
+  const auto last = text.rfind(" 0x");
+  const auto before = last == std::string::npos || last == 0 ? last : text.rfind(" 0x", last - 1);
+  if (before == std::string::npos) return std::nullopt;
+  Sleep sleep;
+  const auto read = [&](std::size_t at, std::uint64_t& into) {
+    return std::from_chars(text.data() + at + 3, text.data() + text.size(), into, 16).ec == std::errc();
+  };
+  if (!read(before, sleep.stack) || !read(last, sleep.instruction)) return std::nullopt;
+  return sleep;
 }
 
 std::optional<std::uint64_t> start_time(pid_t pid) {

@@ -54,8 +54,11 @@ std::string status_field(pid_t pid, std::string_view name);
 std::vector<pid_t> threads_of(pid_t pid);
 // The state of one thread: R, S, D, T, t, Z, X; '?' if it is gone.
 char thread_state(pid_t pid, pid_t tid);
-// The user instruction a thread will return to, if it sleeps in the kernel; nullopt if it runs.
-std::optional<std::uint64_t> sleeping_at(pid_t pid, pid_t tid);
+// Where a thread that sleeps in the kernel will go on; nullopt if it runs.
+struct Sleep {
+  std::uint64_t stack = 0, instruction = 0;
+};
+std::optional<Sleep> sleeping_at(pid_t pid, pid_t tid);
 
 // Start time in clock ticks since boot, which with the pid names a process for good.
 std::optional<std::uint64_t> start_time(pid_t pid);

@@ -49,6 +49,11 @@ struct Stop {
   int signal = 0;
 };
 
+// What must be delivered when a thread resumes from a stop; 0: nothing.
+std::uint64_t signal_of(Stop stop) {
+  return stop.event == 0 && stop.signal != system_call_stop ? static_cast<std::uint64_t>(stop.signal) : 0;
+}
+
 // Looks without waiting, and reaps nothing. Outer nullopt: it is gone; inner: not stopped.
 std::optional<std::optional<Stop>> look(pid_t tid) {
   siginfo_t info{};
@@ -94,9 +99,7 @@ Result<void> resume_until(int request, pid_t tid, const std::function<bool(Stop)
     const auto stop = wait_for_stop(tid);
     if (!stop) return stop.error();
     if (wanted(stop.value())) return {};
-    const bool signal = stop.value().event == 0 && stop.value().signal != system_call_stop;
-    if (trace(request, tid, 0, signal ? static_cast<std::uint64_t>(stop.value().signal) : 0) != 0)
-      return failed("resuming", tid);
+    if (trace(request, tid, 0, signal_of(stop.value())) != 0) return failed("resuming", tid);
   }
   return Error::environment("thread " + std::to_string(tid) + " is flooded with signals");
 }
@@ -111,6 +114,7 @@ bool returns_to(std::span<const Range> ranges, pid_t tid, std::uint64_t stack) {
       1024;  // a signal frame with the largest register file, and a handler that calls a little
   std::array<std::uint64_t, words> near{};
   const iovec local{.iov_base = near.data(), .iov_len = sizeof near};
+  stack &= ~std::uint64_t{7};
   // In pages, since the stack may end before.
   const std::uint64_t middle = std::min(stack + sizeof near, (stack / page_size + 1) * page_size);
   const std::array remote = {iovec{.iov_base = reinterpret_cast<void*>(stack), .iov_len = middle - stack},
@@ -118,6 +122,12 @@ bool returns_to(std::span<const Range> ranges, pid_t tid, std::uint64_t stack) {
   const ssize_t n = ::process_vm_readv(tid, &local, 1, remote.data(), remote.size(), 0);
   const auto end = near.begin() + std::max<ssize_t>(n, 0) / static_cast<ssize_t>(sizeof near[0]);
   return std::any_of(near.begin(), end, [&](std::uint64_t word) { return is_in(ranges, word); });
+}
+
+// Whether it is in an uninterruptible sleep and will go on elsewhere. (Other sleeps end when it is told to stop.)
+bool sleeps_outside(pid_t pid, pid_t tid, const Avoid& avoid) {
+  const auto at = thread_state(pid, tid) == 'D' ? sleeping_at(pid, tid) : std::nullopt;
+  return at && !is_in(avoid.places, at->instruction) && !returns_to(avoid.returns, tid, at->stack);
 }
 
 bool is_event_stop(Stop stop) { return stop.event == event_stop; }
@@ -206,9 +216,19 @@ Borrowed::~Borrowed() {
 // REQUIRES: it is seized; `from` says whether it runs or is stopped elsewhere. Stops it where the kernel, when it resumes it, still decides
 // about signals and restarts.
 Result<void> Borrowed::hold(From from) {
-  if (trace(PTRACE_INTERRUPT, tid_) != 0) return failed("stopping", tid_);
-  if (from == From::stopped && trace(PTRACE_CONT, tid_) != 0) return failed("resuming", tid_);
-  return resume_until(PTRACE_CONT, tid_, is_event_stop);
+  constexpr int most = 1000;
+  std::uint64_t signal = 0;
+  for (int i = 0; i < most; ++i) {
+    // Each time, since any other stop cancels an interrupt that is pending.
+    if (trace(PTRACE_INTERRUPT, tid_) != 0) return failed("stopping", tid_);
+    if (from == From::stopped && trace(PTRACE_CONT, tid_, 0, signal) != 0) return failed("resuming", tid_);
+    const auto stop = wait_for_stop(tid_);
+    if (!stop) return stop.error();
+    if (is_event_stop(stop.value())) return {};
+    signal = signal_of(stop.value());
+    from = From::stopped;
+  }
+  return Error::environment("thread " + std::to_string(tid_) + " is flooded with signals");
 }
 
 Result<void> Borrowed::take(From from) {
@@ -369,11 +389,10 @@ Result<void> Halt::wait_for_all(pid_t pid, const Avoid& avoid) {
         if (*seen) {
           thread.stopped = true;
           thread.asleep = false;
-          thread.signal = (*seen)->event == 0 && (*seen)->signal != system_call_stop ? (*seen)->signal : 0;
+          thread.signal = signal_of(**seen);
         } else if (!thread.asleep) {
           constexpr int patient_looks = 20;
-          const auto at = looks < patient_looks ? std::nullopt : sleeping_at(pid, tid);
-          thread.asleep = at && !is_in(avoid.places, *at);
+          thread.asleep = looks >= patient_looks && sleeps_outside(pid, tid, avoid);
           all = all && thread.asleep;
         }
       }
@@ -391,7 +410,7 @@ Result<void> Halt::wait_for_all(pid_t pid, const Avoid& avoid) {
 
 // Lets the threads that are inside run on for a moment; where they are interrupted next is chance. True: there were some.
 Result<bool> Halt::drive_out(const Avoid& avoid) {
-  constexpr auto patience_with_stacks = std::chrono::milliseconds(50);
+  constexpr auto patience_with_stacks = std::chrono::milliseconds(1500);
   const bool look_at_stacks = !avoid.returns.empty() && Clock::now() - since_ < patience_with_stacks;
   std::vector<pid_t> inside;
   for (auto& [tid, thread] : threads_) {
@@ -407,7 +426,7 @@ Result<bool> Halt::drive_out(const Avoid& avoid) {
     const bool stood = std::memcmp(&registers, &thread.inside, sizeof registers) == 0;
     moment_ = stood ? std::min<Duration>(2 * moment_, longest_moment) : first_moment;
     inside.push_back(tid);
-    trace(PTRACE_CONT, tid, 0, static_cast<std::uint64_t>(thread.signal));
+    trace(PTRACE_CONT, tid, 0, thread.signal);
     thread = {.inside = registers};
   }
   if (inside.empty()) return false;
@@ -447,7 +466,7 @@ pid_t Halt::tid() const {
 Duration Halt::release() {
   if (threads_.empty()) return {};
   for (const auto& [tid, thread] : threads_) {
-    if (thread.stopped) trace(PTRACE_DETACH, tid, 0, static_cast<std::uint64_t>(thread.signal));
+    if (thread.stopped) trace(PTRACE_DETACH, tid, 0, thread.signal);
   }
   threads_.clear();
   return Clock::now() - since_;

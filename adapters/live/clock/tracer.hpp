@@ -109,7 +109,7 @@ class Halt {
   struct Thread {
     bool stopped = false;
     bool asleep = false;        // in the kernel, outside `avoid`
-    int signal = 0;             // to be delivered when it resumes
+    std::uint64_t signal = 0;   // to be delivered when it resumes
     user_regs_struct inside{};  // its registers when it was last found inside `avoid`
   };
   Halt() = default;
