@@ -141,8 +141,12 @@ void Daemon::Run::supervise(const SpawnPlan& plan) {
 }
 
 void Daemon::Run::reap(pid_t pid) {
+  // While a thread of ours traces it, as the clock fault does, this also returns for every stop.
   siginfo_t info{};
-  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  for (;;) {
+    const bool seen = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0;
+    if (seen ? info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED : errno != EINTR) break;
+    if (seen) std::this_thread::sleep_for(look_again);
   }
   const std::lock_guard lock(mutex);
   ::kill(-pid, SIGKILL);  // what it started and did not take along; the zombie still keeps the group's number ours

@@ -35,7 +35,7 @@ double milliseconds(Duration duration) {
 }
 
 std::int64_t whole_milliseconds(Duration duration) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return std::chrono::round<std::chrono::milliseconds>(duration).count();
 }
 
 // What the daemons see, and whether they look.

@@ -21,8 +21,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto stop_limit = std::chrono::seconds(5);
-constexpr auto first_moment = std::chrono::microseconds(5);
-constexpr auto longest_moment = std::chrono::milliseconds(2);
+constexpr auto longest_moment = std::chrono::milliseconds(64);
 constexpr int event_stop = PTRACE_EVENT_STOP;
 constexpr int system_call_stop = SIGTRAP | 0x80;
 constexpr std::uint64_t all_signals = ~std::uint64_t{0};
@@ -410,8 +409,6 @@ Result<void> Halt::wait_for_all(pid_t pid, const Avoid& avoid) {
 
 // Lets the threads that are inside run on for a moment; where they are interrupted next is chance. True: there were some.
 Result<bool> Halt::drive_out(const Avoid& avoid) {
-  constexpr auto patience_with_stacks = std::chrono::milliseconds(1500);
-  const bool look_at_stacks = !avoid.returns.empty() && Clock::now() - since_ < patience_with_stacks;
   std::vector<pid_t> inside;
   for (auto& [tid, thread] : threads_) {
     if (!thread.stopped) continue;
@@ -420,18 +417,15 @@ Result<bool> Halt::drive_out(const Avoid& avoid) {
       if (errno == ESRCH) continue;
       return failed("reading registers", tid);
     }
-    if (!is_in(avoid.places, registers.rip) && !(look_at_stacks && returns_to(avoid.returns, tid, registers.rsp)))
-      continue;
-    // One whose every register is as it was, the time stamp among them, was not given a processor in time.
-    const bool stood = std::memcmp(&registers, &thread.inside, sizeof registers) == 0;
-    moment_ = stood ? std::min<Duration>(2 * moment_, longest_moment) : first_moment;
+    if (!is_in(avoid.places, registers.rip) && !returns_to(avoid.returns, tid, registers.rsp)) continue;
     inside.push_back(tid);
     trace(PTRACE_CONT, tid, 0, thread.signal);
-    thread = {.inside = registers};
+    thread = {};
   }
   if (inside.empty()) return false;
-  const auto until = Clock::now() + moment_;
-  while (Clock::now() < until) ::sched_yield();
+  std::this_thread::sleep_for(moment_);
+  // Longer each time: they may not have been given a processor, or only for the next signal.
+  moment_ = std::min<Duration>(2 * moment_, longest_moment);
   for (const pid_t tid : inside) trace(PTRACE_INTERRUPT, tid);
   return true;
 }

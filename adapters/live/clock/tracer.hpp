@@ -91,8 +91,7 @@ class Borrowed {
 };
 
 // All threads of a process, stopped or asleep in the kernel and certain to stop before they run another instruction, none of them inside
-// `avoid`. Destruction resumes them. Signal handlers that would return there are waited for, too, but only for a while: what looks like
-// one on a stack may be a remnant.
+// `avoid` or in a signal handler that would return there; an error if that does not come about. Destruction resumes them.
 class Halt {
  public:
   static Result<Halt> all_of(pid_t pid, const Avoid& avoid);
@@ -108,9 +107,8 @@ class Halt {
  private:
   struct Thread {
     bool stopped = false;
-    bool asleep = false;        // in the kernel, outside `avoid`
-    std::uint64_t signal = 0;   // to be delivered when it resumes
-    user_regs_struct inside{};  // its registers when it was last found inside `avoid`
+    bool asleep = false;       // in the kernel, outside `avoid`
+    std::uint64_t signal = 0;  // to be delivered when it resumes
   };
   Halt() = default;
   Result<bool> seize_new(pid_t pid);
@@ -119,7 +117,7 @@ class Halt {
 
   std::map<pid_t, Thread> threads_;
   std::chrono::steady_clock::time_point since_{};
-  Duration moment_{};  // for which drive_out() lets threads run
+  Duration moment_ = std::chrono::microseconds(5);  // for which drive_out() lets threads run
 };
 
 }  // namespace faultline::live::clock
