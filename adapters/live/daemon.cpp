@@ -141,8 +141,12 @@ void Daemon::Run::supervise(const SpawnPlan& plan) {
 }
 
 void Daemon::Run::reap(pid_t pid) {
+  // While a thread of ours traces it, as the clock fault does, this also returns for every stop.
   siginfo_t info{};
-  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  for (;;) {
+    const bool seen = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0;
+    if (seen ? info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED : errno != EINTR) break;
+    if (seen) std::this_thread::sleep_for(look_again);
   }
   const std::lock_guard lock(mutex);
   ::kill(-pid, SIGKILL);  // what it started and did not take along; the zombie still keeps the group's number ours
@@ -176,7 +180,7 @@ Daemon::~Daemon() {
   ended ? run_->supervisor.join() : run_->supervisor.detach();
 }
 
-Result<void> Daemon::start() {
+Result<void> Daemon::start(const Launch& launch) {
   const std::lock_guard lock(mutex_);
   FL_ASSERT(!run_ || run_->is_down());
   if (run_ && run_->supervisor.joinable()) run_->supervisor.join();
@@ -203,11 +207,11 @@ Result<void> Daemon::start() {
   } catch (const std::system_error& e) {
     return Error::environment(std::string("cannot start a thread: ") + e.what());
   }
-  return finish_start();
+  return finish_start(launch);
 }
 
 // The child waits at its gate until its identity is in the journal. The plan's descriptors stay open until it has been forked.
-Result<void> Daemon::finish_start() {
+Result<void> Daemon::finish_start(const Launch& launch) {
   std::unique_lock lock(run_->mutex);
   run_->changed.wait(lock, [&] { return run_->forked; });
   if (!run_->start) return run_->start;
@@ -226,7 +230,8 @@ Result<void> Daemon::finish_start() {
     if (run_->state == State::down) leftovers_->healed(intent.value());
   }
   lock.unlock();
-  auto released = child.release();
+  const auto release = [&] { return child.release(); };
+  auto released = launch ? launch(child.pid(), release) : release();
   if (released) return released;
   lock.lock();
   run_->asked = true;

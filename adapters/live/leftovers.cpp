@@ -1,3 +1,4 @@
+#include <faultline/live/clock.hpp>
 #include <faultline/live/leftovers.hpp>
 
 #include <fcntl.h>
@@ -142,6 +143,10 @@ Result<Leftovers::Id> Leftovers::intend_namespace(std::string_view name) {
 }
 
 Result<Leftovers::Id> Leftovers::intend_folder(const fs::path& folder) { return intend({"folder", folder.string()}); }
+
+Result<Leftovers::Id> Leftovers::intend_clock(const ClockUndo& undo, std::string_view name) {
+  return intend({"clock", undo.to_string(), std::string(name)});
+}
 
 void Leftovers::healed(Id id) {
   const std::lock_guard lock(mutex_);

@@ -1,4 +1,6 @@
-// Undoing what dead harnesses left behind: daemons end (also paused ones), then namespaces and scratch folders go.
+// Undoing what dead harnesses left behind: daemons end (also paused ones), clocks of what lives on are set right, then namespaces and scratch
+// folders go.
+#include <faultline/live/clock.hpp>
 #include <faultline/live/leftovers.hpp>
 
 #include <fcntl.h>
@@ -70,6 +72,11 @@ struct Claims {
     std::string name;
   };
   std::vector<Process> processes;
+  struct Clock {
+    ClockUndo undo;
+    std::string name;
+  };
+  std::vector<Clock> clocks;
   std::vector<std::string> namespaces;
   std::vector<fs::path> folders;
 };
@@ -86,6 +93,9 @@ void add_claim(Claims& claims, const std::vector<std::string>& fields) {
   if (kind == "process" && fields.size() == 7) {
     claims.processes.push_back(
         {{to_number<pid_t>(fields[3]), to_number<std::uint64_t>(fields[4]), fields[5]}, fields[6]});
+  } else if (kind == "clock" && fields.size() == 5) {
+    if (auto undo = ClockUndo::parse(fields[3]); undo.ok())
+      claims.clocks.push_back({std::move(undo).value(), fields[4]});
   } else if (kind == "namespace" && fields.size() == 4) {
     claims.namespaces.push_back(fields[3]);
   } else if (kind == "folder" && fields.size() == 4) {
@@ -151,6 +161,7 @@ class Healer {
       if (const auto identity = identify(pid); identity.ok() && pid != ::getpid())
         kill(identity.value(), "descendant of a node");
     }
+    for (const auto& clock : claims_.clocks) set_right(clock);
     for (const auto& name : claims_.namespaces) remove_namespace(name);
     for (const auto& folder : claims_.folders) remove_folder(folder);
     return clean_;
@@ -175,6 +186,13 @@ class Healer {
     }
     if (!wait_until_gone(identity)) return failed("killed " + label(identity, name) + ", but it does not end");
     done("killed " + label(identity, name));
+  }
+
+  void set_right(const Claims::Clock& clock) {
+    const std::string what = "the clocks of process " + std::to_string(clock.undo.pid) + " (" + clock.name + ")";
+    const auto undone = undo_clock_patch(clock.undo);
+    if (!undone) return failed("cannot set right " + what + ": " + undone.error().to_string());
+    if (undone.value()) done("set right " + what);
   }
 
   void remove_namespace(const std::string& name) {

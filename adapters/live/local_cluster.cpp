@@ -5,6 +5,8 @@
 
 #include <faultline/text.hpp>
 
+#include "node_clock.hpp"
+
 namespace faultline::live {
 namespace {
 
@@ -89,6 +91,7 @@ Result<void> LocalCluster::set_up() {
                     .name_space = network_->name_space(place.name),
                     .ports = {place.addresses.peer_listen, place.addresses.client}};
     daemons_.push_back(std::make_unique<Daemon>(std::move(spec), leftovers_.get()));
+    clocks_.push_back(std::make_unique<NodeClock>(*leftovers_, place.name));
     standings_.push_back(place.joins ? Standing::outside : Standing::member);
     if (place.joins) continue;
     if (auto started = start_daemon(place.index); !started) return started;
@@ -102,7 +105,17 @@ Result<void> LocalCluster::start_daemon(std::size_t node) {
   spec.command = std::move(again.command);
   spec.environment = std::move(again.environment);
   daemons_[node]->set_spec(std::move(spec));
-  auto started = daemons_[node]->start();
+  std::vector<ClockChange> changes;
+  for (const auto& active : active_) {
+    if (active.fault.kind != "clock") continue;
+    if (std::find(active.nodes.begin(), active.nodes.end(), node) == active.nodes.end()) continue;
+    changes.push_back(clock_change_of(active.fault).value());
+  }
+  clocks_[node]->forget();
+  const auto launch = [&](pid_t pid, const std::function<Result<void>()>& release) {
+    return clocks_[node]->launch(pid, release, changes);
+  };
+  auto started = daemons_[node]->start(changes.empty() ? Daemon::Launch() : launch);
   if (!started) return node_error(node, started.error().to_string());
   network_->daemon_started(places_[node].name, daemons_[node]->identity().pid);
   return {};
@@ -116,6 +129,7 @@ Result<void> LocalCluster::tear_down() {
   const auto fail_with = [&](const Result<void>& step) {
     if (!step && outcome.ok()) outcome = step;
   };
+  for (const auto& clock : clocks_) (void)clock->restore().ok();  // a frozen daemon might not stop when asked; if this fails, it is killed
   std::vector<Result<void>> stopped(daemons_.size());
   {
     std::vector<std::jthread> threads;
@@ -124,6 +138,10 @@ Result<void> LocalCluster::tear_down() {
     }
   }
   for (const auto& step : stopped) fail_with(step);
+  for (std::size_t i = 0; i < clocks_.size(); ++i) {
+    if (daemons_[i]->state() == Daemon::State::down) clocks_[i]->forget();
+  }
+  clocks_.clear();
   daemons_.clear();
   standings_.clear();
   active_.clear();

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "node_clock.hpp"
+
 namespace faultline::live {
 namespace {
 
@@ -49,12 +51,17 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
     if (!options_.membership) {
       return Error::bad_input(
           "fault 'membership' is not available: this target's members cannot be changed while it runs",
-          "use partition, kill or pause");
+          "use partition, kill, pause or clock");
     }
+  } else if (fault.kind == "clock") {
+    if (!fault.parameters.is_null()) {
+      if (auto change = clock_change_of(fault); !change) return change.error();
+    }
+    if (auto works = clocks_can_be_bent(); !works) return works;
   } else if (fault.kind != "partition" && fault.kind != "kill" && fault.kind != "pause") {
-    return Error::bad_input(
-        "fault '" + fault.kind + "' is not available for daemons on this machine",
-        options_.membership ? "use partition, kill, pause or membership" : "use partition, kill or pause");
+    return Error::bad_input("fault '" + fault.kind + "' is not available for daemons on this machine",
+                            options_.membership ? "use partition, kill, pause, clock or membership"
+                                                : "use partition, kill, pause or clock");
   }
   const auto known = [&](const NodeName& node) {
     return std::find(options_.nodes.begin(), options_.nodes.end(), node) != options_.nodes.end();
@@ -80,6 +87,7 @@ Result<Value> LocalCluster::apply(const Fault& fault) {
   if (!is_set_up()) return Error::environment("the cluster is not set up");
   note_exits();
   if (fault.kind == "partition") return apply_partition(fault);
+  if (fault.kind == "clock") return apply_clock(fault);
   return fault.kind == "membership" ? apply_membership(fault) : apply_to_daemons(fault);
 }
 
@@ -153,6 +161,7 @@ Result<Value> LocalCluster::heal(const Fault& fault) {
   const Active healed = *found;
   active_.erase(found);
   if (fault.kind == "membership") return heal_membership(healed);
+  if (fault.kind == "clock") return heal_clock(healed);
   if (fault.kind != "partition") return heal_daemons(healed);
   if (auto loaded = load_grudges(); !loaded) return loaded.error();
   return to_value(network_->counters(), healed.before);
@@ -195,6 +204,8 @@ Result<Value> LocalCluster::heal_all() {
     if (daemons_[node]->ended_unasked()) died[places_[node].name] = daemons_[node]->end();
     if (auto started = start_daemon(node); !started) collect(started.error());
   }
+  const auto clocks = settle_clocks();
+  if (!clocks) collect(clocks.error());
   auto probed = network_->probe(probe_limit);
   if (!probed) collect(probed.error());
   if (failures.empty()) {
@@ -208,6 +219,7 @@ Result<Value> LocalCluster::heal_all() {
   for (const std::size_t node : members()) running.emplace_back(places_[node].name);
   value["reachable_pairs"] = probed.value().get("reachable_pairs");
   value["running"] = Value::list(std::move(running));
+  if (!clocks.value().as_map().empty()) value["clocks"] = clocks.value();
   if (!died.empty()) value["died"] = to_value(died);
   for (const auto& [name, count] : network_->counters()) value[name] = count;
   return to_value(value);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <faultline/live/clock.hpp>
 #include <faultline/live/daemon.hpp>
 #include <faultline/rng.hpp>
 
@@ -120,6 +121,26 @@ TEST(Leftovers, ARecycledPidIsNotKilled) {
   });
   EXPECT_TRUE(heal().done.empty());
   EXPECT_TRUE(is_alive(stranger.identity));
+  EXPECT_TRUE(journals(folder).empty());
+}
+
+TEST(Leftovers, TheClocksOfAProcessThatLivesOnAreSetRight) {
+  const Folder folder;
+  const Stranger daemon;  // no daemon of the run, so that it is not killed
+  in_dying_harness([&] {
+    auto journal = Leftovers::open("dead");
+    auto fault = ClockFault::attach(daemon.pid, [&](const ClockUndo& undo) -> Result<void> {
+      auto intent = journal.value()->intend_clock(undo, "n1");
+      return intent ? Result<void>() : intent.error();
+    });
+    if (!fault || !fault.value().set({.kind = ClockChange::Kind::jump, .by = std::chrono::seconds(60)})) ::_exit(1);
+    ::kill(::getpid(), SIGKILL);
+  });
+  const auto healed = heal();
+  ASSERT_EQ(healed.done.size(), 1U);
+  EXPECT_EQ(healed.done[0], "set right the clocks of process " + std::to_string(daemon.pid) + " (n1) of run dead");
+  EXPECT_TRUE(is_alive(daemon.identity));
+  EXPECT_TRUE(heal().done.empty()) << "a second heal changes nothing";
   EXPECT_TRUE(journals(folder).empty());
 }
 

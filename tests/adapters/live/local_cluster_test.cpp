@@ -247,10 +247,10 @@ TEST(LocalCluster, RefusesWhatItCannotDo) {
   EXPECT_TRUE(cluster.supports(on("pause", {})).ok()) << "a target may still be open";
   EXPECT_FALSE(cluster.supports(on("kill", {"n9"})).ok());
   EXPECT_FALSE(cluster.supports({.kind = "partition", .nodes = {}, .grudge = {{"n1", {"n9"}}}, .parameters = {}}).ok());
-  const auto clock = cluster.supports(on("clock", {"n1"}));
-  ASSERT_FALSE(clock.ok());
-  EXPECT_EQ(clock.error().to_string(),
-            "fault 'clock' is not available for daemons on this machine\n  use partition, kill or pause");
+  const auto unknown = cluster.supports(on("eclipse", {"n1"}));
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.error().to_string(),
+            "fault 'eclipse' is not available for daemons on this machine\n  use partition, kill, pause or clock");
   EXPECT_FALSE(cluster.apply(on("kill", {"n1"})).ok()) << "before set_up";
   EXPECT_FALSE(cluster.enter_client_network().ok());
   EXPECT_TRUE(cluster.tear_down().ok());

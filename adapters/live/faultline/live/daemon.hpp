@@ -10,6 +10,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,8 +42,12 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
+  // What happens around the moment the child executes its command: gets its pid and the call that lets it go, makes that call exactly once
+  // and returns its outcome.
+  using Launch = std::function<Result<void>(pid_t pid, const std::function<Result<void>()>& release)>;
+
   // Starts it once its ports are free. REQUIRES: state() is down. Errors: no such program, port taken, log not writable …
-  Result<void> start();
+  Result<void> start(const Launch& launch = {});
   // SIGKILL to the group; returns once it is reaped. No effect if down.
   Result<void> kill();
   // SIGSTOP to the group; returns once every thread of it is stopped. An error if down.
@@ -67,7 +72,7 @@ class Daemon {
 
  private:
   struct Run;
-  Result<void> finish_start();
+  Result<void> finish_start(const Launch& launch);
 
   mutable std::mutex mutex_;
   DaemonSpec spec_;

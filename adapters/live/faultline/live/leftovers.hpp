@@ -2,8 +2,8 @@
 //
 // One file per run in the per-user state directory ($FAULTLINE_STATE, else $XDG_STATE_HOME/faultline, else ~/.local/state/faultline).
 // The intent (what, and so how to undo it) is appended and fsynced *before* a namespace, process or folder exists; `healed` follows
-// when it is gone. A lock on the file marks a live harness (its first line says which process); heal_leftovers() undoes the journals of
-// dead ones. After a power loss only folders can remain: processes and namespaces end with the machine's boot.
+// when it is gone. Of a process whose clocks are bent it holds what takes the patch out again. A lock on the file marks a live harness (its
+// first line says which process); heal_leftovers() undoes the journals of dead ones. After a power loss only folders can remain: processes and namespaces end with the machine's boot.
 //
 // A process is identified by pid + start time + boot id, and every daemon also carries FAULTLINE_RUN=<run id> in its environment, which
 // finds descendants whose parent is gone. A folder is removed only if it is empty or holds the marker file its owner put there.
@@ -26,6 +26,8 @@
 #include <faultline/result.hpp>
 
 namespace faultline::live {
+
+struct ClockUndo;
 
 // Names one process for good, also after its pid was given to another.
 struct ProcessIdentity {
@@ -61,6 +63,7 @@ class Leftovers {
   Result<Id> intend_process(const ProcessIdentity& process, std::string_view name);
   Result<Id> intend_namespace(std::string_view name);
   Result<Id> intend_folder(const std::filesystem::path& folder);
+  Result<Id> intend_clock(const ClockUndo& undo, std::string_view name);
   // The thing is gone, or undone.
   void healed(Id id);
 

@@ -1,4 +1,5 @@
-// LocalCluster: N daemons of any system on this machine, with the faults a local machine offers: partition, kill, pause.
+// LocalCluster: N daemons of any system on this machine, with the faults a local machine offers: partition, kill, pause,
+// membership, clock.
 //
 // A Target builds on it: it says by callbacks how a node is started, when it is ready and whether it leads; the cluster does the rest:
 // network, daemons, logs under `<run directory>/nodes/<name>/`, scratch folders, faults, healing, leftovers journal.
@@ -28,6 +29,8 @@
 #include <faultline/time.hpp>
 
 namespace faultline::live {
+
+class NodeClock;
 
 // Where one node lives. Known for all nodes before the first is started.
 struct NodePlace {
@@ -64,6 +67,8 @@ struct LocalClusterOptions {
   Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
   Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
   Duration stop_grace = std::chrono::seconds(2);     // between SIGTERM and SIGKILL in tear_down
+  Duration slew_limit =
+      std::chrono::seconds(10);  // heal_all waits so long for a monotonic clock that slews, else restarts the node
 
   // REQUIRED. How to start `self`, one of `all`; called again for each restart (the data directory then holds what it left).
   std::function<NodeSpec(const NodePlace& self, std::span<const NodePlace> all)> node_spec;
@@ -100,17 +105,19 @@ class LocalCluster final : public FaultPort {
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
-  // --- FaultPort: kinds partition, kill, pause, membership ---------------------------------------------------------------
+  // --- FaultPort: kinds partition, kill, pause, membership, clock --------------------------------------------------------------
   [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
   // Asks every running node at once; paused and killed ones do not answer.
   std::vector<NodeName> primaries() override;
   [[nodiscard]] Result<void> supports(const Fault& fault) const override;
   // partition: {"dropped_pairs":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership:
-  // {"removed":["n1"]} or {"added":["n4"]}. Nodes that could not take the fault
+  // {"removed":["n1"]} or {"added":["n4"]}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812} as read in the daemons, reads
+  // within 100 ms, "unread":["n2"] for daemons that did not look, "beyond_model":true if a monotonic clock steps back. Nodes that could not take the fault
   // are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
   Result<Value> apply(const Fault& fault) override;
   // partition: the network counters since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}};
-  // membership: {"returned":["n1"]} or {"left":["n4"]}.
+  // membership: {"returned":["n1"]} or {"left":["n4"]}; clock: {"skew_ms":…,"clock_reads":…} up to then, {"healed":{"n1":0.1}} in
+  // milliseconds off, and {"slewing_ms":{"n1":400}} where a monotonic clock was ahead.
   Result<Value> heal(const Fault& fault) override;
   // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
   // ended by themselves; they are started again.
@@ -120,8 +127,9 @@ class LocalCluster final : public FaultPort {
   // A fault that was applied and not healed yet.
   struct Active {
     Fault fault;
-    std::vector<std::size_t> nodes;  // kill, pause, membership: those that took it
-    NetworkCounters before;          // partition
+    std::vector<std::size_t> nodes;    // kill, pause, membership: those that took it
+    NetworkCounters before;            // partition
+    std::vector<std::uint64_t> reads;  // clock: of each of the nodes, when it was applied
   };
   using Indices = std::vector<std::size_t>;
   // Of a node in the system's configuration. In doubt: a change of it was begun and not confirmed.
@@ -152,16 +160,26 @@ class LocalCluster final : public FaultPort {
   Result<void> load_grudges();
   [[nodiscard]] bool is_under(std::string_view kind, std::size_t node) const;
 
+  Result<Value> apply_clock(const Fault& fault);
+  Result<Value> heal_clock(const Active& healed);
+  [[nodiscard]] std::optional<Error> heal_node_clock(std::size_t node);
+  Result<Value> settle_clocks();
+  [[nodiscard]] std::vector<std::size_t> bent_clocks() const;
+  [[nodiscard]] Result<void> clocks_can_be_bent() const;
+
   LocalClusterOptions options_;
   std::vector<NodePlace> places_;
   std::atomic<bool> stopping_{false};
+  mutable std::once_flag clocks_tried_;
+  mutable Result<void> clocks_work_;
   mutable std::mutex mutex_;  // guards everything below
   std::unique_ptr<Leftovers> leftovers_;
   Leftovers::Id scratch_ = 0;
   std::filesystem::path scratch_folder_;
   std::unique_ptr<Network> network_;
-  std::vector<std::unique_ptr<Daemon>> daemons_;  // by node
-  std::vector<Standing> standings_;               // by node
+  std::vector<std::unique_ptr<Daemon>> daemons_;    // by node
+  std::vector<Standing> standings_;                 // by node
+  std::vector<std::unique_ptr<NodeClock>> clocks_;  // by node
   std::vector<Active> active_;
   std::vector<std::string> unexpected_exits_;
   std::map<std::size_t, pid_t> noted_exits_;  // by node: the last process whose end was noted

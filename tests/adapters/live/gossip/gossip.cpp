@@ -4,8 +4,8 @@
 //
 // To each peer it sends numbered lines, every 10 ms on one long connection, every 10 ms as a datagram, and on a fresh connection (which
 // the peer must acknowledge) as often as that works. A client that connects gets one line and the end of the stream:
-//   name=n1 leads=1 acknowledged.n2=7 datagram.n2=41 fresh.n2=6 stream.n2=40 …
-// where the numbers are the highest heard from (acknowledged: by) the peer. It believes itself leader if it has heard nothing for 300 ms
+//   name=n1 leads=1 wall=1700000000000 mono=81234 acknowledged.n2=7 datagram.n2=41 fresh.n2=6 stream.n2=40 …
+// where wall and mono are its clocks in milliseconds and the numbers are the highest heard from (acknowledged: by) the peer. It believes itself leader if it has heard nothing for 300 ms
 // from any node of a smaller name.
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -154,6 +154,10 @@ std::string status(const std::string& self) {
   bool leads = true;
   for (const auto& [name, when] : last_heard) leads = leads && !(name < self && Clock::now() - when < leader_silence);
   std::string text = "name=" + self + " leads=" + (leads ? "1" : "0");
+  const auto since = [](auto time) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count());
+  };
+  text += " wall=" + since(std::chrono::system_clock::now()) + " mono=" + since(Clock::now());
   for (const auto& [what, number] : heard) text += " " + what + "=" + std::to_string(number);
   return text + "\n";
 }

@@ -26,8 +26,12 @@ int churn(LocalCluster& cluster) {
   const Fault partition{.kind = "partition", .nodes = {}, .grudge = {{"n1", {"n2"}}, {"n2", {"n1"}}}, .parameters = {}};
   const Fault kill{.kind = "kill", .nodes = {"n3"}, .grudge = {}, .parameters = {}};
   const Fault pause{.kind = "pause", .nodes = {"n1", "n2"}, .grudge = {}, .parameters = {}};
+  const Fault clock{.kind = "clock",
+                    .nodes = {"n1", "n2"},
+                    .grudge = {},
+                    .parameters = Value::map({{"clock", "both"}, {"change", "rate"}, {"rate", 0.5}})};
   for (;;) {
-    for (const Fault& fault : {partition, kill, pause}) {
+    for (const Fault& fault : {clock, partition, kill, pause}) {
       if (!cluster.apply(fault)) return 4;
     }
     say("broken");
