@@ -1,6 +1,7 @@
 #include "style_sheet.hpp"
 
 #include "palette.hpp"
+#include "shell.hpp"
 
 namespace faultline::reports {
 
@@ -152,6 +153,8 @@ details,.on-screen,.long tr:nth-child(n+9){display:none}
 
 }  // namespace
 
-std::string style_sheet() { return "\n" + palette_css() + (page_rules + 1) + (picture_rules + 1); }
+std::string style_sheet() { 
+  return "\n" + palette_css() + (page_rules + 1) + (picture_rules + 1) + std::string(shell_rules());
+}
 
 }  // namespace faultline::reports
