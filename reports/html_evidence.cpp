@@ -81,7 +81,8 @@ void write_steps(HtmlWriter& html, const History& history, const Anomaly& anomal
     const bool changed = i == 0 || anomaly.prefix[i - 1].state != step.state;
     const bool context =
         std::find(anomaly.context.begin(), anomaly.context.end(), step.operation) != anomaly.context.end();
-    html.open("tr").open("td", {{"class", "n"}});
+    html.open("tr", {{"data-op", fmt::format("{}", step.operation)}, {"data-step", fmt::format("{}", i + 1)}})
+        .open("td", {{"class", "n"}});
     html.element("span", {{"class", context ? "disc step ctx" : "disc step"}}, fmt::format("{}", i + 1)).close("td");
     write_operation(html, history, step.operation, with_key, context);
     html.open("td")
@@ -125,7 +126,7 @@ void write_candidates(HtmlWriter& html, const History& history, const Anomaly& a
   for (const Candidate& candidate : anomaly.candidates) {
     if (candidate.operation >= history.operation_count()) continue;
     const std::string stuck = candidate.operation == anomaly.culprit ? " stuck" : "";
-    html.open("tr", {{"class", "what" + stuck}});
+    html.open("tr", {{"class", "what" + stuck}, {"data-op", fmt::format("{}", candidate.operation)}});
     html.open("td")
         .element("span", {{"class", candidate.legal ? "disc maybe" : "disc x"}}, candidate.legal ? "?" : "✗")
         .text(" ");

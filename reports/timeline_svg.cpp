@@ -23,14 +23,14 @@ class TimelineDrawing {
     axis();
     bracket();
     for (const TimelineBox& box : t_.boxes) {
-      html_.open("g", {{"class", box_class(box)}}).element("title", {}, box.tooltip);
+      open_box(box).element("title", {}, box.tooltip);
       if (box.context && !box.open) tail(box);
       shape(box);
       html_.close("g");
     }
     // Discs and labels last: nothing may hide them.
     for (const TimelineBox& box : t_.boxes) {
-      html_.open("g", {{"class", box_class(box)}});
+      open_box(box);
       mark(box);
       label(box);
       html_.close("g");
@@ -46,6 +46,12 @@ class TimelineDrawing {
     return box.context ? name + " ctx" : name;
   }
 
+  // The shell finds boxes by their numbers.
+  HtmlWriter& open_box(const TimelineBox& box) {
+    return html_.open("g", {{"class", box_class(box)},
+                            {"data-op", fmt::format("{}", box.operation)},
+                            {"data-step", fmt::format("{}", box.step)}});
+  }
   void line(std::string_view name, double x1, double y1, double x2, double y2) {
     html_.empty("line", {{"class", std::string(name)},
                          {"x1", coordinate(x1)},
