@@ -60,10 +60,10 @@ std::string icon(Tone tone) {
 }
 
 void write_head(HtmlWriter& html, const ReportInput& input, const std::string& css) {
-  const std::string policy =
-      fmt::format("default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; "
-                  "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
-                  base64(sha256(shell_script())), base64(sha256(css)));
+  const std::string policy = fmt::format(
+      "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; "
+      "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+      base64(sha256(shell_script())), base64(sha256(css)));
   html.open("head").empty("meta", {{"charset", "utf-8"}}).line_break();
   html.empty("meta", {{"http-equiv", "Content-Security-Policy"}, {"content", policy}}).line_break();
   html.element("title", {}, page_title(input)).line_break();

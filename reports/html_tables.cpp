@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "facts.hpp"
@@ -17,6 +18,7 @@ namespace faultline::reports {
 namespace {
 
 constexpr std::size_t max_keys = 60;
+constexpr std::size_t open_keys = 12;                // the rest is folded
 constexpr std::size_t paper_keys = 8;                // as in the style sheet
 constexpr std::size_t min_overview_operations = 50;  // fewer say more as a table
 constexpr std::size_t max_others = 9;
@@ -72,6 +74,26 @@ void write_to_string(HtmlWriter& html, VerdictKind kind) {
                           : invalid ? "✗ invalid"
                                     : "? unknown");
   html.close("td");
+}
+
+void write_key_rows(HtmlWriter& html, std::span<const KeyVerdict> keys) {
+  html.open("div", {{"class", "table"}}).open("table", {{"class", "long"}});
+  column_heads(
+      html, {"key", "verdict", "operations", "longest prefix", "engine", "configurations", "memory", "time", "reason"});
+  html.open("tbody");
+  for (const KeyVerdict& key : keys) {
+    html.open("tr").open("th", {{"scope", "row"}}).value(key.key.is_null() ? "(all)" : show_key(key.key)).close("th");
+    write_to_string(html, key.kind);
+    html.element("td", {}, grouped(key.operations))
+        .element("td", {}, grouped(key.longest_prefix))
+        .value_element("td", {}, outside(key.engine, 40));
+    html.element("td", {}, grouped(key.cost.configurations))
+        .element("td", {}, key.cost.peak_bytes > 0 ? bytes_text(key.cost.peak_bytes) : "");
+    html.element("td", {}, key.cost.time > Duration::zero() ? to_text(key.cost.time) : "")
+        .value_element("td", {}, outside(key.reason))
+        .close("tr");
+  }
+  html.close("tbody").close("table").close("div");
 }
 
 }  // namespace
@@ -199,24 +221,15 @@ void write_keys(HtmlWriter& html, const ReportInput& input) {
   html.open("section", {{"aria-labelledby", "keys"}}).open("h2", {{"id", "keys"}}).text("Keys, failed first ");
   html.open("span", {{"class", "more"}})
       .text(fmt::format("· {} valid, {} invalid, {} unknown", counts.valid, counts.invalid, counts.unknown));
-  html.close("span").close("h2").open("div", {{"class", "table"}}).open("table", {{"class", "long"}});
-  column_heads(
-      html, {"key", "verdict", "operations", "longest prefix", "engine", "configurations", "memory", "time", "reason"});
-  html.open("tbody");
-  for (std::size_t i = 0; i < std::min(keys.size(), max_keys); ++i) {
-    const KeyVerdict& key = keys[i];
-    html.open("tr").open("th", {{"scope", "row"}}).value(key.key.is_null() ? "(all)" : show_key(key.key)).close("th");
-    write_to_string(html, key.kind);
-    html.element("td", {}, grouped(key.operations))
-        .element("td", {}, grouped(key.longest_prefix))
-        .value_element("td", {}, outside(key.engine, 40));
-    html.element("td", {}, grouped(key.cost.configurations))
-        .element("td", {}, key.cost.peak_bytes > 0 ? bytes_text(key.cost.peak_bytes) : "");
-    html.element("td", {}, key.cost.time > Duration::zero() ? to_text(key.cost.time) : "")
-        .value_element("td", {}, outside(key.reason))
-        .close("tr");
+  html.close("span").close("h2");
+  const std::span<const KeyVerdict> shown(keys.data(), std::min(keys.size(), max_keys));
+  const std::size_t open = shown.size() > open_keys + 4 ? open_keys : shown.size();
+  write_key_rows(html, shown.first(open));
+  if (open < shown.size()) {
+    html.open("details").element("summary", {}, counted(shown.size() - open, "more key"));
+    write_key_rows(html, shown.subspan(open));
+    html.close("details");
   }
-  html.close("tbody").close("table").close("div");
   if (keys.size() > max_keys) {
     html.element("p", {{"class", "on-screen"}},
                  "and " + counted(keys.size() - max_keys, "more key") + ", in verdict.json");

@@ -19,7 +19,8 @@ constexpr std::int64_t largest_integer = std::int64_t{1} << 48;  // so that a co
 constexpr std::size_t max_texts = 400'000;
 constexpr std::size_t max_text_bytes = 16 * 1024 * 1024;
 constexpr std::size_t text_limit = 120;
-constexpr std::size_t exact_operations = 20'000;  // up to here times are carried to the nanosecond, above to the microsecond
+constexpr std::size_t exact_operations =
+    20'000;  // up to here times are carried to the nanosecond, above to the microsecond
 
 enum : std::uint64_t { special_tag = 0, integer_tag = 1, text_tag = 2, pair_tag = 3 };
 enum : std::uint64_t { nothing = 0, same_as_input = 1, left_out = 2 };

@@ -29,6 +29,7 @@ namespace faultline::reports {
 inline constexpr std::size_t max_page_operations = 2'000'000;
 
 // Base64 text without line breaks. Writes nothing for a history without client operations.
-void write_page_data(const ReportInput& input, const ReportSink& sink, std::size_t max_operations = max_page_operations);
+void write_page_data(const ReportInput& input, const ReportSink& sink,
+                     std::size_t max_operations = max_page_operations);
 
 }  // namespace faultline::reports

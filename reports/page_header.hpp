@@ -30,9 +30,7 @@ class PageClock {
   }
   [[nodiscard]] std::int64_t tick(Duration since_begin) const { return (since_begin.count() - first_) / unit_; }
   // Notes may lack a time where operations have one.
-  [[nodiscard]] bool knows(const History& history, EventIndex e) const {
-    return !timed_ || history.time(e) != no_time;
-  }
+  [[nodiscard]] bool knows(const History& history, EventIndex e) const { return !timed_ || history.time(e) != no_time; }
   [[nodiscard]] bool timed() const { return timed_; }
   [[nodiscard]] std::int64_t unit() const { return timed_ ? unit_ : 1; }
   [[nodiscard]] std::int64_t origin() const { return timed_ ? first_ : 0; }

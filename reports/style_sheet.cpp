@@ -153,7 +153,7 @@ details,.on-screen,.long tr:nth-child(n+9){display:none}
 
 }  // namespace
 
-std::string style_sheet() { 
+std::string style_sheet() {
   return "\n" + palette_css() + (page_rules + 1) + (picture_rules + 1) + std::string(shell_rules());
 }
 

@@ -164,7 +164,7 @@ export class Lanes {
 
   private colours(theme: Theme, share: number): Uint32Array {
     const colour = (name: string) => pixel(name, share, theme.page);
-    return Uint32Array.of(0, colour(theme.ok), colour(theme.fail), colour(theme.open), pixel(theme.bad));
+    return Uint32Array.of(0, colour(theme.fail), colour(theme.ok), colour(theme.open), pixel(theme.bad));
   }
 
   // Worse things hide better ones, as in the pyramid.

@@ -77,7 +77,7 @@ export class Plots {
   private make(box: HTMLElement, height: number, series: uPlot.Series[], y: uPlot.Scale, values: (u: uPlot, ticks: number[]) => string[]): uPlot {
     const axis = {stroke: () => this.theme().soft, grid: {stroke: () => this.theme().line, width: 1}, ticks: {show: false}, font: '11px system-ui, sans-serif'};
     const plot = new uPlot({
-      width: 600, height, pxAlign: false, padding: [6, margin, 0, 0],
+      width: 600, height, pxAlign: false, padding: [8, margin, 8, 0],
       legend: {live: true}, cursor: {drag: {x: true, y: false, setScale: false}, points: {size: 6}, y: false},
       scales: {x: {time: false, range: () => [this.view.from, this.view.to]}, y},
       axes: [{...axis, show: false}, {...axis, size: gutter, values: values as uPlot.Axis.Values}],

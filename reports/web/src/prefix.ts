@@ -72,10 +72,10 @@ export function enhance(evidence: HTMLElement, name: string, changed: () => void
     b.addEventListener('click', act);
     bar.append(b);
   };
-  button('⏮', 'to the initial state', () => stepper.go(0));
-  button('◀', 'one step back', () => stepper.move(-1));
-  button('▶', 'one step on', () => stepper.move(1));
-  button('⏭', 'to the end of the prefix', () => stepper.go(stepper.last));
+  button('«', 'to the initial state', () => stepper.go(0));
+  button('‹', 'one step back', () => stepper.move(-1));
+  button('›', 'one step on', () => stepper.move(1));
+  button('»', 'to the end of the prefix', () => stepper.go(stepper.last));
   bar.append(said);
   section.querySelector('h2,h3')!.after(bar);
   said.textContent = 'Step through it with ← and →';

@@ -2,7 +2,8 @@
 // below. Taking the worst keeps a single bad operation in sight however far one zooms out.
 import {Data} from './data';
 
-export const EMPTY = 0, SHOWN_OK = 1, SHOWN_FAIL = 2, SHOWN_OPEN = 3, SHOWN_BAD = 4;
+// In order of what hides what. A refused operation is no bad news beside one that went through; where all are refused it shows.
+export const EMPTY = 0, SHOWN_FAIL = 1, SHOWN_OK = 2, SHOWN_OPEN = 3, SHOWN_BAD = 4;
 
 // Lanes beyond these share rows.
 export const most_rows = 256;
