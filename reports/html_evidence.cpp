@@ -212,7 +212,7 @@ void write_evidence(HtmlWriter& html, const History& history, const Anomaly& ano
   html.open(heading_tag, {{"id", name + "-picture"}})
       .text(anomaly.one_minimal ? "Minimal counterexample " : "Reduced counterexample ");
   html.open("span", {{"class", "more"}}).text("· " + minimality(anomaly)).close("span").close(heading_tag);
-  html.open("figure");
+  html.open("figure", {{"class", "picture"}, {"tabindex", "0"}});
   const std::string wide = name + "-wide";
   const std::string narrow = name + "-narrow";
   draw_timeline(html, history, anomaly, {.width = 752, .id = wide, .class_name = "wide"});

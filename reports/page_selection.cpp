@@ -12,6 +12,7 @@ namespace faultline::reports {
 
 namespace {
 
+constexpr std::size_t most_own_lanes = 40;
 constexpr auto around = std::chrono::seconds(5);
 
 // Where something happened that a reader will want to see in full.
@@ -104,11 +105,10 @@ PageSelection select_operations(const ReportInput& input, std::size_t max_operat
 std::vector<std::uint32_t> lanes_of(const History& history) {
   const std::size_t count = history.operation_count();
   std::vector<bool> is_last(count);  // of its process
-  {
-    std::unordered_set<Process> seen;
-    for (std::size_t o = count; o-- > 0;)
-      is_last[o] = seen.insert(history.process(history.invoked(static_cast<OperationIndex>(o)))).second;
-  }
+  std::unordered_set<Process> seen;
+  for (std::size_t o = count; o-- > 0;)
+    is_last[o] = seen.insert(history.process(history.invoked(static_cast<OperationIndex>(o)))).second;
+  const bool shares = seen.size() > most_own_lanes;
   std::vector<std::uint32_t> lanes(count);
   std::unordered_map<Process, std::uint32_t> lane_of;
   std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>> free;
@@ -128,7 +128,7 @@ std::vector<std::uint32_t> lanes_of(const History& history) {
       }
       lanes[o] = found->second;
     }
-    if (is_last[o] && (!begins || history.completed(o) == none)) {
+    if (shares && is_last[o] && (!begins || history.completed(o) == none)) {
       free.push(lanes[o]);
       lane_of.erase(process);
     }

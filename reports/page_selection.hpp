@@ -16,7 +16,7 @@ struct PageSelection {
 };
 PageSelection select_operations(const ReportInput& input, std::size_t max_operations);
 
-// Per operation, the lane it is drawn in: a process keeps its lane while it lives, and a lane is given to the next process once the last
+// Per operation, the lane it is drawn in. Up to 40 processes have one each. Of more a process keeps its lane while it lives, and a lane is given to the next process once the last
 // one's final operation has ended, or has begun if it never ends. So a retired process and its successor share a lane, and there are as
 // many lanes as processes were alive at once.
 std::vector<std::uint32_t> lanes_of(const History& history);

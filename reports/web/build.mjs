@@ -26,7 +26,8 @@ async function bundle(entry) {
     nodePaths: [modules],
     logLevel: 'warning',
   });
-  return result.outputFiles[0].text;
+  // The minifier writes tabs of string literals as they are; a page holds no control characters.
+  return result.outputFiles[0].text.replaceAll('\t', '\\t');
 }
 
 function notices() {

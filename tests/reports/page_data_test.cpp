@@ -264,13 +264,16 @@ TEST(PageSelection, LanesHoldOneOperationAtATimeAndAreReused) {
 
 TEST(PageSelection, AnOperationThatNeverEndsGivesItsLaneAway) {
   History history;
-  history.invoke(0, "write", 1);
-  history.invoke(10, "write", 2);
-  const OperationIndex w = history.invoke(20, "write", 3);
+  for (Process process = 0; process < 60; ++process) history.invoke(process, "write", 1);
+  const OperationIndex w = history.invoke(90, "write", 3);
   history.ok(w);
-  const OperationIndex again = history.invoke(20, "write", 4);
-  history.ok(again);
-  EXPECT_EQ(lanes_of(history), (std::vector<std::uint32_t>{0, 0, 0, 0}));
+  EXPECT_EQ(lanes_of(history), std::vector<std::uint32_t>(61, 0));
+}
+
+TEST(PageSelection, FewProcessesHaveALaneEach) {
+  History history;
+  for (const Process process : {5, 3, 5, 9}) history.ok(history.invoke(process, "write", 1));
+  EXPECT_EQ(lanes_of(history), (std::vector<std::uint32_t>{0, 1, 0, 2}));
 }
 
 TEST(PageHeader, TellsTermsOffsetsAndLogs) {

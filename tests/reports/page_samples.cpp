@@ -146,7 +146,7 @@ Sample wide_and_deep() {
   sample.input = input_of(history);
   Verdict v = verdict_of(history, {});
   v.kind = v.by_key.front().kind = VerdictKind::invalid;
-  v.reason = "After the longest legal prefix (400 operations) none of the 1 operations that may come next is legal.";
+  v.reason = "After the longest legal prefix (400 operations) the only operation that may come next is not legal.";
   Anomaly a{.name = "no-legal-order", .sentence = v.reason, .culprit = 400};
   for (OperationIndex o = 0; o < history.operation_count(); ++o) {
     a.core.push_back(o);
@@ -225,7 +225,7 @@ Sample sized(std::size_t operations) {
     --before;
   sample.input = input_of(h);
   Verdict v = verdict_of(h, h.key(h.invoked(culprit)));
-  v.reason = "After the longest legal prefix (1 operation) none of the 1 operations that may come next is legal.";
+  v.reason = "After the longest legal prefix (1 operation) the only operation that may come next is not legal.";
   Anomaly a{.key = h.key(h.invoked(culprit)), .name = "no-legal-order", .sentence = v.reason, .culprit = culprit};
   a.core = {std::min(before, culprit), culprit};
   a.prefix = {{before, "1"}};

@@ -321,7 +321,7 @@ export class Lanes {
     c.fillStyle = theme.page;
     c.fillRect(0, 0, this.width, overview_height + 4);
     const full = (tick: number) => gutter + tick / this.view.end * this.inner;
-    c.imageSmoothingEnabled = true;
+    c.imageSmoothingEnabled = this.pyramid.rows > overview_height - 8;
     c.drawImage(this.overviewImage, gutter, 8, this.inner, overview_height - 8);
     for (const fault of this.d.header.faults) {
       c.fillStyle = theme.fault;
@@ -373,7 +373,7 @@ export class Lanes {
   }
 
   windowText(): string {
-    return `${moment(this.d, this.view.from)} to ${moment(this.d, this.view.to)} (${span(this.d, this.view.to - this.view.from)})`;
+    return `${moment(this.d, this.view.from, this.view.to - this.view.from)} to ${moment(this.d, this.view.to, this.view.to - this.view.from)} (${span(this.d, this.view.to - this.view.from)})`;
   }
 }
 

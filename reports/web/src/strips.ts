@@ -92,9 +92,9 @@ export class OffsetStrip {
       c.lineTo(this.lanes.x(this.d.header.last), y(points[points.length - 1]![1]));
       c.stroke();
       c.setLineDash([]);
-      c.textAlign = 'left';
-      const inSight = points.find(point => point[0] >= this.lanes.view.from && point[0] <= this.lanes.view.to) ?? points[points.length - 1]!;
-      c.fillText(clip(node, 10), Math.max(gutter + 2, this.lanes.x(inSight[0]) + 3), y(inSight[1]) - 7);
+      // Named where it stands at the right edge of the window.
+      const last = [...points].reverse().find(point => point[0] <= this.lanes.view.to) ?? points[0]!;
+      c.fillText(clip(node, 10), gutter + this.lanes.inner - 4 - i * 40, y(last[1]) + (last[1] > 0 ? 8 : -8));
     });
     c.restore();
   }

@@ -24,11 +24,11 @@ export function span(d: Data, ticks: number): string {
   return d.header.timed ? duration(ticks * d.header.unit) : counted(Math.round(ticks), 'event');
 }
 
-// When a tick was, since the run began.
-export function moment(d: Data, tick: number): string {
+// When a tick was, since the run began; as exact as a stretch of that width needs.
+export function moment(d: Data, tick: number, width = 1e6 / d.header.unit): string {
   if (!d.header.timed) return `event ${Math.round(tick)}`;
-  const ns = tick * d.header.unit + d.header.origin;
-  return `${(ns / 1e9).toFixed(d.header.unit === 1 && ns < 1e10 ? 6 : 3)} s`;
+  const decimals = Math.min(9, Math.max(2, Math.ceil(11.5 - Math.log10(Math.max(1, width * d.header.unit)))));
+  return `${((tick * d.header.unit + d.header.origin) / 1e9).toFixed(decimals)} s`;
 }
 
 function valueText(d: Data, values: Values, o: number, cas: boolean): string {
