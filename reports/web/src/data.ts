@@ -54,9 +54,13 @@ class Reader {
   at = 0;
   constructor(readonly bytes: Uint8Array) {}
   number(): number {
-    let byte = this.bytes[this.at++]!;
+    const byte = this.bytes[this.at++]!;
     if (byte < 0x80) return byte;
-    let n = byte & 0x7f, scale = 128;
+    const next = this.bytes[this.at++]!;
+    return next < 0x80 ? (byte & 0x7f) | next << 7 : this.long((byte & 0x7f) | (next & 0x7f) << 7);
+  }
+  private long(start: number): number {
+    let n = start, scale = 128 * 128, byte: number;
     do {
       byte = this.bytes[this.at++]!;
       n += (byte & 0x7f) * scale;
@@ -73,7 +77,8 @@ class Reader {
   }
 }
 
-function unzigzag(n: number): number { return n % 2 === 0 ? n / 2 : -(n + 1) / 2; }
+// Bits where a number has few, arithmetic where it has more than 31.
+function unzigzag(n: number): number { return n < 0x7fffffff ? (n >>> 1) ^ -(n & 1) : n % 2 === 0 ? n / 2 : -(n + 1) / 2; }
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const native = (Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> }).fromBase64;
@@ -103,7 +108,7 @@ function decodeValues(columns: Map<string, Reader>, key: Uint32Array, keys: numb
   for (let o = 0; o < count; ++o) {
     for (let side = 0; side < 2; ++side) {
       const code = codes[side]!.number();
-      const tag = code % 4, payload = Math.floor(code / 4), v = values[side]!, k = key[o]!;
+      const tag = code % 4, payload = code < 0x7fffffff ? code >>> 2 : Math.floor(code / 4), v = values[side]!, k = key[o]!;
       if (tag === INTEGER) {
         v.tag[o] = INTEGER;
         v.a[o] = last[k] = last[k]! + unzigzag(payload);

@@ -10,7 +10,7 @@ export const margin = 10;
 const stripe_height = 16;
 const axis_height = 22;
 const most_boxes = 3000;
-const most_single = 120_000;
+const most_single = 40_000;
 const overview_height = 56;
 const font = '11px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace';
 
@@ -52,7 +52,7 @@ export class Lanes {
   height = 400;
 
   constructor(readonly d: Data, readonly view: View, readonly canvas: HTMLCanvasElement, readonly overview: HTMLCanvasElement) {
-    this.pyramid = new Pyramid(d, d.count > 50_000 ? 65536 : 16384);
+    this.pyramid = new Pyramid(d, d.count > 1_200_000 ? 65536 : d.count > 50_000 ? 32768 : 8192);
     this.stackFaults();
   }
 

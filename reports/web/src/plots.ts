@@ -71,7 +71,6 @@ export class Plots {
       {distr: 3, log: 10}, (_, ticks) => ticks.map(v => v === null || !/^1(0*|e.*)$/.test(String(v)) ? '' : timed ? duration(v) : short(v)));
     this.throughput = this.make(throughputBox, 110, [line('ok', 'ok', perSecond), line('failed', 'fail', perSecond, [2, 3]), line('info', 'open', perSecond, [6, 3])],
       {range: (_, __, max) => [0, Math.max(1e-9, max || 1) * 1.1]}, (_, ticks) => ticks.map(short));
-    this.summarizeNow();
   }
 
   private make(box: HTMLElement, height: number, series: uPlot.Series[], y: uPlot.Scale, values: (u: uPlot, ticks: number[]) => string[]): uPlot {

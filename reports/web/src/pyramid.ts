@@ -1,5 +1,4 @@
-// The history at every scale: per row and bin the worst thing that happened there, and how much, each level half as fine as the one
-// below. Taking the worst keeps a single bad operation in sight however far one zooms out.
+// The history at every scale: per row and bin the worst thing that happened there, each level half as fine as the one below. Taking the worst keeps a single bad operation in sight however far one zooms out.
 import {Data} from './data';
 
 // In order of what hides what. A refused operation is no bad news beside one that went through; where all are refused it shows.
@@ -14,24 +13,23 @@ export function shownAs(d: Data, o: number): number {
   return outcome === 0 ? SHOWN_OK : outcome === 1 ? SHOWN_FAIL : SHOWN_OPEN;
 }
 
-interface Level { bins: number; worst: Uint8Array; count: Uint16Array }
+interface Level { bins: number; worst: Uint8Array }
 
 export class Pyramid {
   readonly rows: number;
   readonly levels: Level[] = [];
   private readonly last: number;
 
-  constructor(d: Data, bins = 65536) {
+  constructor(d: Data, bins: number) {
     const lanes = Math.max(1, d.header.lanes);
     this.rows = Math.min(most_rows, lanes);
     this.last = Math.max(1, d.header.last);
-    const base: Level = {bins, worst: new Uint8Array(this.rows * bins), count: new Uint16Array(this.rows * bins)};
+    const base: Level = {bins, worst: new Uint8Array(this.rows * bins)};
     const scale = bins / (this.last + 1);
     for (let o = 0; o < d.count; ++o) {
       const row = rowOf(d, this.rows, o) * bins;
       const kind = shownAs(d, o);
       const from = row + Math.floor(d.begin[o]! * scale), to = row + Math.min(bins - 1, Math.floor(d.end[o]! * scale));
-      if (base.count[from]! < 65535) ++base.count[from]!;
       for (let i = from; i <= to; ++i) if (base.worst[i]! < kind) base.worst[i] = kind;
     }
     this.levels.push(base);
@@ -40,10 +38,10 @@ export class Pyramid {
 
   private halved(finer: Level): Level {
     const bins = finer.bins / 2;
-    const level: Level = {bins, worst: new Uint8Array(this.rows * bins), count: new Uint16Array(this.rows * bins)};
+    const level: Level = {bins, worst: new Uint8Array(this.rows * bins)};
     for (let i = 0; i < level.worst.length; ++i) {
-      level.worst[i] = Math.max(finer.worst[2 * i]!, finer.worst[2 * i + 1]!);
-      level.count[i] = Math.min(65535, finer.count[2 * i]! + finer.count[2 * i + 1]!);
+      const a = finer.worst[2 * i]!, b = finer.worst[2 * i + 1]!;
+      level.worst[i] = a > b ? a : b;
     }
     return level;
   }
