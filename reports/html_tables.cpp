@@ -190,26 +190,58 @@ void write_others(HtmlWriter& html, const ReportInput& input) {
   html.close("section").line_break();
 }
 
+namespace {
+
+struct FaultRow {
+  std::string kind;
+  std::size_t count = 0;
+  const FaultEffect* effect = nullptr;  // what the run measured
+  Coverage under;
+};
+
+// What the run measured and what the history shows, by kind.
+std::vector<FaultRow> fault_rows(const ReportInput& input) {
+  std::vector<FaultRow> rows;
+  if (input.run) {
+    for (const FaultEffect& fault : input.run->faults)
+      rows.push_back({outside(fault.kind, 40), fault.count, &fault, {}});
+  }
+  for (const FaultCoverage& seen : fault_coverage(*input.history)) {
+    auto row = std::find_if(rows.begin(), rows.end(), [&](const FaultRow& r) { return r.kind == seen.kind; });
+    if (row == rows.end()) row = rows.insert(rows.end(), {seen.kind, seen.count, nullptr, {}});
+    row->under = seen.under;
+  }
+  return rows;
+}
+
+}  // namespace
+
 void write_faults(HtmlWriter& html, const ReportInput& input) {
-  if (!input.run || input.run->faults.empty()) return;
+  const std::vector<FaultRow> rows = fault_rows(input);
+  if (rows.empty()) return;
   html.open("section", {{"aria-labelledby", "faults"}}).open("h2", {{"id", "faults"}}).text("Faults ");
-  html.open("span", {{"class", "more"}})
-      .text("· " + counted(input.run->leader_changes, "leader change"))
-      .close("span")
-      .close("h2");
-  html.open("div", {{"class", "table"}}).open("table");
-  column_heads(html, {"fault", "applied", "did it bite?", "effect"});
+  if (input.run) {
+    html.open("span", {{"class", "more"}})
+        .text("· " + counted(input.run->leader_changes, "leader change"))
+        .close("span");
+  }
+  html.close("h2").open("div", {{"class", "table"}}).open("table");
+  column_heads(html, {"fault", "applied", "did it bite?", "effect", "operations under it", "failed", "info"});
   html.open("tbody");
-  for (const FaultEffect& fault : input.run->faults) {
-    html.open("tr")
-        .open("th", {{"scope", "row"}})
-        .value(outside(fault.kind))
-        .close("th")
-        .element("td", {}, fmt::format("{} ×", fault.count));
-    html.open("td")
-        .element("span", {{"class", fault.bit ? "word" : "word undecided"}}, fault.bit ? "✓ yes" : "– no")
-        .close("td");
-    html.value_element("td", {}, outside(fault.effect)).close("tr");
+  for (const FaultRow& row : rows) {
+    html.open("tr").open("th", {{"scope", "row"}}).value(row.kind).close("th");
+    html.element("td", {}, fmt::format("{} ×", row.count)).open("td");
+    if (row.effect != nullptr) {
+      const bool bit = row.effect->bit;
+      html.element("span", {{"class", bit ? "word" : "word undecided"}}, bit ? "✓ yes" : "– no");
+    } else {
+      html.text("? not measured");
+    }
+    html.close("td").value_element("td", {}, row.effect != nullptr ? outside(row.effect->effect) : "");
+    html.element("td", {}, grouped(row.under.operations))
+        .element("td", {}, percent(row.under.fail, row.under.operations))
+        .element("td", {}, percent(row.under.open, row.under.operations));
+    html.close("tr");
   }
   html.close("tbody").close("table").close("div").close("section").line_break();
 }

@@ -224,6 +224,33 @@ TEST(Html, FaultsTintOnlyLanesOfAffectedNodes) {
   EXPECT_EQ(tints, 1U);  // one partition in sight, one lane of the isolated node
 }
 
+TEST(Html, FaultsSayWhatRanUnderThem) {
+  History h;
+  const auto note = [&](const char* f) {
+    ASSERT_TRUE(h.append({.type = EventType::info, .process = nemesis_process, .f = f}).ok());
+  };
+  const auto before = h.invoke(0, "write", 1);
+  note("start-pause");
+  h.ok(before);
+  h.fail(h.invoke(1, "read"));
+  h.info(h.invoke(2, "read"));
+  note("stop-pause");
+  h.ok(h.invoke(0, "read"), 1);
+  const std::vector<reports::FaultCoverage> seen = reports::fault_coverage(h);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].kind, "pause");
+  EXPECT_EQ(seen[0].count, 1U);
+  EXPECT_EQ(seen[0].under.operations, 3U);
+  EXPECT_EQ(seen[0].under.ok, 1U);
+  EXPECT_EQ(seen[0].under.fail, 1U);
+  EXPECT_EQ(seen[0].under.open, 1U);
+  // A history from elsewhere has no measured effect, and its page says so.
+  const Document document = markup::parse(render_html({.history = &h}));
+  ASSERT_NE(document.by_id("faults"), nullptr);
+  const auto cells = document.all("td");
+  EXPECT_TRUE(std::any_of(cells.begin(), cells.end(), [](const Element* e) { return e->text == "? not measured"; }));
+}
+
 // A page of a large history stays a page: what is drawn is bounded.
 TEST(Html, HoldsNoMoreThanItsBounds) {
   History history;

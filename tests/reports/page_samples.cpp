@@ -173,10 +173,13 @@ Sample sized(std::size_t operations) {
   const auto length = static_cast<std::int64_t>(operations / workers) * 400;
   Rng rng(operations);
   Recording notes;
-  for (int i = 0; i < 4; ++i)
-    fault(notes, length * (2 * i + 1) / 9, length * (2 * i + 2) / 9, i % 2 == 0 ? "partition" : "pause", "n1");
-  auto history = notes.take();
-  // The faults first, then the operations: only their times matter to a page.
+  for (int i = 0; i < 4; ++i) {
+    const std::string kind = i % 2 == 0 ? "partition" : "pause";
+    fault(notes, length * (2 * i + 1) / 9, length * (2 * i + 2) / 9, kind, "n1");
+  }
+  const auto faults = notes.take();
+  EventIndex next_fault = 0;
+  auto history = std::make_unique<History>();
   struct Next {
     std::int64_t time;
     std::size_t worker;
@@ -189,14 +192,17 @@ Sample sized(std::size_t operations) {
   std::vector<Process> process(workers);
   for (std::size_t w = 0; w < workers; ++w) process[w] = static_cast<Process>(w);
   std::size_t begun = 0;
+  const auto culprit = static_cast<OperationIndex>(operations * 19 / 20);
   while (!queue.empty()) {
     Next next = queue.top();
     queue.pop();
     const Instant now = at_us(next.time);
+    for (; next_fault < faults->size() && faults->time(next_fault) <= now; ++next_fault)
+      FL_ASSERT(history->append(faults->event(next_fault)).ok());
     if (next.open == none) {
       if (begun == operations) continue;
       const std::size_t key = begun % keys;
-      const bool write = begun < keys || rng.below(2) == 0;
+      const bool write = begun != culprit && (begun < keys || rng.below(2) == 0);
       const Value value = write ? Value(static_cast<std::int64_t>(begun)) : Value();
       next.open =
           history->invoke(process[next.worker], write ? "write" : "read", value, "k" + std::to_string(key), now);
@@ -207,30 +213,29 @@ Sample sized(std::size_t operations) {
     }
     const Operation o = history->operation(next.open);
     std::int64_t& register_value = held[history->operation_key_id(next.open) - 1];
-    if (rng.below(2000) == 0) {
+    if (rng.below(2000) == 0 && next.open != culprit) {
       history->info(next.open, "timeout", now);
       process[next.worker] += 1000;
     } else {
       if (o.f == "write") register_value = o.input.as_integer();
-      history->ok(next.open, o.f == "write" ? Value() : Value(register_value), now);
+      history->ok(next.open, o.f == "write" ? Value() : Value(next.open == culprit ? -1 : register_value), now);
     }
     queue.push({next.time + static_cast<std::int64_t>(rng.below(100)), next.worker, none});
   }
   Sample sample{"sized-" + std::to_string(operations), std::move(history), {}};
   const History& h = *sample.history;
-  OperationIndex culprit = static_cast<OperationIndex>(operations * 19 / 20);
-  while (culprit > 0 && (h.outcome(culprit) != Outcome::ok || h.operation(culprit).f != "read")) --culprit;
-  OperationIndex before = culprit;
-  while (before > 0 && (h.operation_key_id(before) != h.operation_key_id(culprit) || h.operation(before).f != "write"))
-    --before;
   sample.input = input_of(h);
-  Verdict v = verdict_of(h, h.key(h.invoked(culprit)));
-  v.reason = "After the longest legal prefix (1 operation) the only operation that may come next is not legal.";
-  Anomaly a{.key = h.key(h.invoked(culprit)), .name = "no-legal-order", .sentence = v.reason, .culprit = culprit};
-  a.core = {std::min(before, culprit), culprit};
-  a.prefix = {{before, "1"}};
-  a.candidates = {{culprit, false, "0", "1", "another value is held"}};
-  v.anomalies = {a};
+  const Value& key = h.key(h.invoked(culprit));
+  Verdict v = verdict_of(h, key);
+  v.reason = "Process " + std::to_string(h.process(h.invoked(culprit))) + " read " + std::string(key.as_text()) +
+             " = -1, but no operation ever wrote -1.";
+  v.anomalies = {{.key = key,
+                  .name = "never-written",
+                  .sentence = v.reason,
+                  .culprit = culprit,
+                  .core = {culprit},
+                  .one_minimal = true,
+                  .candidates = {{culprit, false, "-1", "nil", "the register never held -1"}}}};
   sample.input.verdict = std::move(v);
   return sample;
 }

@@ -20,7 +20,8 @@ struct Sample {
 std::vector<Sample> all();
 // Pages that only a browser can judge: what nodes said of themselves; a counterexample 64 operations wide and 400 deep.
 std::vector<Sample> pages();
-// A valid history of so many operations by 50 workers on 20 keys with faults, and one stale read near its end that the verdict names.
+// So many operations by 50 workers on 20 keys under faults, and one read of a value nobody wrote near the end.
+// REQUIRES: at least 10.
 Sample sized(std::size_t operations);
 // A stale read whose every text, from key to file name, is `text`.
 Sample hostile(const std::string& text);

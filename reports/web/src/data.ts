@@ -26,6 +26,9 @@ export interface Header {
 export const NOTHING = 0, INTEGER = 1, TEXT = 2, PAIR = 3, SAME = 4, LEFT_OUT = 5;
 export interface Values { tag: Uint8Array; a: Float64Array; b: Float64Array | null }
 
+// Operations by lane, in order: those of lane l are ops[start[l]] to ops[start[l + 1] - 1].
+export interface LaneIndex { start: Uint32Array; ops: Uint32Array }
+
 export interface Data {
   header: Header;
   count: number;
@@ -44,8 +47,7 @@ export interface Data {
   completion: Uint32Array;  // 0 if there is none
   line: Uint32Array;        // of the invocation, 0 if unknown
   mark: Uint8Array;         // 0 nothing, 1 context, 2 core, 3 cannot be placed
-  laneStart: Uint32Array;   // per lane, into laneOps
-  laneOps: Uint32Array;
+  byLane: LaneIndex;        // of all operations
   laneNames: string[];
   anomalyOf: Map<number, number>;
 }
@@ -171,15 +173,18 @@ function orderLanes(d: Data, lanes: number): void {
   const rank = new Uint32Array(lanes);
   order.forEach((lane, place) => { rank[lane] = place; });
   d.laneNames = order.map(lane => `p${first[lane]}${many[lane] ? ' …' : ''}`);
-  d.laneStart = new Uint32Array(lanes + 1);
-  for (let o = 0; o < d.count; ++o) {
-    d.lane[o] = rank[d.lane[o]!]!;
-    ++d.laneStart[d.lane[o]! + 1]!;
-  }
-  for (let lane = 0; lane < lanes; ++lane) d.laneStart[lane + 1]! += d.laneStart[lane]!;
-  const at = d.laneStart.slice();
-  d.laneOps = new Uint32Array(d.count);
-  for (let o = 0; o < d.count; ++o) d.laneOps[at[d.lane[o]!]!++] = o;
+  for (let o = 0; o < d.count; ++o) d.lane[o] = rank[d.lane[o]!]!;
+  d.byLane = indexLanes(d, null);
+}
+
+// All operations, or those of the chosen keys.
+export function indexLanes(d: Data, keys: Uint8Array | null): LaneIndex {
+  const lanes = d.header.lanes, start = new Uint32Array(lanes + 1);
+  for (let o = 0; o < d.count; ++o) if (keys === null || keys[d.key[o]!] === 1) ++start[d.lane[o]! + 1]!;
+  for (let lane = 0; lane < lanes; ++lane) start[lane + 1]! += start[lane]!;
+  const at = start.slice(), ops = new Uint32Array(start[lanes]!);
+  for (let o = 0; o < d.count; ++o) if (keys === null || keys[d.key[o]!] === 1) ops[at[d.lane[o]!]!++] = o;
+  return {start, ops};
 }
 
 function markAnomalies(d: Data): void {
@@ -207,7 +212,7 @@ export function decode(bytes: Uint8Array): Data {
     begin: new Float64Array(n), end: new Float64Array(n), outcome: new Uint8Array(n), lane: new Uint32Array(n),
     process: new Float64Array(n), f: new Uint16Array(n), key: new Uint32Array(n), node: new Uint16Array(n), error: new Uint32Array(n),
     input: empty, output: empty, event: new Uint32Array(n), completion: new Uint32Array(n), line: new Uint32Array(n),
-    mark: new Uint8Array(n), laneStart: new Uint32Array(0), laneOps: new Uint32Array(0), laneNames: [], anomalyOf: new Map(),
+    mark: new Uint8Array(n), byLane: {start: new Uint32Array(0), ops: new Uint32Array(0)}, laneNames: [], anomalyOf: new Map(),
   };
   readEvents(header, columns, d);
   const process = columns.get('process')!, last = new Float64Array(header.lanes);
@@ -226,12 +231,12 @@ export function decode(bytes: Uint8Array): Data {
   return d;
 }
 
-// The first operation of a lane that ends at or after a tick: an index into laneOps. Operations of a lane follow each other.
-export function firstInLane(d: Data, lane: number, tick: number): number {
-  let low = d.laneStart[lane]!, high = d.laneStart[lane + 1]!;
+// The first operation of a lane that ends at or after a tick: a place in index.ops. Operations of a lane follow each other.
+export function firstInLane(d: Data, index: LaneIndex, lane: number, tick: number): number {
+  let low = index.start[lane]!, high = index.start[lane + 1]!;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (d.end[d.laneOps[middle]!]! < tick) low = middle + 1; else high = middle;
+    if (d.end[index.ops[middle]!]! < tick) low = middle + 1; else high = middle;
   }
   return low;
 }

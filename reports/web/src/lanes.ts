@@ -1,5 +1,5 @@
 // The history as lanes on a canvas: boxes when few are in sight, pixels when many are, the pyramid when too many are to look at each.
-import {Data, firstBeginning, firstInLane, OPEN} from './data';
+import {Data, firstBeginning, firstInLane, LaneIndex, OPEN} from './data';
 import {Pyramid, rowOf, shownAs, SHOWN_BAD} from './pyramid';
 import {pixel, Theme} from './theme';
 import {View} from './view';
@@ -151,8 +151,8 @@ export class Lanes {
     const all = this.view.keys === null;
     const colours = this.colours(theme, all ? 1 : 0.22);
     if (many > most_single) this.pyramid.paint(pixels, width, this.view.from, this.view.to, colours);
-    else this.paintEach(pixels, width, colours, false);
-    if (!all) this.paintEach(pixels, width, this.colours(theme, 1), true);
+    else this.paintEach(pixels, width, colours, this.d.byLane);
+    if (!all) this.paintEach(pixels, width, this.colours(theme, 1), this.view.chosen);
     context.putImageData(image, 0, 0);
     c.imageSmoothingEnabled = false;
     c.drawImage(this.image, gutter, this.top, this.inner, rows * this.rowHeight);
@@ -168,15 +168,14 @@ export class Lanes {
   }
 
   // Worse things hide better ones, as in the pyramid.
-  private paintEach(pixels: Uint32Array, width: number, colours: Uint32Array, chosenOnly: boolean): void {
+  private paintEach(pixels: Uint32Array, width: number, colours: Uint32Array, index: LaneIndex): void {
     const d = this.d, rows = this.pyramid.rows, scale = width / (this.view.to - this.view.from);
     const worst = new Uint8Array(pixels.length);
     for (let lane = 0; lane < d.header.lanes; ++lane) {
-      const end = d.laneStart[lane + 1]!;
-      for (let i = firstInLane(d, lane, this.view.from); i < end; ++i) {
-        const o = d.laneOps[i]!;
+      const end = index.start[lane + 1]!;
+      for (let i = firstInLane(d, index, lane, this.view.from); i < end; ++i) {
+        const o = index.ops[i]!;
         if (d.begin[o]! > this.view.to) break;
-        if (chosenOnly && !this.view.isChosen(o)) continue;
         const kind = shownAs(d, o);
         const from = Math.max(0, Math.floor((d.begin[o]! - this.view.from) * scale));
         const to = Math.min(width - 1, Math.floor((d.end[o]! - this.view.from) * scale));
@@ -201,9 +200,9 @@ export class Lanes {
       c.stroke();
     }
     for (let lane = 0; lane < d.header.lanes; ++lane) {
-      const end = d.laneStart[lane + 1]!;
-      for (let i = firstInLane(d, lane, this.view.from); i < end; ++i) {
-        const o = d.laneOps[i]!;
+      const end = d.byLane.start[lane + 1]!;
+      for (let i = firstInLane(d, d.byLane, lane, this.view.from); i < end; ++i) {
+        const o = d.byLane.ops[i]!;
         if (d.begin[o]! > this.view.to) break;
         this.drawBox(c, theme, o);
       }
@@ -313,7 +312,7 @@ export class Lanes {
       this.pyramid.paint(pixels, width, 0, this.view.end, this.colours(theme, this.view.keys === null ? 0.8 : 0.25));
       if (this.view.keys !== null) {
         [this.view.from, this.view.to] = [0, this.view.end];
-        this.paintEach(pixels, width, this.colours(theme, 1), true);
+        this.paintEach(pixels, width, this.colours(theme, 1), this.view.chosen);
         [this.view.from, this.view.to] = shown;
       }
       context.putImageData(image, 0, 0);
@@ -362,8 +361,8 @@ export class Lanes {
     const near = 4 / this.inner * (this.view.to - this.view.from), tick = this.tick(x);
     let best = -1, distance = near;
     for (let lane = Math.ceil(row * lanes / rows); lane < lanes && Math.floor(lane * rows / lanes) === row; ++lane) {
-      for (let i = firstInLane(this.d, lane, tick - near); i < this.d.laneStart[lane + 1]!; ++i) {
-        const o = this.d.laneOps[i]!;
+      for (let i = firstInLane(this.d, this.d.byLane, lane, tick - near); i < this.d.byLane.start[lane + 1]!; ++i) {
+        const o = this.d.byLane.ops[i]!;
         if (this.d.begin[o]! > tick + near) break;
         const away = Math.max(0, this.d.begin[o]! - tick, tick - this.d.end[o]!) - (this.d.mark[o]! >= 2 ? near : 0);
         if (away < distance || best < 0) { best = o; distance = away; }

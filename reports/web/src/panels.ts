@@ -73,11 +73,11 @@ export class WindowTable {
 
   // Those that began before the window and are still under way belong to it too.
   private inSight(): { list: number[]; more: number } {
-    const d = this.d, list: number[] = [];
+    const d = this.d, index = this.view.chosen, list: number[] = [];
     for (let lane = 0; lane < d.header.lanes; ++lane) {
-      const i = firstInLane(d, lane, this.view.from);
-      const o = i < d.laneStart[lane + 1]! ? d.laneOps[i]! : -1;
-      if (o >= 0 && d.begin[o]! < this.view.from && this.view.isChosen(o)) list.push(o);
+      const i = firstInLane(d, index, lane, this.view.from);
+      const o = i < index.start[lane + 1]! ? index.ops[i]! : -1;
+      if (o >= 0 && d.begin[o]! < this.view.from) list.push(o);
     }
     list.sort((a, b) => a - b);
     let more = 0;

@@ -1,5 +1,5 @@
 // What is shown: a window of the shared time axis, the key chosen, what is hovered and pinned. Everything on the page follows it.
-import {Data} from './data';
+import {Data, indexLanes, LaneIndex} from './data';
 
 export type Change = 'window' | 'key' | 'pins' | 'hover' | 'theme';
 
@@ -10,6 +10,7 @@ export class View {
   to: number;
   verdict = -1;                 // index into header.verdicts; -1: all keys
   keys: Uint8Array | null = null;  // per key id, whether it is chosen
+  chosen: LaneIndex;            // the operations of those keys
   pins: number[] = [];
   hover = -1;                   // operation
   hoverAt: number | null = null;   // tick
@@ -19,6 +20,7 @@ export class View {
   constructor(readonly data: Data) {
     this.from = 0;
     this.to = this.end;
+    this.chosen = data.byLane;
   }
 
   get end(): number { return Math.max(1, this.data.header.last); }
@@ -79,6 +81,7 @@ export class View {
       this.keys = new Uint8Array(this.data.header.keys.length);
       for (const id of chosen[6]) this.keys[id] = 1;
     }
+    this.chosen = this.keys === null ? this.data.byLane : indexLanes(this.data, this.keys);
     this.tell('key');
   }
   isChosen(o: number): boolean { return this.keys === null || this.keys[this.data.key[o]!] === 1; }
