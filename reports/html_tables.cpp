@@ -225,7 +225,7 @@ void write_faults(HtmlWriter& html, const ReportInput& input) {
         .text("· " + counted(input.run->leader_changes, "leader change"))
         .close("span");
   }
-  html.close("h2").open("div", {{"class", "table"}}).open("table");
+  html.close("h2").open("div", {{"class", "table"}}).open("table", {{"class", "bites"}});
   column_heads(html, {"fault", "applied", "did it bite?", "effect", "operations under it", "failed", "info"});
   html.open("tbody");
   for (const FaultRow& row : rows) {

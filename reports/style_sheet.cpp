@@ -133,7 +133,7 @@ h1{font-size:22px}
 .facts div{max-width:none}
 .wide{display:none}
 .narrow{display:block}
-.long th:nth-child(n+4):nth-child(-n+8),.long td:nth-child(n+4):nth-child(-n+8){display:none}
+.bites th:nth-child(n+5),.bites td:nth-child(n+5),.long th:nth-child(n+4):nth-child(-n+8),.long td:nth-child(n+4):nth-child(-n+8){display:none}
 }
 @media (forced-colors:active){.timeline text,.timeline rect,.timeline path,.timeline line,.timeline circle{forced-color-adjust:none}}
 @media print{

@@ -26,6 +26,10 @@ export interface Header {
 export const NOTHING = 0, INTEGER = 1, TEXT = 2, PAIR = 3, SAME = 4, LEFT_OUT = 5;
 export interface Values { tag: Uint8Array; a: Float64Array; b: Float64Array | null }
 
+// What an operation is to a contradiction. Of a large core only those that contradict each other stand out.
+export const CONTEXT = 1, CORE = 2, SHOWN_CORE = 3, UNPLACEABLE = 4;
+const most_shown_core = 24;
+
 // Operations by lane, in order: those of lane l are ops[start[l]] to ops[start[l + 1] - 1].
 export interface LaneIndex { start: Uint32Array; ops: Uint32Array }
 
@@ -46,7 +50,7 @@ export interface Data {
   event: Uint32Array;       // of the invocation
   completion: Uint32Array;  // 0 if there is none
   line: Uint32Array;        // of the invocation, 0 if unknown
-  mark: Uint8Array;         // 0 nothing, 1 context, 2 core, 3 cannot be placed
+  mark: Uint8Array;         // see below
   byLane: LaneIndex;        // of all operations
   laneNames: string[];
   anomalyOf: Map<number, number>;
@@ -194,9 +198,10 @@ function markAnomalies(d: Data): void {
     if (!d.anomalyOf.has(o)) d.anomalyOf.set(o, anomaly);
   };
   d.header.anomalies.forEach((anomaly, i) => {
-    set(anomaly.culprit, 3, i);
-    anomaly.core.forEach(o => set(o, 2, i));
-    anomaly.context.forEach(o => set(o, 1, i));
+    set(anomaly.culprit, UNPLACEABLE, i);
+    set(anomaly.contradicted, SHOWN_CORE, i);
+    anomaly.core.forEach(o => set(o, anomaly.core.length <= most_shown_core ? SHOWN_CORE : CORE, i));
+    anomaly.context.forEach(o => set(o, CONTEXT, i));
   });
 }
 

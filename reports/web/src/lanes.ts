@@ -1,5 +1,5 @@
 // The history as lanes on a canvas: boxes when few are in sight, pixels when many are, the pyramid when too many are to look at each.
-import {Data, firstBeginning, firstInLane, LaneIndex, OPEN} from './data';
+import {Data, firstBeginning, firstInLane, LaneIndex, OPEN, SHOWN_CORE} from './data';
 import {Pyramid, rowOf, shownAs, SHOWN_BAD} from './pyramid';
 import {pixel, Theme} from './theme';
 import {View} from './view';
@@ -254,7 +254,7 @@ export class Lanes {
       c.lineWidth = 1;
     };
     for (const o of d.anomalyOf.keys()) {
-      if (d.mark[o]! < 2) continue;
+      if (d.mark[o]! < SHOWN_CORE) continue;
       const x = this.x(d.begin[o]!), y = this.top + rowOf(d, this.pyramid.rows, o) * h;
       if (x < gutter - 6 || x > gutter + this.inner + 6) continue;
       c.fillStyle = theme.bad;
@@ -364,7 +364,7 @@ export class Lanes {
       for (let i = firstInLane(this.d, this.d.byLane, lane, tick - near); i < this.d.byLane.start[lane + 1]!; ++i) {
         const o = this.d.byLane.ops[i]!;
         if (this.d.begin[o]! > tick + near) break;
-        const away = Math.max(0, this.d.begin[o]! - tick, tick - this.d.end[o]!) - (this.d.mark[o]! >= 2 ? near : 0);
+        const away = Math.max(0, this.d.begin[o]! - tick, tick - this.d.end[o]!) - (this.d.mark[o]! >= SHOWN_CORE ? near : 0);
         if (away < distance || best < 0) { best = o; distance = away; }
       }
     }

@@ -1,7 +1,7 @@
 // The panels around the canvas: keys, what is pinned, the operations in sight as a table, the nodes' logs.
 import htm from 'htm';
 import {h, render, VNode} from 'preact';
-import {Data, firstBeginning, firstInLane} from './data';
+import {Data, firstBeginning, firstInLane, SHOWN_CORE, UNPLACEABLE} from './data';
 import {View} from './view';
 import {counted, details, glyphs, grouped, keyName, moment, operationText, outcomes, span} from './words';
 
@@ -93,10 +93,10 @@ export class WindowTable {
     const {list, more} = this.inSight(), d = this.d;
     render(html`<div class="table" tabindex="0" role="group" aria-label="Operations in the window"><table class="mirror">
       <thead><tr>${['operation', 'key', 'process', 'outcome', 'began', 'took'].map(name => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
-      <tbody>${list.map(o => html`<tr key=${o} data-position=${o} class=${d.mark[o]! >= 2 ? 'stuck' : ''}>
+      <tbody>${list.map(o => html`<tr key=${o} data-position=${o} class=${d.mark[o]! >= SHOWN_CORE ? 'stuck' : ''}>
         <td><button type="button" class="link op-text" onClick=${() => this.view.pin(o)}><bdi>${operationText(d, o)}</bdi></button></td>
         <td><bdi>${keyName(d, o)}</bdi></td><td>p${d.process[o]}</td>
-        <td>${glyphs[d.outcome[o]!]} ${outcomes[d.outcome[o]!]}${d.mark[o] === 3 ? ' ✗ fits nowhere' : ''}</td>
+        <td>${glyphs[d.outcome[o]!]} ${outcomes[d.outcome[o]!]}${d.mark[o] === UNPLACEABLE ? ' ✗ fits nowhere' : ''}</td>
         <td>${moment(d, d.begin[o]!)}</td><td>${d.outcome[o]! < 3 ? span(d, d.end[o]! - d.begin[o]!) : ''}</td></tr>`)}</tbody></table></div>
       <p class="soft">${more > 0 ? `${grouped(more)} more in this window: zoom in` : `${counted(list.length, 'operation')} in this window`}</p>`,
       this.box.querySelector('.mirror-box')!);

@@ -1,5 +1,5 @@
 // The history at every scale: per row and bin the worst thing that happened there, each level half as fine as the one below. Taking the worst keeps a single bad operation in sight however far one zooms out.
-import {Data} from './data';
+import {Data, SHOWN_CORE} from './data';
 
 // In order of what hides what. A refused operation is no bad news beside one that went through; where all are refused it shows.
 export const EMPTY = 0, SHOWN_FAIL = 1, SHOWN_OK = 2, SHOWN_OPEN = 3, SHOWN_BAD = 4;
@@ -8,7 +8,7 @@ export const EMPTY = 0, SHOWN_FAIL = 1, SHOWN_OK = 2, SHOWN_OPEN = 3, SHOWN_BAD 
 export const most_rows = 256;
 
 export function shownAs(d: Data, o: number): number {
-  if (d.mark[o]! >= 2) return SHOWN_BAD;
+  if (d.mark[o]! >= SHOWN_CORE) return SHOWN_BAD;
   const outcome = d.outcome[o]!;
   return outcome === 0 ? SHOWN_OK : outcome === 1 ? SHOWN_FAIL : SHOWN_OPEN;
 }

@@ -1,5 +1,5 @@
 // How amounts and operations are spelled: the same words as the static half (reports/words.cpp).
-import {Data, FAIL, INFO, INTEGER, LEFT_OUT, NOTHING, OK, OPEN, PAIR, SAME, TEXT, Values} from './data';
+import {CONTEXT, Data, FAIL, INFO, INTEGER, LEFT_OUT, NOTHING, OK, OPEN, PAIR, SAME, TEXT, UNPLACEABLE, Values} from './data';
 
 const units: [number, string][] = [[1, 'ns'], [1e3, 'us'], [1e6, 'ms'], [1e9, 's'], [60e9, 'm'], [3600e9, 'h']];
 
@@ -81,11 +81,11 @@ export function details(d: Data, o: number): Detail[] {
     add('state before', place > 0 ? anomaly.prefix[place - 1]![1] : 'initial');
     add('state after', anomaly.prefix[place]![1]);
     add('role', `step ${place + 1} of the longest legal prefix`);
-  } else if (d.mark[o] === 3) {
+  } else if (d.mark[o] === UNPLACEABLE) {
     add('state before', anomaly.prefix.length > 0 ? anomaly.prefix[anomaly.prefix.length - 1]![1] : 'initial');
     add('role', 'fits nowhere in a legal order');
   } else {
-    add('role', d.mark[o] === 1 ? 'context of the counterexample' : 'part of the counterexample');
+    add('role', d.mark[o] === CONTEXT ? 'context of the counterexample' : 'part of the counterexample');
   }
   return list;
 }
