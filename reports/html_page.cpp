@@ -92,6 +92,7 @@ void write_body(HtmlWriter& html, const ReportInput& input) {
   }
   write_reproduce(html, input);
   write_others(html, input);
+  write_legal_order(html, input);
   // The shell fills it; without scripts it stays away.
   html.open("section", {{"id", "history"}, {"hidden", "hidden"}, {"aria-labelledby", "history-title"}});
   html.element("h2", {{"id", "history-title"}}, "Whole history").close("section").line_break();

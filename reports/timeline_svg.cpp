@@ -236,10 +236,12 @@ void draw_timeline(HtmlWriter& html, const History& history, const Anomaly& anom
                     {"height", coordinate(t.height)},
                     {"role", "img"},
                     {"aria-labelledby", id + "-title " + id + "-text"}});
-  html.element("title", {{"id", id + "-title"}}, "Timeline of the counterexample");
-  html.open("desc", {{"id", id + "-text"}})
-      .text(spoken(anomaly.sentence) + " The table of the longest legal prefix lists the same operations.");
-  html.close("desc");
+  html.element("title", {{"id", id + "-title"}},
+               anomaly.sentence.empty() ? "Timeline of a legal order" : "Timeline of the counterexample");
+  html.element("desc", {{"id", id + "-text"}},
+               anomaly.sentence.empty()
+                   ? "The table beside it lists the same operations in their order."
+                   : spoken(anomaly.sentence) + " The table of the longest legal prefix lists the same operations.");
   hatch(html, id);
   TimelineDrawing(html, t, drawing).draw();
   html.close("svg").line_break();

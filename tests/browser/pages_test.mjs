@@ -204,6 +204,16 @@ await claim('the prefix steps by arrows, table and timeline together, and its st
   await using('stale-read', {hash: '#step=1'}, async page => assert.equal(await page.locator('tr.now[data-step="1"]').count(), 1));
 });
 
+await claim('a valid page steps through its legal order', async () => {
+  await using('ordered', {}, async page => {
+    await page.locator('summary', {hasText: 'A legal order'}).click();
+    await page.locator('figure.picture').first().focus();
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowRight');
+    assert.equal(await page.locator('.said').first().innerText(), 'Step 1 of 5; next p0 write 1');
+  });
+});
+
 await claim('a command is copied, or selected where there is no clipboard', async () => {
   await using('stale-read', {}, async page => {
     await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', {value: undefined}));

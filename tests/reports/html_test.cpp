@@ -224,6 +224,19 @@ TEST(Html, FaultsTintOnlyLanesOfAffectedNodes) {
   EXPECT_EQ(tints, 1U);  // one partition in sight, one lane of the isolated node
 }
 
+TEST(Html, AValidPageShowsTheBeginningOfALegalOrder) {
+  for (const samples::Sample& sample : samples::pages()) {
+    if (sample.name != "ordered") continue;
+    const Document document = markup::parse(render_html(sample.input));
+    EXPECT_EQ(document.error, "");
+    std::vector<std::string> order;
+    for (const Element& e : document.elements) {
+      if (e.tag == "tr" && !attribute(e, "data-step").empty()) order.push_back(attribute(e, "data-op"));
+    }
+    EXPECT_EQ(order, (std::vector<std::string>{"1", "0", "3", "2", "4"}));
+  }
+}
+
 TEST(Html, FaultsSayWhatRanUnderThem) {
   History h;
   const auto note = [&](const char* f) {

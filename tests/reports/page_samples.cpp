@@ -158,12 +158,34 @@ Sample wide_and_deep() {
   return sample;
 }
 
+// A valid history whose order is known.
+Sample ordered() {
+  Recording r;
+  const auto operation = [&r](std::int64_t from, std::int64_t to, Process p, const char* f, Value in, Value out) {
+    r.add(from, EventType::invoke, p, f, "x", std::move(in));
+    r.add(to, EventType::ok, p, f, "x", std::move(out), Value::map({{"node", "n1"}}));
+  };
+  operation(1'000, 5'000, 0, "write", 1, 1);
+  operation(2'000, 4'000, 1, "read", {}, {});
+  operation(6'000, 9'000, 1, "write", 2, 2);
+  operation(7'000, 8'000, 2, "read", {}, 1);
+  operation(10'000, 12'000, 2, "read", {}, 2);
+  Sample sample{"ordered", r.take(), {}};
+  sample.input = input_of(*sample.history);
+  Verdict v = verdict_of(*sample.history, {});
+  v.by_key.front().order = {1, 0, 3, 2, 4};
+  sample.input.verdict = std::move(v);
+  sample.input.certificate_verified = true;
+  return sample;
+}
+
 }  // namespace
 
 std::vector<Sample> pages() {
   std::vector<Sample> list;
   list.push_back(nodes());
   list.push_back(wide_and_deep());
+  list.push_back(ordered());
   return list;
 }
 

@@ -40,8 +40,9 @@ export function enhance(evidence: HTMLElement, name: string, changed: () => void
         shape.classList.toggle('now', !whole && own > 0 && own === stepper.step);
       }
       const next = rows[stepper.step]?.querySelector('.op-text')?.textContent;
-      said.textContent = whole ? `All ${stepper.last} steps: ${states[stepper.last - 1]}` :
-        `Step ${stepper.step} of ${stepper.last}: ${stepper.step === 0 ? 'the initial state' : states[stepper.step - 1]}${next ? `; next ${next}` : ''}`;
+      const state = stepper.step === 0 ? 'the initial state' : states[stepper.step - 1];
+      said.textContent = `${whole ? `All ${stepper.last} steps` : `Step ${stepper.step} of ${stepper.last}`}${state ? `: ${state}` : ''}${
+        next && !whole ? `; next ${next}` : ''}`;
       const folded = rows[stepper.step - 1]?.closest('details');
       if (folded && !whole) folded.open = true;
       changed();
