@@ -53,6 +53,8 @@ const files = {
 };
 refuse('shell.js', files['shell.js'], [/<\/script/i, /<!--/, /\beval\(/, /new Function/, /[\x00-\x08\x0b-\x1f]/, /\)FAULTLINE"/]);
 refuse('shell.css', files['shell.css'], [/<\//, /url\(/i, /@import/, /\)FAULTLINE"/]);
+const bytes = Buffer.byteLength(files['shell.js']) + Buffer.byteLength(files['shell.css']);
+if (bytes > 120 * 1024) throw new Error(`the shell takes ${bytes} bytes, more than its 120 KiB`);
 files['SHA256SUMS'] = Object.entries(files)
   .map(([name, text]) => `${createHash('sha256').update(text).digest('hex')}  ${name}\n`)
   .join('');

@@ -119,6 +119,11 @@ await claim('keyboard: zoom, move, faults, operations, search, help and escape, 
     await page.keyboard.press('j');
     await settle(page);
     assert.notEqual(await hash(page), link);
+    assert.equal(await page.locator('.pins li').count(), 1);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('j');
+    await settle(page);
+    assert.equal(await page.locator('.pins li').count(), 2);
     await page.keyboard.press('?');
     assert.equal(await page.locator('dialog[open]').count(), 1);
     await page.keyboard.press('Escape');

@@ -209,6 +209,28 @@ TEST(PageData, IntegersTextsAndPairsComeBack) {
   expect_same_operations(history, d);
 }
 
+void expect_harmless(const Value& value, const std::string& where) {
+  if (value.is_string()) {
+    EXPECT_EQ(harmless(value.as_text()), value.as_text()) << where;
+    EXPECT_LT(value.as_text().size(), 10'000U) << where;
+  } else if (value.is_list()) {
+    for (const Value& item : value.as_list()) expect_harmless(item, where);
+  } else if (value.is_map()) {
+    for (const auto& [name, item] : value.as_map()) expect_harmless(item, where + "." + std::string(name.as_text()));
+  }
+}
+
+TEST(PageData, HostileTextsAreHarmlessAndCut) {
+  for (const std::string& text :
+       {std::string("</script><script>alert(1)</script>"), std::string("a\0b\x1b[2J\r\n", 9),
+        std::string("\xff\xfe\xc0"), std::string("\xe2\x80\xae reversed \xe2\x80\xa8"), std::string(1'000'000, 'x')}) {
+    const samples::Sample sample = samples::hostile(text);
+    Decoded d = decode(sample.input);
+    expect_harmless(d.header, "");
+    expect_same_events(*sample.history, d);
+  }
+}
+
 TEST(PageData, NothingForAnEmptyHistory) {
   const History history;
   write_page_data({.history = &history}, [](std::string_view) { FAIL(); });

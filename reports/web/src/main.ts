@@ -221,7 +221,7 @@ class Page {
       Home: () => this.view.pan(-1e9), End: () => this.view.pan(1e9),
       '+': () => this.view.zoom(0.5), '=': () => this.view.zoom(0.5), '-': () => this.view.zoom(2), '0': () => this.view.showAll(),
       '[': () => this.fault(-1), ']': () => this.fault(1), j: () => this.choose(1), k: () => this.choose(-1),
-      Enter: () => this.view.pin(this.view.hover), '/': () => document.getElementById('key-search')?.focus(), '?': () => this.help(),
+      Enter: () => { if (this.view.hover >= 0) this.view.pin(this.view.hover); else this.view.keep(); }, '/': () => document.getElementById('key-search')?.focus(), '?': () => this.help(),
       Escape: () => { this.view.unpinAll(); this.view.choose(-1); },
     };
     const found = act[event.key];

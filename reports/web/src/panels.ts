@@ -143,7 +143,7 @@ export class LogPanel {
 export const helpRows: [string, string][] = [
   ['←  →', 'in the counterexample: step the legal prefix; in the history: move'],
   ['j  k', 'next, previous operation'],
-  ['Enter', 'pin the operation'],
+  ['Enter', 'pin the operation under the pointer, or keep the one walked to and go on from it'],
   ['[  ]', 'previous, next fault'],
   ['+  -  0', 'zoom in, out, show all; also ctrl and wheel'],
   ['drag', 'on the history: move; on the overview and the plots: choose a window'],

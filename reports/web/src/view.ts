@@ -14,6 +14,7 @@ export class View {
   pins: number[] = [];
   hover = -1;                   // operation
   hoverAt: number | null = null;   // tick
+  private floating = false;     // the last pin was walked to, not set
   private listeners: ((changes: Set<Change>) => void)[] = [];
   private pending: Set<Change> | null = null;
 
@@ -88,17 +89,23 @@ export class View {
 
   pin(o: number): void {
     if (o < 0 || o >= this.data.count) return;
+    this.floating = false;
     this.pins = this.pins.includes(o) ? this.pins.filter(p => p !== o) : [...this.pins, o].slice(-most_pins);
     this.tell('pins');
   }
+  // Walks: the last pin moves along until it is kept.
   select(o: number): void {
     if (o < 0 || o >= this.data.count) return;
-    this.pins = [...this.pins.slice(0, -1).filter(p => p !== o), o];
+    const kept = this.floating ? this.pins.slice(0, -1) : this.pins;
+    this.pins = [...kept.filter(p => p !== o), o].slice(-most_pins);
+    this.floating = true;
     this.reveal(o);
     this.tell('pins');
   }
+  keep(): void { this.floating = false; }
   unpinAll(): void {
     this.pins = [];
+    this.floating = false;
     this.tell('pins');
   }
   point(o: number, at: number | null): void {
