@@ -22,7 +22,7 @@ function element<K extends keyof HTMLElementTagNameMap>(tag: K, className: strin
 
 interface Place {
   canvas: HTMLCanvasElement; overview: HTMLCanvasElement; focus: HTMLElement; tip: HTMLElement; said: HTMLElement;
-  keys: HTMLElement; pins: HTMLElement; table: HTMLDetailsElement; latency: HTMLElement; throughput: HTMLElement;
+  keys: HTMLElement; pins: HTMLElement; table: HTMLDetailsElement; latency: HTMLElement | null; throughput: HTMLElement | null;
   terms: HTMLCanvasElement | null; offsets: HTMLCanvasElement | null; logs: HTMLElement | null; help: HTMLDialogElement; tools: HTMLElement;
   charts: HTMLElement;
 }
@@ -68,7 +68,8 @@ function build(section: HTMLElement, d: Data): Place {
   };
   const terms = strip('Leader and term, as the nodes answered', d.header.terms.length > 0);
   const offsets = strip('Clock offsets', d.header.offsets.length > 0);
-  const latency = titled('Latency of what ended ok', charts), throughput = titled('Operations begun', charts);
+  const latency = d.header.timed ? titled('Latency of what ended ok', charts) : null;
+  const throughput = d.header.timed ? titled('Operations begun', charts) : null;
   const logs = d.header.logs.some(log => log.lines.length > 0) ? titled('Logs of the nodes', charts) : null;
   const help = element('dialog', 'help', section);
   const keys = element('div', 'key-panel', side);
@@ -82,7 +83,7 @@ class Page {
   private theme = readTheme();
   private readonly view: View;
   private readonly lanes: Lanes;
-  private readonly plots: Plots;
+  private readonly plots: Plots | null;
   private readonly keys: KeyPanel;
   private readonly pins: PinPanel;
   private readonly table: WindowTable;
@@ -99,8 +100,8 @@ class Page {
     this.resize();
     this.lanes.draw(this.theme);
     this.lanes.drawOverview(this.theme);
-    this.plots = new Plots(d, this.view, place.latency, place.throughput, () => this.theme);
-    this.plots.resize(this.lanes.width);
+    this.plots = place.latency && place.throughput ? new Plots(d, this.view, place.latency, place.throughput, () => this.theme) : null;
+    this.plots?.resize(this.lanes.width);
     this.keys = new KeyPanel(d, this.view, place.keys);
     this.pins = new PinPanel(d, this.view, place.pins);
     this.table = new WindowTable(d, this.view, place.table);
@@ -118,7 +119,7 @@ class Page {
   }
 
   // Percentiles of a million operations can wait until the lanes are there.
-  fillPlots(): void { this.plots.summarizeNow(); }
+  fillPlots(): void { this.plots?.summarizeNow(); }
 
   get shownView(): View { return this.view; }
 
@@ -132,14 +133,14 @@ class Page {
       this.terms?.draw(this.theme);
       this.offsets?.draw(this.theme);
     }
-    if (changes.has('window') || changes.has('key')) this.plots.follow();
-    else if (changes.has('theme')) this.plots.redraw();
+    if (changes.has('window') || changes.has('key')) this.plots?.follow();
+    else if (changes.has('theme')) this.plots?.redraw();
     if (changes.has('key')) this.keys.draw();
     if (changes.has('pins')) { this.pins.draw(); this.sayPin(); }
     if (changes.has('hover')) {
       this.pins.drawTip(this.place.tip);
       this.placeTip();
-      this.plots.pointAt(this.view.hoverAt);
+      this.plots?.pointAt(this.view.hoverAt);
       this.logs?.follow(this.view.hoverAt);
     }
     if (changes.has('window') || changes.has('key') || changes.has('pins')) {
@@ -268,7 +269,7 @@ class Page {
     }, {passive: false});
     canvas.addEventListener('dblclick', event => this.view.zoom(0.25, this.lanes.tick(spot(event, canvas).x)));
     this.brush(overview, spot);
-    new ResizeObserver(() => { this.resize(); this.plots.resize(this.lanes.width); this.view.themeChanged(); }).observe(this.place.charts);
+    new ResizeObserver(() => { this.resize(); this.plots?.resize(this.lanes.width); this.view.themeChanged(); }).observe(this.place.charts);
     onThemeChange(() => this.view.themeChanged());
     addEventListener('hashchange', () => this.readHash());
   }

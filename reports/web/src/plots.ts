@@ -1,4 +1,4 @@
-// Latency and throughput on the history's time axis, with the faults shaded behind them.
+// Latency and throughput on the history's time axis, with the faults shaded behind them. Only for histories that have times.
 import uPlot from 'uplot';
 import {Data, firstBeginning, OK} from './data';
 import {gutter, margin} from './lanes';
@@ -6,7 +6,7 @@ import {Theme} from './theme';
 import {View} from './view';
 import {duration} from './words';
 
-const bins = 240;
+const most_bins = 240, fewest_bins = 16;
 const buckets_per_doubling = 8;
 const buckets = 52 * buckets_per_doubling;
 
@@ -17,10 +17,13 @@ function middleOf(bucket: number): number { return 2 ** ((bucket + 0.5) / bucket
 
 // Percentiles from a histogram whose buckets are 9 % wide; the maximum is exact.
 export function summarize(d: Data, view: View): Summary {
+  // Few operations get few bins, or every bin would hold one or none.
+  const inSight = firstBeginning(d, view.to) - firstBeginning(d, view.from);
+  const bins = Math.max(fewest_bins, Math.min(most_bins, Math.floor(inSight / 3)));
   const counts = new Uint32Array(bins * buckets), ok = new Float64Array(bins), failed = new Float64Array(bins), open = new Float64Array(bins);
   const most = new Float64Array(bins), ended = new Uint32Array(bins);
   const width = (view.to - view.from) / bins;
-  const unit = d.header.timed ? d.header.unit : 1;
+  const unit = d.header.unit;
   for (let o = firstBeginning(d, view.from); o < d.count && d.begin[o]! <= view.to; ++o) {
     if (!view.isChosen(o)) continue;
     const bin = Math.min(bins - 1, Math.floor((d.begin[o]! - view.from) / width));
@@ -41,7 +44,7 @@ export function summarize(d: Data, view: View): Summary {
     }
     return null;
   };
-  const second = d.header.timed ? 1e9 / d.header.unit : 1, rate = (n: number) => n * d.header.stride / width * second;
+  const second = 1e9 / d.header.unit, rate = (n: number) => n * d.header.stride / width * second;
   const all = Array.from({length: bins}, (_, i) => i);
   return {
     x: Float64Array.from(all, i => view.from + (i + 0.5) * width),
@@ -62,13 +65,12 @@ export class Plots {
   private timer = 0;
 
   constructor(readonly d: Data, readonly view: View, latencyBox: HTMLElement, throughputBox: HTMLElement, private theme: () => Theme) {
-    const timed = d.header.timed;
-    const took = (_: uPlot, v: number | null) => v === null ? '–' : timed ? duration(v) : `${Math.round(v)} events`;
-    const perSecond = (_: uPlot, v: number | null) => v === null ? '–' : `${short(v)}${timed ? '/s' : ' per event'}`;
+    const took = (_: uPlot, v: number | null) => v === null ? '–' : duration(v);
+    const perSecond = (_: uPlot, v: number | null) => v === null ? '–' : `${short(v)}/s`;
     const line = (label: string, role: 'ok' | 'open' | 'fail' | 'bad' | 'soft', value: uPlot.Series.Value, dash?: number[]): uPlot.Series =>
-      ({label, stroke: () => this.theme()[role], width: 1.5, points: {show: false}, value, ...(dash ? {dash} : {})});
+      ({label, stroke: () => this.theme()[role], width: 1.5, spanGaps: true, points: {show: u => u.data[0].length < 60, size: 4}, value, ...(dash ? {dash} : {})});
     this.latency = this.make(latencyBox, 130, [line('median', 'ok', took), line('99 %', 'open', took, [6, 3]), line('slowest', 'fail', took, [2, 3])],
-      {distr: 3, log: 10}, (_, ticks) => ticks.map(v => v === null || !/^1(0*|e.*)$/.test(String(v)) ? '' : timed ? duration(v) : short(v)));
+      {distr: 3, log: 10}, (_, ticks) => ticks.map(v => v === null || !/^1(0*|e.*)$/.test(String(v)) ? '' : duration(v)));
     this.throughput = this.make(throughputBox, 110, [line('ok', 'ok', perSecond), line('failed', 'fail', perSecond, [2, 3]), line('info', 'open', perSecond, [6, 3])],
       {range: (_, __, max) => [0, Math.max(1e-9, max || 1) * 1.1]}, (_, ticks) => ticks.map(short));
   }
