@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t max_steps = 9;
 constexpr std::size_t max_folded_steps = 500;
+constexpr std::size_t max_order_shown = 12;
 
 // Stretches of the sentence to set apart: [from, to) and how.
 struct Mark {
@@ -81,7 +82,8 @@ void write_steps(HtmlWriter& html, const History& history, const Anomaly& anomal
     const bool changed = i == 0 || anomaly.prefix[i - 1].state != step.state;
     const bool context =
         std::find(anomaly.context.begin(), anomaly.context.end(), step.operation) != anomaly.context.end();
-    html.open("tr").open("td", {{"class", "n"}});
+    html.open("tr", {{"data-op", fmt::format("{}", step.operation)}, {"data-step", fmt::format("{}", i + 1)}})
+        .open("td", {{"class", "n"}});
     html.element("span", {{"class", context ? "disc step ctx" : "disc step"}}, fmt::format("{}", i + 1)).close("td");
     write_operation(html, history, step.operation, with_key, context);
     html.open("td")
@@ -125,7 +127,7 @@ void write_candidates(HtmlWriter& html, const History& history, const Anomaly& a
   for (const Candidate& candidate : anomaly.candidates) {
     if (candidate.operation >= history.operation_count()) continue;
     const std::string stuck = candidate.operation == anomaly.culprit ? " stuck" : "";
-    html.open("tr", {{"class", "what" + stuck}});
+    html.open("tr", {{"class", "what" + stuck}, {"data-op", fmt::format("{}", candidate.operation)}});
     html.open("td")
         .element("span", {{"class", candidate.legal ? "disc maybe" : "disc x"}}, candidate.legal ? "?" : "✗")
         .text(" ");
@@ -211,7 +213,7 @@ void write_evidence(HtmlWriter& html, const History& history, const Anomaly& ano
   html.open(heading_tag, {{"id", name + "-picture"}})
       .text(anomaly.one_minimal ? "Minimal counterexample " : "Reduced counterexample ");
   html.open("span", {{"class", "more"}}).text("· " + minimality(anomaly)).close("span").close(heading_tag);
-  html.open("figure");
+  html.open("figure", {{"class", "picture"}, {"tabindex", "0"}});
   const std::string wide = name + "-wide";
   const std::string narrow = name + "-narrow";
   draw_timeline(html, history, anomaly, {.width = 752, .id = wide, .class_name = "wide"});
@@ -231,6 +233,45 @@ void write_evidence(HtmlWriter& html, const History& history, const Anomaly& ano
   write_prefix(html, history, anomaly);
   write_candidates(html, history, anomaly);
   html.close("section").close("div").line_break();
+}
+
+void write_legal_order(HtmlWriter& html, const ReportInput& input) {
+  if (effective_verdict(input) != VerdictKind::valid) return;
+  const std::vector<KeyVerdict>& keys = input.verdict->by_key;
+  const auto key = std::find_if(keys.begin(), keys.end(), [](const KeyVerdict& k) { return !k.order.empty(); });
+  if (key == keys.end()) return;
+  Anomaly shown{.key = key->key};
+  for (const OperationIndex o : key->order) {
+    if (shown.prefix.size() == max_order_shown || o >= input.history->operation_count()) break;
+    shown.core.push_back(o);
+    shown.prefix.push_back({o, ""});
+  }
+  std::sort(shown.core.begin(), shown.core.end());
+  html.open("details")
+      .element("summary", {}, "A legal order, as the certificate has it")
+      .open("div", {{"class", "evidence"}});
+  html.open("section", {{"aria-labelledby", "order-picture"}})
+      .open("h2", {{"id", "order-picture"}})
+      .text("A legal order ");
+  html.open("span", {{"class", "more"}}).text("· ");
+  if (!key->key.is_null()) html.text("key ").value(show_key(key->key, 40)).text(", ");
+  html.text(fmt::format("the first {} of {}", shown.prefix.size(), counted(key->order.size(), "operation")));
+  html.close("span").close("h2").open("figure", {{"class", "picture"}, {"tabindex", "0"}});
+  draw_timeline(html, *input.history, shown, {.width = 752, .id = "order-wide", .class_name = "wide"});
+  draw_timeline(html, *input.history, shown, {.width = 368, .id = "order-narrow", .class_name = "narrow"});
+  html.close("figure").close("section").open("section", {{"aria-labelledby", "order-steps"}});
+  html.element("h2", {{"id", "order-steps"}}, "In this order every result is right");
+  html.open("div", {{"class", "table"}}).open("table").open("thead").open("tr");
+  html.element("th", {{"scope", "col"}, {"class", "n"}}, "#").element("th", {{"scope", "col"}}, "operation");
+  html.close("tr").close("thead").open("tbody");
+  for (std::size_t i = 0; i < shown.prefix.size(); ++i) {
+    const OperationIndex o = shown.prefix[i].operation;
+    html.open("tr", {{"data-op", fmt::format("{}", o)}, {"data-step", fmt::format("{}", i + 1)}});
+    html.open("td", {{"class", "n"}}).element("span", {{"class", "disc"}}, fmt::format("{}", i + 1)).close("td");
+    write_operation(html, *input.history, o, key->key.is_list(), false);
+    html.close("tr");
+  }
+  html.close("tbody").close("table").close("div").close("section").close("div").close("details").line_break();
 }
 
 }  // namespace faultline::reports

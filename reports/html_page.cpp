@@ -1,9 +1,9 @@
-// report.html: one file, no script, no request. A reader with nothing but this page can tell which operations
-// contradict and why.
+// report.html: one file, no request. A reader with nothing but this page can tell which operations contradict and why.
 //
-// Everything in it is static: the document is complete in mail, in print and with scripts off. Its content security
-// policy names the hash of its only style sheet and forbids everything else, so that nothing a system under test may
-// have put into a value can load or run.
+// From verdict to reproduction it is static: complete in mail, in print and with scripts off. Behind it stand the whole history as data
+// and the shell (reports/web), which draws it. The content security policy names the hashes of the only style sheet and the only script
+// and forbids everything else, so that nothing a system under test may have put into a value can load or run; values reach the script as
+// data alone, and it may only ever make text of them.
 #include <fmt/format.h>
 
 #include <string>
@@ -11,8 +11,10 @@
 #include "facts.hpp"
 #include "html_parts.hpp"
 #include "html_writer.hpp"
+#include "page_data.hpp"
 #include "palette.hpp"
 #include "sha256.hpp"
+#include "shell.hpp"
 #include "story.hpp"
 #include "style_sheet.hpp"
 #include "words.hpp"
@@ -58,9 +60,10 @@ std::string icon(Tone tone) {
 }
 
 void write_head(HtmlWriter& html, const ReportInput& input, const std::string& css) {
-  const std::string policy =
-      fmt::format("default-src 'none'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'",
-                  base64(sha256(css)));
+  const std::string policy = fmt::format(
+      "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; "
+      "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+      base64(sha256(shell_script())), base64(sha256(css)));
   html.open("head").empty("meta", {{"charset", "utf-8"}}).line_break();
   html.empty("meta", {{"http-equiv", "Content-Security-Policy"}, {"content", policy}}).line_break();
   html.element("title", {}, page_title(input)).line_break();
@@ -90,6 +93,10 @@ void write_body(HtmlWriter& html, const ReportInput& input) {
   write_story(html, input);
   write_reproduce(html, input);
   write_others(html, input);
+  write_legal_order(html, input);
+  // The shell fills it; without scripts it stays away.
+  html.open("section", {{"id", "history"}, {"hidden", "hidden"}, {"aria-labelledby", "history-title"}});
+  html.element("h2", {{"id", "history-title"}}, "Whole history").close("section").line_break();
   write_faults(html, input);
   if (invalid) write_coverage(html, input);
   write_keys(html, input);
@@ -98,19 +105,29 @@ void write_body(HtmlWriter& html, const ReportInput& input) {
   html.close("main");
   html.element("footer", {},
                "Faultline: fault tests for distributed systems, with verdicts that can be checked. This page loads "
-               "nothing and runs nothing.");
-  html.close("div").close("body").line_break();
+               "nothing and sends nothing.");
+  html.close("div").line_break();
 }
 
 }  // namespace
 
-std::string render_html(const ReportInput& input) {
+void write_html(const ReportInput& input, const ReportSink& sink) {
   HtmlWriter html;
-  html.open("html", {{"lang", "en"}}).line_break();
+  html.doctype().open("html", {{"lang", "en"}}).line_break();
   write_head(html, input, style_sheet());
   write_body(html, input);
-  html.close("html").line_break();
-  return "<!DOCTYPE html>\n" + html.take();
+  html.open("script", {{"type", "application/octet-stream;base64"}, {"id", "faultline-data"}});
+  sink(html.take_piece());
+  write_page_data(input, sink);
+  html.close("script").line_break().script(shell_script()).line_break();
+  html.close("body").close("html").line_break();
+  sink(html.take());
+}
+
+std::string render_html(const ReportInput& input) {
+  std::string page;
+  write_html(input, [&page](std::string_view piece) { page += piece; });
+  return page;
 }
 
 }  // namespace faultline

@@ -18,6 +18,8 @@ void write_facts(HtmlWriter& html, const ReportInput& input);
 // the page.
 void write_evidence(HtmlWriter& html, const History& history, const Anomaly& anomaly, std::string_view id,
                     bool with_primer);
+// Of a valid verdict, if its certificate was asked for: the beginning of the order that was found for one key, drawn and listed.
+void write_legal_order(HtmlWriter& html, const ReportInput& input);
 // What was exercised: where the counterexample would be. Nothing for an empty history.
 void write_coverage(HtmlWriter& html, const ReportInput& input);
 // What happened, sentence by sentence; nothing if nobody told.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "facts.hpp"
@@ -17,6 +18,7 @@ namespace faultline::reports {
 namespace {
 
 constexpr std::size_t max_keys = 60;
+constexpr std::size_t open_keys = 12;                // the rest is folded
 constexpr std::size_t paper_keys = 8;                // as in the style sheet
 constexpr std::size_t min_overview_operations = 50;  // fewer say more as a table
 constexpr std::size_t max_others = 9;
@@ -72,6 +74,26 @@ void write_to_string(HtmlWriter& html, VerdictKind kind) {
                           : invalid ? "✗ invalid"
                                     : "? unknown");
   html.close("td");
+}
+
+void write_key_rows(HtmlWriter& html, std::span<const KeyVerdict> keys) {
+  html.open("div", {{"class", "table"}}).open("table", {{"class", "long"}});
+  column_heads(
+      html, {"key", "verdict", "operations", "longest prefix", "engine", "configurations", "memory", "time", "reason"});
+  html.open("tbody");
+  for (const KeyVerdict& key : keys) {
+    html.open("tr").open("th", {{"scope", "row"}}).value(key.key.is_null() ? "(all)" : show_key(key.key)).close("th");
+    write_to_string(html, key.kind);
+    html.element("td", {}, grouped(key.operations))
+        .element("td", {}, grouped(key.longest_prefix))
+        .value_element("td", {}, outside(key.engine, 40));
+    html.element("td", {}, grouped(key.cost.configurations))
+        .element("td", {}, key.cost.peak_bytes > 0 ? bytes_text(key.cost.peak_bytes) : "");
+    html.element("td", {}, key.cost.time > Duration::zero() ? to_text(key.cost.time) : "")
+        .value_element("td", {}, outside(key.reason))
+        .close("tr");
+  }
+  html.close("tbody").close("table").close("div");
 }
 
 }  // namespace
@@ -181,26 +203,58 @@ void write_others(HtmlWriter& html, const ReportInput& input) {
   html.close("section").line_break();
 }
 
+namespace {
+
+struct FaultRow {
+  std::string kind;
+  std::size_t count = 0;
+  const FaultEffect* effect = nullptr;  // what the run measured
+  Coverage under;
+};
+
+// What the run measured and what the history shows, by kind.
+std::vector<FaultRow> fault_rows(const ReportInput& input) {
+  std::vector<FaultRow> rows;
+  if (input.run) {
+    for (const FaultEffect& fault : input.run->faults)
+      rows.push_back({outside(fault.kind, 40), fault.count, &fault, {}});
+  }
+  for (const FaultCoverage& seen : fault_coverage(*input.history)) {
+    auto row = std::find_if(rows.begin(), rows.end(), [&](const FaultRow& r) { return r.kind == seen.kind; });
+    if (row == rows.end()) row = rows.insert(rows.end(), {seen.kind, seen.count, nullptr, {}});
+    row->under = seen.under;
+  }
+  return rows;
+}
+
+}  // namespace
+
 void write_faults(HtmlWriter& html, const ReportInput& input) {
-  if (!input.run || input.run->faults.empty()) return;
+  const std::vector<FaultRow> rows = fault_rows(input);
+  if (rows.empty()) return;
   html.open("section", {{"aria-labelledby", "faults"}}).open("h2", {{"id", "faults"}}).text("Faults ");
-  html.open("span", {{"class", "more"}})
-      .text("· " + counted(input.run->leader_changes, "leader change"))
-      .close("span")
-      .close("h2");
-  html.open("div", {{"class", "table"}}).open("table");
-  column_heads(html, {"fault", "applied", "did it bite?", "effect"});
+  if (input.run) {
+    html.open("span", {{"class", "more"}})
+        .text("· " + counted(input.run->leader_changes, "leader change"))
+        .close("span");
+  }
+  html.close("h2").open("div", {{"class", "table"}}).open("table", {{"class", "bites"}});
+  column_heads(html, {"fault", "applied", "did it bite?", "effect", "operations under it", "failed", "info"});
   html.open("tbody");
-  for (const FaultEffect& fault : input.run->faults) {
-    html.open("tr")
-        .open("th", {{"scope", "row"}})
-        .value(outside(fault.kind))
-        .close("th")
-        .element("td", {}, fmt::format("{} ×", fault.count));
-    html.open("td")
-        .element("span", {{"class", fault.bit ? "word" : "word undecided"}}, fault.bit ? "✓ yes" : "– no")
-        .close("td");
-    html.value_element("td", {}, outside(fault.effect)).close("tr");
+  for (const FaultRow& row : rows) {
+    html.open("tr").open("th", {{"scope", "row"}}).value(row.kind).close("th");
+    html.element("td", {}, fmt::format("{} ×", row.count)).open("td");
+    if (row.effect != nullptr) {
+      const bool bit = row.effect->bit;
+      html.element("span", {{"class", bit ? "word" : "word undecided"}}, bit ? "✓ yes" : "– no");
+    } else {
+      html.text("? not measured");
+    }
+    html.close("td").value_element("td", {}, row.effect != nullptr ? outside(row.effect->effect) : "");
+    html.element("td", {}, grouped(row.under.operations))
+        .element("td", {}, percent(row.under.fail, row.under.operations))
+        .element("td", {}, percent(row.under.open, row.under.operations));
+    html.close("tr");
   }
   html.close("tbody").close("table").close("div").close("section").line_break();
 }
@@ -212,24 +266,15 @@ void write_keys(HtmlWriter& html, const ReportInput& input) {
   html.open("section", {{"aria-labelledby", "keys"}}).open("h2", {{"id", "keys"}}).text("Keys, failed first ");
   html.open("span", {{"class", "more"}})
       .text(fmt::format("· {} valid, {} invalid, {} unknown", counts.valid, counts.invalid, counts.unknown));
-  html.close("span").close("h2").open("div", {{"class", "table"}}).open("table", {{"class", "long"}});
-  column_heads(
-      html, {"key", "verdict", "operations", "longest prefix", "engine", "configurations", "memory", "time", "reason"});
-  html.open("tbody");
-  for (std::size_t i = 0; i < std::min(keys.size(), max_keys); ++i) {
-    const KeyVerdict& key = keys[i];
-    html.open("tr").open("th", {{"scope", "row"}}).value(key.key.is_null() ? "(all)" : show_key(key.key)).close("th");
-    write_to_string(html, key.kind);
-    html.element("td", {}, grouped(key.operations))
-        .element("td", {}, grouped(key.longest_prefix))
-        .value_element("td", {}, outside(key.engine, 40));
-    html.element("td", {}, grouped(key.cost.configurations))
-        .element("td", {}, key.cost.peak_bytes > 0 ? bytes_text(key.cost.peak_bytes) : "");
-    html.element("td", {}, key.cost.time > Duration::zero() ? to_text(key.cost.time) : "")
-        .value_element("td", {}, outside(key.reason))
-        .close("tr");
+  html.close("span").close("h2");
+  const std::span<const KeyVerdict> shown(keys.data(), std::min(keys.size(), max_keys));
+  const std::size_t open = shown.size() > open_keys + 4 ? open_keys : shown.size();
+  write_key_rows(html, shown.first(open));
+  if (open < shown.size()) {
+    html.open("details").element("summary", {}, counted(shown.size() - open, "more key"));
+    write_key_rows(html, shown.subspan(open));
+    html.close("details");
   }
-  html.close("tbody").close("table").close("div");
   if (keys.size() > max_keys) {
     html.element("p", {{"class", "on-screen"}},
                  "and " + counted(keys.size() - max_keys, "more key") + ", in verdict.json");

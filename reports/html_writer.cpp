@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <utility>
 
 #include "words.hpp"
 
@@ -91,10 +92,26 @@ HtmlWriter& HtmlWriter::style(std::string_view css) {
   return *this;
 }
 
+HtmlWriter& HtmlWriter::script(std::string_view javascript) {
+  FL_ASSERT(javascript.find("</script") == std::string_view::npos);
+  FL_ASSERT(javascript.find("<!--") == std::string_view::npos);
+  out_ += "<script>";
+  out_ += javascript;
+  out_ += "</script>";
+  return *this;
+}
+
+HtmlWriter& HtmlWriter::doctype() {
+  out_ += "<!DOCTYPE html>\n";
+  return *this;
+}
+
 HtmlWriter& HtmlWriter::line_break() {
   out_ += '\n';
   return *this;
 }
+
+std::string HtmlWriter::take_piece() { return std::exchange(out_, {}); }
 
 std::string HtmlWriter::take() {
   FL_ASSERT(open_.empty());

@@ -38,7 +38,12 @@ class HtmlWriter {
   HtmlWriter& value_element(std::string_view tag, Attributes attributes, std::string_view text);
   // The one style sheet. REQUIRES: holds no "</".
   HtmlWriter& style(std::string_view css);
+  // The one script. REQUIRES: holds neither "</script" nor "<!--".
+  HtmlWriter& script(std::string_view javascript);
+  HtmlWriter& doctype();
   HtmlWriter& line_break();
+  // What was written so far, for a page that goes out in pieces. Elements may still be open.
+  std::string take_piece();
 
   // REQUIRES: everything opened is closed.
   std::string take();

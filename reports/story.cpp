@@ -14,6 +14,8 @@ namespace reports {
 
 namespace {
 
+constexpr std::size_t max_fault_kinds = 50;
+
 bool is_invalid(const ReportInput& input) { return input.verdict && input.verdict->kind == VerdictKind::invalid; }
 bool is_wrong(const ReportInput& input) { return is_invalid(input) || (input.verdict && !input.observed.empty()); }
 // A file of fault notes alone holds nothing that could be wrong; a run without operations, or a file without events, failed to record.
@@ -179,28 +181,66 @@ std::vector<Finding> findings(const ReportInput& input) {
   return found;
 }
 
+namespace {
+
+using Stretch = std::pair<EventIndex, EventIndex>;
+
+// Bands in order of their start, joined to disjoint intervals of events, so that one binary search decides each operation.
+void join(std::vector<Stretch>& joined, const FaultBand& band) {
+  if (!joined.empty() && band.from <= joined.back().second) {
+    joined.back().second = std::max(joined.back().second, band.to);
+  } else {
+    joined.emplace_back(band.from, band.to);
+  }
+}
+
+bool runs_under(const History& history, const std::vector<Stretch>& joined, OperationIndex o) {
+  const EventIndex began = history.invoked(o);
+  const EventIndex ended = history.completed(o) == none ? began : history.completed(o);
+  const auto after =
+      std::upper_bound(joined.begin(), joined.end(), ended, [](EventIndex e, const Stretch& s) { return e < s.first; });
+  return after != joined.begin() && std::prev(after)->second >= began;
+}
+
+void count(Coverage& c, const History& history, OperationIndex o) {
+  const Outcome outcome = history.outcome(o);
+  (outcome == Outcome::ok ? c.ok : outcome == Outcome::fail ? c.fail : c.open) += 1;
+  ++c.operations;
+}
+
+}  // namespace
+
 Coverage coverage(const History& history) {
   Coverage c;
-  c.operations = history.operation_count();
-  // Bands joined to disjoint intervals of events, so that one binary search decides each operation.
-  std::vector<std::pair<EventIndex, EventIndex>> joined;
-  for (const FaultBand& band : fault_bands(history)) {
-    if (!joined.empty() && band.from <= joined.back().second) {
-      joined.back().second = std::max(joined.back().second, band.to);
-    } else {
-      joined.emplace_back(band.from, band.to);
-    }
-  }
-  for (OperationIndex o = 0; o < c.operations; ++o) {
-    const Outcome outcome = history.outcome(o);
-    (outcome == Outcome::ok ? c.ok : outcome == Outcome::fail ? c.fail : c.open) += 1;
-    const EventIndex began = history.invoked(o);
-    const EventIndex ended = history.completed(o) == none ? began : history.completed(o);
-    const auto after = std::upper_bound(joined.begin(), joined.end(), ended,
-                                        [](EventIndex e, const auto& band) { return e < band.first; });
-    if (after != joined.begin() && std::prev(after)->second >= began) ++c.under_fault;
+  std::vector<Stretch> joined;
+  for (const FaultBand& band : fault_bands(history)) join(joined, band);
+  for (OperationIndex o = 0; o < history.operation_count(); ++o) {
+    count(c, history, o);
+    if (runs_under(history, joined, o)) ++c.under_fault;
   }
   return c;
+}
+
+std::vector<FaultCoverage> fault_coverage(const History& history) {
+  std::vector<FaultCoverage> kinds;
+  std::vector<std::vector<Stretch>> joined;
+  for (const FaultBand& band : fault_bands(history)) {
+    const auto same = [&](const FaultCoverage& f) { return f.kind == band.kind; };
+    const auto at = static_cast<std::size_t>(std::find_if(kinds.begin(), kinds.end(), same) - kinds.begin());
+    if (at == kinds.size() && kinds.size() == max_fault_kinds) continue;
+    if (at == kinds.size()) {
+      kinds.push_back({.kind = band.kind, .under = {}});
+      joined.emplace_back();
+    }
+    ++kinds[at].count;
+    join(joined[at], band);
+  }
+  for (std::size_t k = 0; k < kinds.size(); ++k) {
+    for (OperationIndex o = 0; o < history.operation_count(); ++o) {
+      if (runs_under(history, joined[k], o)) count(kinds[k].under, history, o);
+    }
+  }
+  return kinds;
 }
 
 std::string report_file(const ReportInput& input) {

@@ -43,6 +43,14 @@ struct Coverage {
   std::size_t operations = 0, ok = 0, fail = 0, open = 0, under_fault = 0;
 };
 Coverage coverage(const History& history);
+// The same for the operations that ran under one kind of fault.
+struct FaultCoverage {
+  std::string kind;
+  std::size_t count = 0;  // how often it was on
+  Coverage under;
+};
+// In order of first appearance.
+std::vector<FaultCoverage> fault_coverage(const History& history);
 
 // "report.html" of the run, or what the caller wrote; empty if there is none.
 std::string report_file(const ReportInput& input);

@@ -1,6 +1,7 @@
 #include "style_sheet.hpp"
 
 #include "palette.hpp"
+#include "shell.hpp"
 
 namespace faultline::reports {
 
@@ -84,6 +85,7 @@ footer{margin-top:24px;color:var(--soft);font-size:12px}
 
 constexpr const char* picture_rules = R"css(
 svg.timeline{width:100%;height:auto;overflow:visible}
+.picture:has(.crowded){max-height:440px;overflow-y:auto;border-bottom:1px solid var(--line)}
 .wide{display:block}
 .narrow{display:none}
 .timeline text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","Liberation Mono",monospace;fill:var(--text);unicode-bidi:isolate}
@@ -113,11 +115,11 @@ svg.timeline{width:100%;height:auto;overflow:visible}
 .timeline .ctx .fill{stroke:none}
 .timeline .ctx .label,.timeline .ctx .runs-off{fill:var(--soft);font-weight:400}
 .timeline .tail{stroke:var(--soft);stroke-dasharray:2 4}
-.timeline .disc{fill:var(--disc)}
+.timeline .mark{fill:var(--disc)}
 .timeline .number{fill:var(--disc-text);font-size:11px;font-weight:700}
-.timeline .ctx .disc{fill:var(--page);stroke:var(--soft)}
+.timeline .ctx .mark{fill:var(--page);stroke:var(--soft)}
 .timeline .ctx .number{fill:var(--soft)}
-.timeline .bad .disc{fill:var(--bad)}
+.timeline .bad .mark{fill:var(--bad)}
 .timeline .bad .number{fill:var(--bad-disc-text)}
 .timeline .count-ok{fill:var(--ok)}
 .timeline .count-fail{fill:var(--fail)}
@@ -131,6 +133,7 @@ h1{font-size:22px}
 .facts div{max-width:none}
 .wide{display:none}
 .narrow{display:block}
+.bites th:nth-child(n+5),.bites td:nth-child(n+5),.long th:nth-child(n+4):nth-child(-n+8),.long td:nth-child(n+4):nth-child(-n+8){display:none}
 }
 @media (forced-colors:active){.timeline text,.timeline rect,.timeline path,.timeline line,.timeline circle{forced-color-adjust:none}}
 @media print{
@@ -142,6 +145,8 @@ body{font-size:9pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .evidence{grid-template-columns:minmax(0,1fr);gap:10px}
 .wide{display:block}
 .narrow{display:none}
+.picture:has(.crowded){max-height:none;overflow:visible;border:0}
+svg.crowded{max-height:130mm}
 th,td{padding-top:2px;padding-bottom:2px}
 section{margin-top:12px;break-inside:avoid}
 details,.on-screen,.long tr:nth-child(n+9){display:none}
@@ -152,6 +157,8 @@ details,.on-screen,.long tr:nth-child(n+9){display:none}
 
 }  // namespace
 
-std::string style_sheet() { return "\n" + palette_css() + (page_rules + 1) + (picture_rules + 1); }
+std::string style_sheet() {
+  return "\n" + palette_css() + (page_rules + 1) + (picture_rules + 1) + std::string(shell_rules());
+}
 
 }  // namespace faultline::reports

@@ -122,16 +122,21 @@ class Layout {
       std::sort(positions_.begin(), positions_.end());
     }
     std::map<Process, std::size_t> lane_of;
-    for (const OperationIndex o : operations_) {
+    std::set<Process> processes;
+    for (const OperationIndex o : operations_) processes.insert(history_.process(history_.invoked(o)));
+    compact_ = processes.size() > timeline_roomy_lanes;
+    if (compact_) t_.box_height = 16;
+    for (const OperationIndex o : in_lane_order()) {
       const Process process = history_.process(history_.invoked(o));
       const auto [found, added] = lane_of.emplace(process, t_.lanes.size());
       if (added) {
-        t_.lanes.push_back({.label = process_text(process)});
+        t_.lanes.push_back({.label = process_text(process), .rows = compact_ ? std::size_t{0} : std::size_t{1}});
         nodes_.emplace_back();
       }
       if (const std::string node = node_name(history_, o); !node.empty()) nodes_[found->second].insert(node);
-      t_.boxes.push_back({.operation = o, .lane = found->second});
     }
+    for (const OperationIndex o : operations_)
+      t_.boxes.push_back({.operation = o, .lane = lane_of.at(history_.process(history_.invoked(o)))});
     double label = 0;
     for (std::size_t i = 0; i < t_.lanes.size(); ++i) {
       if (nodes_[i].size() == 1) t_.lanes[i].label += " · " + outside(*nodes_[i].begin(), 10);
@@ -139,6 +144,16 @@ class Layout {
     }
     t_.left = std::min(label + 14, t_.width * 0.35);
     t_.right = t_.width - 6;
+  }
+
+  // The operations in an order whose first mentions are the order of lanes.
+  [[nodiscard]] std::vector<OperationIndex> in_lane_order() const {
+    std::vector<OperationIndex> order;
+    for (const OperationIndex o : {anomaly_.contradicted, anomaly_.culprit}) {
+      if (compact_ && std::binary_search(operations_.begin(), operations_.end(), o)) order.push_back(o);
+    }
+    order.insert(order.end(), operations_.begin(), operations_.end());
+    return order;
   }
 
   void place_stripes_in_time() {
@@ -235,7 +250,8 @@ class Layout {
       std::vector<double>& rows = taken[box.lane];
       const auto free_row = std::find_if(rows.begin(), rows.end(), [&](double until) { return until + 6 <= from; });
       box.label_row = static_cast<std::size_t>(free_row - rows.begin());
-      box.label_fits = box.label_row < max_label_rows && from >= t_.left - 4;
+      const bool wanted = !compact_ || box.culprit || box.operation == anomaly_.contradicted;
+      box.label_fits = wanted && box.label_row < max_label_rows && from >= t_.left - 4;
       if (!box.label_fits) continue;
       if (free_row == rows.end()) rows.push_back(0);
       rows[box.label_row] = from + width;
@@ -282,8 +298,9 @@ class Layout {
     t_.lanes_top = y;
     for (TimelineLane& lane : t_.lanes) {
       lane.top = y;
-      lane.y = y + 6 + static_cast<double>(lane.rows) * timeline_label_height;
-      lane.bottom = y = lane.y + timeline_box_height + 6;
+      const double air = compact_ ? 2 : 6;
+      lane.y = y + air + static_cast<double>(lane.rows) * timeline_label_height;
+      lane.bottom = y = lane.y + t_.box_height + air;
     }
     t_.lanes_bottom = y;
   }
@@ -313,6 +330,7 @@ class Layout {
   Timeline t_;
   std::vector<OperationIndex> operations_;
   std::set<OperationIndex> context_;
+  bool compact_ = false;
   std::vector<std::int64_t> positions_;
   std::vector<std::set<std::string>> nodes_;  // per lane, as recorded
   std::vector<FaultBand> shown_bands_;

@@ -1,6 +1,6 @@
 // Timeline: where everything of one anomaly's picture stands. Layout only; timeline_svg.hpp draws it.
 //
-// One lane per process, in order of first invocation; true time on one scale (positions in the history if the source
+// One lane per process, in order of first invocation (of many, those of the contradiction first); true time on one scale (positions in the history if the source
 // has no times). The operations of the core are drawn as they were; context operations were relaxed to "may have
 // happened at any time after it began", so they have no right edge. Linearization points increase with the steps of the
 // prefix and lie inside their operation's interval.
@@ -63,6 +63,7 @@ struct Timeline {
   double width = 0, height = 0;
   double left = 0, right = 0;  // of the area where time runs
   double lanes_top = 0, lanes_bottom = 0, axis_y = 0;
+  double box_height = 22;
   bool timed = false;
   std::vector<TimelineLane> lanes;
   std::vector<TimelineBox> boxes;
@@ -76,7 +77,8 @@ struct Timeline {
   std::vector<std::string> remarks;  // what is left out, for people
 };
 
-inline constexpr double timeline_box_height = 22;
+inline constexpr std::size_t timeline_roomy_lanes =
+    16;  // more stand close, and most of their labels are left to tooltips
 inline constexpr double timeline_label_height = 16;
 inline constexpr double timeline_stripe_height = 18;
 inline constexpr double timeline_character = 7.3;  // width of one column of the label font

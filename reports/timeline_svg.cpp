@@ -23,14 +23,14 @@ class TimelineDrawing {
     axis();
     bracket();
     for (const TimelineBox& box : t_.boxes) {
-      html_.open("g", {{"class", box_class(box)}}).element("title", {}, box.tooltip);
+      open_box(box).element("title", {}, box.tooltip);
       if (box.context && !box.open) tail(box);
       shape(box);
       html_.close("g");
     }
     // Discs and labels last: nothing may hide them.
     for (const TimelineBox& box : t_.boxes) {
-      html_.open("g", {{"class", box_class(box)}});
+      open_box(box);
       mark(box);
       label(box);
       html_.close("g");
@@ -46,6 +46,12 @@ class TimelineDrawing {
     return box.context ? name + " ctx" : name;
   }
 
+  // The shell finds boxes by their numbers.
+  HtmlWriter& open_box(const TimelineBox& box) {
+    return html_.open("g", {{"class", box_class(box)},
+                            {"data-op", fmt::format("{}", box.operation)},
+                            {"data-step", fmt::format("{}", box.step)}});
+  }
   void line(std::string_view name, double x1, double y1, double x2, double y2) {
     html_.empty("line", {{"class", std::string(name)},
                          {"x1", coordinate(x1)},
@@ -80,7 +86,7 @@ class TimelineDrawing {
 
   void lanes() {
     for (const TimelineLane& lane : t_.lanes) {
-      words("lane", 0, lane.y + timeline_box_height / 2 + 4, "start", lane.label);
+      words("lane", 0, lane.y + t_.box_height / 2 + 4, "start", lane.label);
       line("rule", 0, lane.bottom, t_.right, lane.bottom);
     }
   }
@@ -143,8 +149,8 @@ class TimelineDrawing {
     if (!t_.bracket) return;
     const Bracket& b = *t_.bracket;
     const double y = t_.lanes_bottom + 20;
-    line("drop", b.from, t_.lanes[b.from_lane].y + timeline_box_height, b.from, y + 5);
-    line("drop", b.to, t_.lanes[b.to_lane].y + timeline_box_height, b.to, y + 5);
+    line("drop", b.from, t_.lanes[b.from_lane].y + t_.box_height, b.from, y + 5);
+    line("drop", b.to, t_.lanes[b.to_lane].y + t_.box_height, b.to, y + 5);
     line("gap", b.from, y, b.to, y);
     line("gap", b.from, y - 5, b.from, y + 5);
     line("gap", b.to, y - 5, b.to, y + 5);
@@ -156,13 +162,13 @@ class TimelineDrawing {
   void shape(const TimelineBox& box) {
     const double y = t_.lanes[box.lane].y;
     if (!box.open) {
-      rect("shape", box.x, y, box.width, timeline_box_height, std::min(3.0, box.width / 2));
+      rect("shape", box.x, y, box.width, t_.box_height, std::min(3.0, box.width / 2));
       if (box.outcome == Outcome::fail) {
         html_.empty("rect", {{"fill", fmt::format("url(#{}-hatch)", id_)},
                              {"x", coordinate(box.x)},
                              {"y", coordinate(y)},
                              {"width", coordinate(box.width)},
-                             {"height", coordinate(timeline_box_height)}});
+                             {"height", coordinate(t_.box_height)}});
       }
       return;
     }
@@ -170,25 +176,29 @@ class TimelineDrawing {
     const double right = box.x + box.width;
     html_.empty("path", {{"class", "fill"},
                          {"d", fmt::format("M{0} {1}H{2}V{3}H{0}Z", coordinate(box.x), coordinate(y), coordinate(right),
-                                           coordinate(y + timeline_box_height))}});
+                                           coordinate(y + t_.box_height))}});
     html_.empty("path", {{"class", "shape"},
                          {"d", fmt::format("M{2} {1}H{0}V{3}H{2}", coordinate(box.x), coordinate(y), coordinate(right),
-                                           coordinate(y + timeline_box_height))}});
+                                           coordinate(y + t_.box_height))}});
     words("runs-off", right - 3, y + 15.5, "end", "?");
   }
 
   // A context operation was recorded with an end, but is judged without one.
   void tail(const TimelineBox& box) {
-    const double y = t_.lanes[box.lane].y + timeline_box_height / 2;
+    const double y = t_.lanes[box.lane].y + t_.box_height / 2;
     line("tail", box.x + box.width, y, t_.right, y);
   }
 
   void mark(const TimelineBox& box) {
     if (!box.culprit && box.step == 0) return;
     const double x = box.step > 0 ? box.point : box.x + std::min(box.width / 2, 40.0);
-    const double y = t_.lanes[box.lane].y + timeline_box_height / 2;
-    html_.empty("circle", {{"class", "disc"}, {"cx", coordinate(x)}, {"cy", coordinate(y)}, {"r", "8"}});
-    words("number", x, y + 4, "middle", box.culprit && box.step == 0 ? "✗" : fmt::format("{}", box.step));
+    const double y = t_.lanes[box.lane].y + t_.box_height / 2;
+    const std::string number = box.culprit && box.step == 0 ? "✗" : fmt::format("{}", box.step);
+    // A disc, drawn out for long numbers.
+    const double high = t_.box_height - 6;
+    const double wide = std::max(high, static_cast<double>(columns(number)) * 6.8 + 4);
+    rect("mark", x - wide / 2, y - high / 2, wide, high, high / 2);
+    words("number", x, y + 4, "middle", number);
   }
 
   void label(const TimelineBox& box) {
@@ -219,16 +229,19 @@ void draw_timeline(HtmlWriter& html, const History& history, const Anomaly& anom
   const Timeline t = lay_out(history, anomaly, drawing.width);
   if (t.boxes.empty()) return;
   const std::string id(drawing.id);
-  html.open("svg", {{"class", "timeline " + std::string(drawing.class_name)},
+  const std::string crowded = t.lanes.size() > timeline_roomy_lanes ? " crowded" : "";
+  html.open("svg", {{"class", "timeline " + std::string(drawing.class_name) + crowded},
                     {"viewBox", fmt::format("0 0 {} {}", coordinate(t.width), coordinate(t.height))},
                     {"width", coordinate(t.width)},
                     {"height", coordinate(t.height)},
                     {"role", "img"},
                     {"aria-labelledby", id + "-title " + id + "-text"}});
-  html.element("title", {{"id", id + "-title"}}, "Timeline of the counterexample");
-  html.open("desc", {{"id", id + "-text"}})
-      .text(spoken(anomaly.sentence) + " The table of the longest legal prefix lists the same operations.");
-  html.close("desc");
+  html.element("title", {{"id", id + "-title"}},
+               anomaly.sentence.empty() ? "Timeline of a legal order" : "Timeline of the counterexample");
+  html.element("desc", {{"id", id + "-text"}},
+               anomaly.sentence.empty()
+                   ? "The table beside it lists the same operations in their order."
+                   : spoken(anomaly.sentence) + " The table of the longest legal prefix lists the same operations.");
   hatch(html, id);
   TimelineDrawing(html, t, drawing).draw();
   html.close("svg").line_break();

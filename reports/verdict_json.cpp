@@ -1,4 +1,4 @@
-// verdict.json, which is also what --json prints: one object, schema 1. Consumers ignore fields they do not know; a
+// verdict.json, which is also what --json prints: one object, schema 1 (verdict.schema.json). Consumers ignore fields they do not know; a
 // removal would raise the schema. Lists are bounded, and what is left out is counted. Times of a run are nanoseconds
 // since it began.
 //

@@ -28,12 +28,6 @@ std::uint32_t character_code(std::string_view character) {
   return code;
 }
 
-// An operation without argument whose result is what it saw, so that an absent result is worth showing.
-bool only_observes(std::string_view f) {
-  constexpr std::array<std::string_view, 6> observers{"read", "get", "dequeue", "pop", "peek", "poll"};
-  return std::find(observers.begin(), observers.end(), f) != observers.end();
-}
-
 }  // namespace
 
 std::string harmless(std::string_view text) {
@@ -75,6 +69,11 @@ std::string show(const Value& value, std::size_t limit) { return cut(value.to_st
 
 std::string show_key(const Value& key, std::size_t limit) {
   return key.is_string() || key.is_keyword() ? outside(key.as_text(), limit) : show(key, limit);
+}
+
+bool only_observes(std::string_view f) {
+  constexpr std::array<std::string_view, 6> observers{"read", "get", "dequeue", "pop", "peek", "poll"};
+  return std::find(observers.begin(), observers.end(), f) != observers.end();
 }
 
 std::string operation_text(const History& history, OperationIndex operation, bool with_key, std::size_t limit) {

@@ -28,6 +28,8 @@ std::string spoken(std::string_view text);
 std::string show(const Value& value, std::size_t limit = value_limit);
 std::string show_key(const Value& key, std::size_t limit = value_limit);
 
+// An operation without argument whose result is what it saw, so that an absent result is worth showing.
+bool only_observes(std::string_view f);
 // "write 5", "read → 3", "cas 1→2", "read → ?".
 std::string operation_text(const History& history, OperationIndex operation, bool with_key = false,
                            std::size_t limit = value_limit);

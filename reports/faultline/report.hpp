@@ -6,9 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,6 +35,21 @@ struct FaultEffect {
   bool bit = true;        // false: it changed nothing
 };
 
+// What a node wrote while it was tested.
+struct LogLine {
+  Duration since{};  // the run's begin: the same clock as the times of the history
+  std::string text;
+};
+struct NodeLog {
+  std::string node;
+  std::string file;
+  std::vector<LogLine> lines;
+};
+// Lines of a daemon's log whose time of day is known: "2026-11-20T02:14:06.123456Z …", with a blank for the T, any number of decimals,
+// an offset like +01:00 (none: UTC), at the beginning of the line or in a JSON field "ts" or "time". A line without a time belongs to the
+// one before it. `began` is when the run's clock stood at 0, in nanoseconds since 1970.
+NodeLog parse_node_log(std::string node, std::string file, std::string_view bytes, std::int64_t began);
+
 struct RunInfo {          // absent for `check`
   std::string directory;  // as given to the user: "runs/register/20261120T021406Z"
   std::string target;     // "etcd"
@@ -47,6 +64,7 @@ struct RunInfo {          // absent for `check`
   std::vector<std::pair<std::string, std::string>> artefacts;  // file name, sha256
   std::string repeat;         // the command that repeats the run; empty: "faultline replay DIRECTORY"
   bool exact_repeat = false;  // the simulator repeats every step; a live run only its schedule
+  std::vector<NodeLog> logs;  // what the nodes wrote, drawn on the time axis of the history
 };
 
 // What the check during a run saw, before the check after it.
@@ -112,6 +130,9 @@ struct TerminalStyle {
 std::string render_terminal(const ReportInput& input, const TerminalStyle& style);
 std::string render_verdict_json(const ReportInput& input);  // also what --json prints
 std::string render_html(const ReportInput& input);
+// The same page piece by piece, so that a long history needs no second copy in memory.
+using ReportSink = std::function<void(std::string_view)>;
+void write_html(const ReportInput& input, const ReportSink& sink);
 std::string render_markdown(const ReportInput& input);
 std::string render_junit(const ReportInput& input);
 // Workflow commands of GitHub Actions: at most 10 `::error` lines, worst first, the tenth "and N more". Empty if the verdict is valid.

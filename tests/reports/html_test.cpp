@@ -60,8 +60,8 @@ TEST(Html, SameInputSameBytes) {
 }
 
 TEST(Html, LoadsNothingAndItsPolicyNamesTheStyleSheet) {
-  const std::set<std::string> banned{"script", "iframe", "object", "embed", "img", "form",         "base",
-                                     "a",      "audio",  "video",  "image", "use", "foreignObject"};
+  const std::set<std::string> banned{"iframe", "object", "embed", "img",   "form", "base",
+                                     "a",      "audio",  "video", "image", "use",  "foreignObject"};
   for (const Page& page : pages()) {
     for (const Element& e : page.document.elements) {
       EXPECT_FALSE(banned.contains(e.tag)) << page.name << " has " << e.tag;
@@ -76,9 +76,15 @@ TEST(Html, LoadsNothingAndItsPolicyNamesTheStyleSheet) {
     }
     const std::vector<const Element*> styles = page.document.all("style");
     ASSERT_EQ(styles.size(), 1U) << page.name;
-    const std::string expected = "default-src 'none'; style-src 'sha256-" +
-                                 reports::base64(reports::sha256(styles[0]->text)) +
-                                 "'; img-src data:; base-uri 'none'; form-action 'none'";
+    std::vector<const Element*> scripts = page.document.all("script");
+    ASSERT_EQ(scripts.size(), 2U) << page.name;
+    EXPECT_EQ(attribute(*scripts[0], "type"), "application/octet-stream;base64") << page.name;
+    EXPECT_TRUE(scripts[1]->attributes.empty()) << page.name;
+    const auto hash = [](const std::string& text) { return "'sha256-" + reports::base64(reports::sha256(text)) + "'"; };
+    const std::string expected = "default-src 'none'; script-src " + hash(scripts[1]->text) + "; style-src " +
+                                 hash(styles[0]->text) +
+                                 "; img-src data:; base-uri 'none'; form-action 'none'; require-trusted-types-for "
+                                 "'script'; trusted-types 'none'";
     const std::vector<const Element*> metas = page.document.all("meta");
     const auto policy = std::find_if(metas.begin(), metas.end(), [](const Element* e) {
       return attribute(*e, "http-equiv") == "Content-Security-Policy";
@@ -216,6 +222,46 @@ TEST(Html, FaultsTintOnlyLanesOfAffectedNodes) {
     tints += e.tag == "rect" && has_class(e, "tint") ? 1 : 0;
   }
   EXPECT_EQ(tints, 1U);  // one partition in sight, one lane of the isolated node
+}
+
+TEST(Html, AValidPageShowsTheBeginningOfALegalOrder) {
+  for (const samples::Sample& sample : samples::pages()) {
+    if (sample.name != "ordered") continue;
+    const Document document = markup::parse(render_html(sample.input));
+    EXPECT_EQ(document.error, "");
+    std::vector<std::string> order;
+    for (const Element& e : document.elements) {
+      if (e.tag == "tr" && !attribute(e, "data-step").empty()) order.push_back(attribute(e, "data-op"));
+    }
+    EXPECT_EQ(order, (std::vector<std::string>{"1", "0", "3", "2", "4"}));
+  }
+}
+
+TEST(Html, FaultsSayWhatRanUnderThem) {
+  History h;
+  const auto note = [&](const char* f) {
+    ASSERT_TRUE(h.append({.type = EventType::info, .process = nemesis_process, .f = f}).ok());
+  };
+  const auto before = h.invoke(0, "write", 1);
+  note("start-pause");
+  h.ok(before);
+  h.fail(h.invoke(1, "read"));
+  h.info(h.invoke(2, "read"));
+  note("stop-pause");
+  h.ok(h.invoke(0, "read"), 1);
+  const std::vector<reports::FaultCoverage> seen = reports::fault_coverage(h);
+  ASSERT_EQ(seen.size(), 1U);
+  EXPECT_EQ(seen[0].kind, "pause");
+  EXPECT_EQ(seen[0].count, 1U);
+  EXPECT_EQ(seen[0].under.operations, 3U);
+  EXPECT_EQ(seen[0].under.ok, 1U);
+  EXPECT_EQ(seen[0].under.fail, 1U);
+  EXPECT_EQ(seen[0].under.open, 1U);
+  // A history from elsewhere has no measured effect, and its page says so.
+  const Document document = markup::parse(render_html({.history = &h}));
+  ASSERT_NE(document.by_id("faults"), nullptr);
+  const auto cells = document.all("td");
+  EXPECT_TRUE(std::any_of(cells.begin(), cells.end(), [](const Element* e) { return e->text == "? not measured"; }));
 }
 
 // A page of a large history stays a page: what is drawn is bounded.

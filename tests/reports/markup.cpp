@@ -16,7 +16,13 @@ class Parser {
     if (text_.starts_with("<!DOCTYPE html>\n")) at_ = 16;
     if (text_.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")) at_ = 39;
     while (document_.error.empty() && at_ < text_.size()) {
-      if (text_[at_] == '<') {
+      if (!open_.empty() && document_.elements[open_.back()].tag == "script" &&
+          !text_.substr(at_).starts_with("</script>")) {
+        // Raw text: only its own end tag ends it.
+        const std::size_t end = std::min(text_.find("</script", at_), text_.size());
+        add_text(std::string(text_.substr(at_, end - at_)));
+        at_ = end;
+      } else if (text_[at_] == '<') {
         markup();
       } else {
         const std::size_t end = std::min(text_.find('<', at_), text_.size());

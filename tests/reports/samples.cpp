@@ -490,6 +490,7 @@ Sample hostile(const std::string& text) {
   sample.input.run->faults = {{text, 1, text, true}};
   sample.input.run->versions = {{text, text}};
   sample.input.run->artefacts = {{text, text}};
+  sample.input.run->logs = {{text, text, {{ms(1), text}, {ms(3), text}}}};
   sample.input.run->repeat = text;
   sample.input.source = sample.input.model_options = sample.input.utc = sample.input.failure = sample.input.vacuous =
       text;
