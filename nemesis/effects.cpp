@@ -124,8 +124,8 @@ class Collector {
     const auto append = [&](std::string_view text) {
       mine.text += (mine.text.empty() ? "" : ", ") + std::string(text);
     };
-    if (const Package* package = package_of_kind(mine.kind); package != nullptr) {
-      for (const Evidence& evidence : package->evidence) {
+    if (const Kind* kind = find_kind(mine.kind); kind != nullptr) {
+      for (const Evidence& evidence : kind->evidence) {
         const auto found = mine.counters.find(std::string(evidence.counter));
         if (found != mine.counters.end()) append(fmt::format("{} {}", found->second, evidence.text));
       }

@@ -15,6 +15,7 @@ constexpr double gap_ratio = 0.6;
 struct Turn {
   const Package* package;
   Duration interval;
+  Taste taste;
 };
 
 // The faults of some packages, one or two active at a time. A step down the deck is decided whenever the wait after the
@@ -22,11 +23,13 @@ struct Turn {
 struct Conductor final : Generator::Node {
   struct Active {
     std::size_t turn;
+    std::string kind;
     Value fault;
   };
   Conductor(std::vector<Turn> t, const NemesisOptions& options)
       : turns(std::make_shared<const std::vector<Turn>>(std::move(t))),
         overlap(options.overlap),
+        drawing(options.drawing),
         rng(Rng(options.seed).fork("nemesis")),
         drawn(turns->size()),
         wait(about(options.interval, 0.5)) {}
@@ -71,7 +74,7 @@ struct Conductor final : Generator::Node {
     const Active ended = std::move(active.front());
     active.erase(active.begin());
     wait = active.empty() ? about(interval(ended.turn), gap_ratio) : about(interval(active.front().turn), 0.5);
-    return {"stop-" + std::string((*turns)[ended.turn].package->kind), ended.fault, {}};
+    return {"stop-" + ended.kind, ended.fault, {}};
   }
 
   // The next kind that is not active; a new deck when the old one has none.
@@ -95,10 +98,13 @@ struct Conductor final : Generator::Node {
     const Package& package = *(*turns)[turn].package;
     // A stream for each fault: what one draws does not change the next.
     Rng stream = rng.fork(package.name).fork(drawn[turn]);
-    const Value fault = to_value(package.draw(stream, drawn[turn] == 0));
+    drawing.first = drawn[turn] == 0;
+    drawing.lasts = interval(turn);
+    drawing.taste = &(*turns)[turn].taste;
+    const Fault fault = package.draw(drawing, stream);
     ++drawn[turn];
-    active.push_back({turn, fault});
-    return {"start-" + std::string(package.kind), fault, {}};
+    active.push_back({turn, fault.kind, to_value(fault)});
+    return {"start-" + fault.kind, active.back().fault, {}};
   }
 
   [[nodiscard]] Duration interval(std::size_t turn) const { return (*turns)[turn].interval; }
@@ -109,6 +115,7 @@ struct Conductor final : Generator::Node {
 
   std::shared_ptr<const std::vector<Turn>> turns;
   double overlap;
+  Drawing drawing;
   Rng rng;
   std::vector<std::size_t> deck;     // what is left of it; the next is last
   std::vector<Active> active;        // oldest first, at most two
@@ -127,19 +134,18 @@ Result<void> check_interval(std::string_view name, Duration interval) {
 }
 
 Result<std::vector<Turn>> turns_of(std::span<const std::string> names, const NemesisOptions& options) {
-  std::vector<std::string_view> known;
-  for (const Package& package : packages()) known.push_back(package.name);
   std::vector<Turn> turns;
   for (const std::string& name : names) {
-    const auto package =
-        std::find_if(packages().begin(), packages().end(), [&](const Package& p) { return p.name == name; });
-    if (package == packages().end()) return unknown_word("nemesis package", name, known);
-    const Package* chosen = &*package;
+    const auto package = find_package(name);
+    if (!package) return package.error();
+    const Package* chosen = package.value();
     if (std::any_of(turns.begin(), turns.end(), [&](const Turn& turn) { return turn.package == chosen; })) {
       return Error::bad_input(fmt::format("nemesis package {} is named twice", quoted(name)));
     }
+    const auto taste = options.tastes.find(name);
     const auto own = options.intervals.find(name);
-    turns.push_back({chosen, own == options.intervals.end() ? options.interval : own->second});
+    turns.push_back({chosen, own == options.intervals.end() ? options.interval : own->second,
+                     taste == options.tastes.end() ? Taste() : taste->second});
   }
   for (const auto& [name, interval] : options.intervals) {
     if (std::find(names.begin(), names.end(), name) == names.end()) {

@@ -76,8 +76,7 @@ Event NemesisProcess::stop(const Event& invocation, FaultPort& port) {
   }
   const auto asked = fault_from_value(invocation.value);
   if (!asked) return completion(invocation, invocation.value, &asked.error());
-  const bool is_explicit = !asked.value().nodes.empty() || !asked.value().grudge.empty();
-  if (is_explicit) return completion(invocation, asked.value(), port.heal(asked.value()));
+  if (is_explicit(asked.value())) return completion(invocation, asked.value(), port.heal(asked.value()));
   const Error inactive = Error::environment(fmt::format("no such {} is active", asked.value().kind));
   return completion(invocation, invocation.value, &inactive);
 }

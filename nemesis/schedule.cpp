@@ -7,6 +7,7 @@
 #include <limits>
 #include <set>
 
+#include "draw.hpp"
 #include "strict.hpp"
 
 namespace faultline {
@@ -14,15 +15,6 @@ namespace faultline {
 namespace {
 
 // --- writing ---------------------------------------------------------------------------------------------------------
-
-std::string exact(Duration duration) {
-  constexpr std::array<std::pair<std::string_view, Duration::rep>, 3> units{
-      {{"s", 1'000'000'000}, {"ms", 1'000'000}, {"us", 1'000}}};
-  for (const auto& [unit, size] : units) {
-    if (duration.count() % size == 0) return fmt::format("{}{}", duration.count() / size, unit);
-  }
-  return fmt::format("{}ns", duration.count());
-}
 
 // JSON readers elsewhere may know nothing beyond 63 bits; larger numbers become text.
 Value number(std::uint64_t n) {

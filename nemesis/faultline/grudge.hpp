@@ -51,9 +51,17 @@ std::span<const std::string_view> target_names();
 // Whether resolve() needs to know the primaries: asking a cluster for them may take a while.
 [[nodiscard]] bool needs_primaries(const Fault& fault);
 
-// Draws what the fault leaves open. A fault that names its nodes or its grudge stays as it is. Else
-//   partition  {"shape": "bridge"}, {"shape": "one_way", "of": "halves"}                       fills in `grudge`
-//   any other  {"target": "minority"}, {"target": ["n1","n3"]}                                 fills in `nodes`
+// Nothing is left open: it names its nodes, grudge, links, clogs or clients.
+[[nodiscard]] bool is_explicit(const Fault& fault);
+
+// Draws what the fault leaves open. An explicit fault stays as it is. Else
+//   partition     {"shape": "bridge"}, {"shape": "one_way", "of": "halves"}                    fills in `grudge`
+//                 and {"clients": 10}: of clients c0 … c9 (c<w> is at node w mod N) each whose node is cut off from somebody takes a
+//                 side by coin; those that are not on their node's become {"clients": {"n1": ["c0"]}}
+//   clog, packet  {"pairs": 2}: so many directed links                                         fills in {"links": [["n1","n2"],…]}
+//   swizzle_clog  {"window": "4s"}: each node with p = 1/2 and some links, from the first half of the window to its second
+//                                                                                              fills in {"clogs": […]}
+//   any other     {"target": "minority"}, {"target": ["n1","n3"]}; clog and packet, too        fills in `nodes`
 // `primaries` of a cluster that has none now means a random node; the parameters then say {"fallback": "no primary
 // answered"}. Bad input: an unknown shape, target or node, naming those known.
 Result<Fault> resolve(const Fault& fault, const Nodes& nodes, const Nodes& primaries, Rng& rng);

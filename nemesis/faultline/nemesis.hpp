@@ -6,6 +6,9 @@
 // was resolved and what was done: {"kind":"partition","grudge":{…},"parameters":{…},"done":{"dropped_packets":812}},
 // with the extra `error` if it failed.
 //
+// A kind is what is done (a power loss is a kill whose disk forgets); a package is what may be asked for by name, with a taste for its
+// kinds, targets and sizes.
+//
 // To run several packages at once, kinds take turns: a shuffled deck, so that each kind comes early; sometimes a second
 // kind begins before the first has ended. The first fault of each kind hits the primaries, so that a short run, too,
 // sees the leader change.
@@ -16,9 +19,11 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace faultline {
 
@@ -28,21 +33,58 @@ struct Evidence {
   std::string_view text;     // "packets dropped"
 };
 
-struct Package {
-  std::string_view name;    // as in --nemesis
-  std::string_view kind;    // of its faults
+// What can be done to a system, whoever asks for it.
+struct Kind {
+  std::string_view name;
   std::string_view colour;  // of its band in reports; a name of the palette there
   std::string_view description;
   std::span<const Evidence> evidence;
-  std::span<const std::string_view> parameters;  // that its faults may carry
-  // The fault to ask for next; `first` of this run: hits the primaries.
-  Fault (*draw)(Rng& rng, bool first);
 };
 
-// partition, kill, pause, membership.
+// partition, kill, pause, membership, clog, swizzle_clog, packet, crash_point, clock, io_error, fsync_error, enospc, slow_disk,
+// bit_flip, truncate, wipe, pressure.
+std::span<const Kind> kinds();
+// nullptr if there is none of that name.
+const Kind* find_kind(std::string_view name);
+
+// What a package leaves to chance, as weighted words: which shape, which disk, how large.
+struct Choice {
+  std::string_view word;
+  std::uint64_t weight;  // as a live run has it
+};
+struct Question {
+  std::string_view name;
+  std::span<const Choice> choices;
+};
+
+// How one run likes a package's faults: other weights for some of its questions, in the order of their choices.
+using Taste = std::map<std::string, std::vector<std::uint64_t>, std::less<>>;
+
+// What a package is told when it draws a fault.
+struct Drawing {
+  bool first = false;                        // of this run: hits the primaries, where the kind has targets
+  Duration lasts = std::chrono::seconds(5);  // about how long
+  Duration scale = std::chrono::seconds(1);  // the system's election timeout: durations are drawn around it
+  std::size_t clients = 0;                   // c0 … c<n-1>; 0: not known, none is named
+  std::vector<std::string> files;            // globs of the files a disk fault may be about; empty: any file
+  std::optional<double> drift;               // what the system was promised of monotonic clocks; none: nothing
+  const Taste* taste = nullptr;              // null: the package's own weights
+};
+
+struct Package {
+  std::string_view name;  // as in --nemesis
+  std::string_view kind;  // of its faults; of packages with several the first
+  std::string_view description;
+  std::span<const Question> questions;
+  // The fault to ask for next.
+  Fault (*draw)(const Drawing& drawing, Rng& rng);
+};
+
+// partition, kill, pause, membership: what live clusters take, too. directed, clog, packet, frames, power, crash, clock, disk, wipe,
+// pressure.
 std::span<const Package> packages();
-// nullptr if there is none of that kind.
-const Package* package_of_kind(std::string_view kind);
+// Bad input: an unknown name, with its nearest match.
+Result<const Package*> find_package(std::string_view name);
 
 struct NemesisOptions {
   std::uint64_t seed = 0;
@@ -51,6 +93,8 @@ struct NemesisOptions {
   Duration interval = std::chrono::seconds(5);
   std::map<std::string, Duration> intervals;  // by package, where it differs
   double overlap = 0.25;                      // how often a second kind joins in the middle of a fault
+  std::map<std::string, Taste> tastes;        // by package, where it differs
+  Drawing drawing;                            // `first`, `lasts` and `taste` are filled in for each fault
 };
 
 struct Nemesis {

@@ -1,0 +1,192 @@
+#include "daemon.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace faultline::raft::sim {
+namespace {
+
+using faultline::sim::NodeIndex;
+
+// The paper's names, as schedules and stories have them.
+std::string_view kind_of(const Frame& frame) {
+  struct Name {
+    std::string_view operator()(const Message& message) const { return std::visit(*this, message.body); }
+    std::string_view operator()(const Hello&) const { return "Hello"; }
+    std::string_view operator()(const VoteRequest& m) const { return m.pre ? "PreVote" : "RequestVote"; }
+    std::string_view operator()(const VoteReply& m) const { return m.pre ? "PreVoteReply" : "RequestVoteReply"; }
+    std::string_view operator()(const Append& m) const { return m.entries.empty() ? "Heartbeat" : "AppendEntries"; }
+    std::string_view operator()(const AppendReply&) const { return "AppendEntriesReply"; }
+    std::string_view operator()(const SnapshotChunk&) const { return "InstallSnapshot"; }
+    std::string_view operator()(const SnapshotReply&) const { return "InstallSnapshotReply"; }
+    std::string_view operator()(const ReadRequest&) const { return "ReadIndex"; }
+    std::string_view operator()(const ReadReply&) const { return "ReadIndexReply"; }
+    std::string_view operator()(const TimeoutNow&) const { return "TimeoutNow"; }
+    std::string_view operator()(const Forward&) const { return "Forward"; }
+    std::string_view operator()(const Refused&) const { return "Refused"; }
+    std::string_view operator()(const LeaseQuestion&) const { return "LeaseQuestion"; }
+    std::string_view operator()(const LeaseReport&) const { return "LeaseReport"; }
+  };
+  return std::visit(Name{}, frame.word);
+}
+
+}  // namespace
+
+RaftDaemon::RaftDaemon(faultline::sim::Surroundings& surroundings, const Setting& setting)
+    : surroundings_(surroundings),
+      setting_(setting),
+      id_{surroundings.node() + 1},
+      disk_(surroundings.disk()),
+      pace_(surroundings.fork("pace")) {}
+
+RaftDaemon::~RaftDaemon() = default;
+
+Result<std::unique_ptr<RaftDaemon>> RaftDaemon::boot(faultline::sim::Surroundings& surroundings, const Setting& setting,
+                                                     bool rotten) {
+  std::unique_ptr<RaftDaemon> daemon(new RaftDaemon(surroundings, setting));
+  Rng rng = surroundings.fork("raft");
+  HostOptions options = setting.host;
+  options.raft.id = daemon->id_;
+  options.raft.boot = rng.next();
+  if (!surroundings.joins()) options.raft.initial = setting.founders;
+  KeeperOptions keeper_options = setting.keeper;
+  keeper_options.identity.node = daemon->id_;
+  auto opened = Keeper::open(daemon->disk_, keeper_options);
+  if (!opened) {
+    setting.probes->hit(Probe::boot_refused);
+    return opened.error();
+  }
+  Restored& restored = opened.value().restored;
+  if (restored.torn) {
+    setting.probes->hit(Probe::boot_with_torn_tail);
+    surroundings.note(fmt::format("torn tail of {} repaired from byte {}", restored.torn->file, restored.torn->offset));
+  }
+  if (setting.invariants != nullptr) {
+    setting.invariants->booted(daemon->id_, options.raft.boot, restored.stored, restored.store,
+                               {.fsync = keeper_options.wal.sync, .rotten = rotten, .joins = surroundings.joins()});
+  }
+  daemon->keeper_ = std::move(opened.value().keeper);
+  daemon->files_.emplace(daemon->disk_, keeper_options);
+  daemon->segments_ = daemon->keeper_->wal().segments();
+  daemon->host_ = std::make_unique<Host>(std::move(options), std::move(restored.stored), std::move(restored.store),
+                                         rng.fork("host"), surroundings.monotonic());
+  daemon->turn([](Host&, Instant) {});
+  return daemon;
+}
+
+// --- turns ----------------------------------------------------------------------------------------------------------------------
+
+template <class Input>
+void RaftDaemon::turn(const Input& input) {
+  if (ended_) return;
+  const Instant now = surroundings_.monotonic();
+  host_->tick(now);
+  input(*host_, now);
+  deliver(host_->flush(now));
+  if (ended_) return;
+  if (const auto refusal = host_->raft().refusal()) {
+    setting_.probes->hit(Probe::amnesia_refused);
+    return give_up(fmt::format("refused: its disk is empty, but n{} knows of a past", refusal->witness.value));
+  }
+  const Instant next = host_->next_tick();
+  if (next != alarm_ || next <= now) {
+    alarm_ = next;
+    surroundings_.wake_at(next);
+  }
+}
+
+void RaftDaemon::wake() {
+  alarm_ = Instant::max();
+  turn([](Host&, Instant) {});
+}
+
+void RaftDaemon::receive(NodeIndex from, std::string bytes) {
+  auto frame = decode_frame(bytes);
+  // Damaged on the way, or it names another sender: raftd notes it and goes on.
+  if (!frame || frame.value().from.value != from + 1) return;
+  turn([&](Host& host, Instant now) { host.receive(now, std::move(frame).value()); });
+}
+
+void RaftDaemon::send(const Frame& frame) {
+  surroundings_.send(static_cast<NodeIndex>(frame.to.value - 1), kind_of(frame), encode(frame));
+}
+
+void RaftDaemon::deliver(Output output) {
+  if (setting_.invariants != nullptr) {
+    for (const DiskJob& job : output.jobs) setting_.invariants->emitted(id_, host_->raft(), job);
+    for (const Frame& frame : output.frames) {
+      if (const auto* message = std::get_if<Message>(&frame.word)) setting_.invariants->sent(*message);
+    }
+    setting_.invariants->stepped(id_, host_->raft(), host_->store());
+  }
+  for (const Frame& frame : output.frames) {
+    if (std::holds_alternative<Forward>(frame.word)) setting_.probes->hit(Probe::command_forwarded);
+    send(frame);
+  }
+  for (DiskJob& job : output.jobs) disk_tasks_.push_back({.job = std::move(job), .mark = {}, .retire = {}});
+  if (output.retire) disk_tasks_.push_back({.job = {}, .mark = {}, .retire = std::move(output.retire)});
+  for (Frame& chunk : output.chunks) file_tasks_.push_back({.write = {}, .chunk = std::move(chunk)});
+  if (output.export_to) file_tasks_.push_back({.write = std::move(output.export_to), .chunk = {}});
+  for (const HostEvent& event : output.events) note(event);
+  for (Answer& answer : output.answers) {
+    if (const auto change = changes_.find(answer.id); change != changes_.end()) {
+      change->second = std::move(answer);
+      continue;
+    }
+    const auto found = waiting_.find(answer.id);
+    if (found == waiting_.end()) continue;
+    Waiting waiting = std::move(found->second);
+    waiting_.erase(found);
+    complete(std::move(waiting), answer);
+  }
+  start_disk();
+  start_files();
+}
+
+void RaftDaemon::note(const HostEvent& event) {
+  if (event.kind != "role") {
+    surroundings_.note(fmt::format("{}: {}", event.kind, event.text));
+    return;
+  }
+  const Raft& raft = host_->raft();
+  const Status status = raft.status();
+  surroundings_.took_role(to_text(status.role));
+  const bool leads = status.role == Role::leader;
+  if (leads && !led_) {
+    // Its own no-op is the last one.
+    if (status.last > status.commit + 1) setting_.probes->hit(Probe::leader_with_older_terms_uncommitted);
+  }
+  if (led_ && !leads) {
+    if (!waiting_.empty()) setting_.probes->hit(Probe::stepped_down_with_reads_pending);
+    if (status.last > status.commit) setting_.probes->hit(Probe::stepped_down_with_entries_uncommitted);
+    if (!status.leader) setting_.probes->hit(Probe::led_without_quorum);
+    if (status.config.find(id_) == nullptr) setting_.probes->hit(Probe::leader_removed);
+  }
+  led_ = leads;
+}
+
+void RaftDaemon::give_up(std::string why) {
+  if (ended_) return;
+  ended_ = true;
+  surroundings_.exit(std::move(why));
+}
+
+// --- members --------------------------------------------------------------------------------------------------------------------
+
+RequestId RaftDaemon::change_members(const ChangeMembers& change) {
+  RequestId id = 0;
+  turn([&](Host& host, Instant now) {
+    id = host.submit(now, change);
+    changes_.emplace(id, std::nullopt);
+  });
+  return id;
+}
+
+const std::optional<Answer>& RaftDaemon::answer(RequestId id) const {
+  static const std::optional<Answer> no_answer;
+  const auto found = changes_.find(id);
+  return found == changes_.end() ? no_answer : found->second;
+}
+
+}  // namespace faultline::raft::sim
