@@ -19,6 +19,9 @@ ASSERTED = {
     "snapshot.index > commit_": "I:MON",
 }
 SEEDS_AT_ONCE = 200
+# The columns of the matrix: nemesis/presets.cpp says what each is.
+PRESETS = ["none", "kill", "partition", "directed", "frames", "power", "io", "pause", "clock", "membership", "snapshot",
+           "swarm", "default"]
 
 
 @dataclass
