@@ -10,6 +10,9 @@ namespace faultline {
 std::string_view pick(std::span<const Choice> choices, Rng& rng);
 std::string_view pick(std::span<const Choice> choices, std::span<const std::uint64_t> weights, Rng& rng);
 
+// The package's own, and "start": at a time, a frame or a change of role.
+std::vector<Question> questions_of(const Package& package);
+
 // Log-uniform in [low, high]: each factor of two as likely as every other. REQUIRES: 0 < low <= high.
 std::uint64_t log_uniform(std::uint64_t low, std::uint64_t high, Rng& rng);
 Duration log_uniform(Duration low, Duration high, Rng& rng);

@@ -91,10 +91,10 @@ struct NemesisOptions {
   // The mean time a fault lasts; gaps last 0.6 of it. Both are drawn within 30 % of the mean; the first gap is half as
   // long.
   Duration interval = std::chrono::seconds(5);
-  std::map<std::string, Duration> intervals;  // by package, where it differs
-  double overlap = 0.25;                      // how often a second kind joins in the middle of a fault
-  std::map<std::string, Taste> tastes;        // by package, where it differs
-  Drawing drawing;                            // `first`, `lasts` and `taste` are filled in for each fault
+  std::map<std::string, Duration> intervals;         // by package, where it differs
+  double overlap = 0.25;                             // how often a second kind joins in the middle of a fault
+  std::map<std::string, Taste, std::less<>> tastes;  // by package, where it differs
+  Drawing drawing;                                   // `first`, `lasts` and `taste` are filled in for each fault
 };
 
 struct Nemesis {

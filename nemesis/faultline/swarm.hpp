@@ -21,13 +21,13 @@
 namespace faultline {
 
 struct Mix {
-  std::vector<std::string> packages;    // in the catalogue's order; empty: no faults
-  std::map<std::string, Taste> tastes;  // by package; absent: the package's own weights
+  std::vector<std::string> packages;                 // in the catalogue's order; empty: no faults
+  std::map<std::string, Taste, std::less<>> tastes;  // by package; absent: the package's own weights
   friend bool operator==(const Mix&, const Mix&) = default;
 };
 
 // From all packages, or those named (unknown names are left out). `quiet`: how often there is no fault at all.
-Mix draw_mix(Rng rng, std::span<const std::string> from, double quiet = 0.05);
+Mix draw_mix(const Rng& rng, std::span<const std::string> from, double quiet = 0.05);
 
 // {"partition":{"shape":{"bridge":7,"halves":0,…}},"kill":{}}
 Value to_value(const Mix& mix);
@@ -40,8 +40,9 @@ struct ScheduleOptions {
   Duration begin{};                              // nothing before
   // scale: a fault lasts 0.1 to 20 of it, log-uniform, and so do the gaps, times a factor of the run.
   Drawing drawing;
-  Nodes nodes;                       // of the cluster; for triggers
-  std::vector<std::string> frames;   // names of frames, for decisions that begin at one; empty: none does
+  Nodes nodes;  // of the cluster; for triggers
+  // Names of frames: then decisions may begin at the n-th of them on a link, or at a change of role. Empty: all begin at times.
+  std::vector<std::string> frames;
   std::size_t limit = 1000;          // decisions; the earliest are kept
   std::optional<Duration> interval;  // the mean time a fault lasts, instead of the dwell above: within 30 % of it
 };
@@ -67,6 +68,6 @@ std::span<const Preset> presets();
 // Bad input: an unknown name, with its nearest match.
 Result<const Preset*> find_preset(std::string_view name);
 // All packages of the preset, or a draw of them, each with a taste of this run.
-Mix mix_of(const Preset& preset, Rng rng);
+Mix mix_of(const Preset& preset, const Rng& rng);
 
 }  // namespace faultline

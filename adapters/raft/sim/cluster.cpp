@@ -79,6 +79,12 @@ Result<bool> Cluster::change_members(MemberStep step, NodeIndex contact, NodeInd
   return false;
 }
 
+void Cluster::ask_write(NodeIndex node) {
+  if (daemons_[node] != nullptr) daemons_[node]->ask_write();
+}
+
+bool Cluster::acknowledged(NodeIndex node) const { return daemons_[node] != nullptr && daemons_[node]->acknowledged(); }
+
 void Cluster::mix(faultline::sim::Hash& hash) const {
   for (const RaftDaemon* daemon : daemons_) {
     if (daemon == nullptr) continue;

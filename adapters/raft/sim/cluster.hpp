@@ -38,6 +38,10 @@ class Cluster final : public faultline::sim::System {
                               faultline::sim::NodeIndex member) override;
   void mix(faultline::sim::Hash& hash) const override;
 
+  // For the liveness phase: asks a node for a write of its own, and whether it has acknowledged any. No effect on one that is down.
+  void ask_write(faultline::sim::NodeIndex node);
+  [[nodiscard]] bool acknowledged(faultline::sim::NodeIndex node) const;
+
   // Null: down.
   [[nodiscard]] const RaftDaemon* daemon(faultline::sim::NodeIndex node) const { return daemons_[node]; }
   [[nodiscard]] const Invariants* invariants() const { return invariants_ ? &*invariants_ : nullptr; }

@@ -1,8 +1,11 @@
 #include "daemon.hpp"
 
+#include <faultline/raft/sim/simulation.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace faultline::raft::sim {
 namespace {
@@ -32,6 +35,26 @@ std::string_view kind_of(const Frame& frame) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> frame_names() {
+  static constexpr std::array<std::string_view, 16> names{"AppendEntries",
+                                                          "AppendEntriesReply",
+                                                          "Forward",
+                                                          "Heartbeat",
+                                                          "Hello",
+                                                          "InstallSnapshot",
+                                                          "InstallSnapshotReply",
+                                                          "LeaseQuestion",
+                                                          "LeaseReport",
+                                                          "PreVote",
+                                                          "PreVoteReply",
+                                                          "ReadIndex",
+                                                          "ReadIndexReply",
+                                                          "Refused",
+                                                          "RequestVote",
+                                                          "RequestVoteReply"};
+  return names;
+}
 
 RaftDaemon::RaftDaemon(faultline::sim::Surroundings& surroundings, const Setting& setting)
     : surroundings_(surroundings),
@@ -77,12 +100,7 @@ Result<std::unique_ptr<RaftDaemon>> RaftDaemon::boot(faultline::sim::Surrounding
 
 // --- turns ----------------------------------------------------------------------------------------------------------------------
 
-template <class Input>
-void RaftDaemon::turn(const Input& input) {
-  if (ended_) return;
-  const Instant now = surroundings_.monotonic();
-  host_->tick(now);
-  input(*host_, now);
+void RaftDaemon::finish_turn(Instant now) {
   deliver(host_->flush(now));
   if (ended_) return;
   if (const auto refusal = host_->raft().refusal()) {
@@ -134,6 +152,11 @@ void RaftDaemon::deliver(Output output) {
       change->second = std::move(answer);
       continue;
     }
+    if (const auto own = own_writes_.find(answer.id); own != own_writes_.end()) {
+      finish_own_write(own->second, answer);
+      own_writes_.erase(own);
+      continue;
+    }
     const auto found = waiting_.find(answer.id);
     if (found == waiting_.end()) continue;
     Waiting waiting = std::move(found->second);
@@ -170,6 +193,23 @@ void RaftDaemon::give_up(std::string why) {
   if (ended_) return;
   ended_ = true;
   surroundings_.exit(std::move(why));
+}
+
+// --- the simulator's own writes ---------------------------------------------------------------------------------------------------
+
+void RaftDaemon::ask_write() {
+  turn([&](Host& host, Instant now) {
+    const kv::Command command{.client = {}, .request = kv::Put{.key = "alive", .value = std::to_string(id_.value)}};
+    if (setting_.invariants != nullptr) setting_.invariants->asked(id_, command);
+    own_writes_.emplace(host.submit(now, raft::Write{command}), command);
+  });
+}
+
+void RaftDaemon::finish_own_write(const kv::Command& command, const Answer& answer) {
+  const auto* written = std::get_if<kv::Reply>(&answer.result);
+  if (written == nullptr) return;
+  if (setting_.invariants != nullptr) setting_.invariants->answered(id_, command, *written);
+  acknowledged_ = acknowledged_ || !std::holds_alternative<kv::Failure>(written->response);
 }
 
 // --- members --------------------------------------------------------------------------------------------------------------------

@@ -51,6 +51,10 @@ class RaftDaemon final : public faultline::sim::Daemon {
   RequestId change_members(const ChangeMembers& change);
   [[nodiscard]] const std::optional<Answer>& answer(RequestId id) const;
 
+  // A write of the simulator's own, to see whether this node serves; and whether one was acknowledged in this life.
+  void ask_write();
+  [[nodiscard]] bool acknowledged() const { return acknowledged_; }
+
   [[nodiscard]] const Host& host() const { return *host_; }
   [[nodiscard]] bool ended() const { return ended_; }
 
@@ -82,13 +86,22 @@ class RaftDaemon final : public faultline::sim::Daemon {
 
   RaftDaemon(faultline::sim::Surroundings& surroundings, const Setting& setting);
 
+  // One turn: input(host, now) between tick and flush.
   template <class Input>
-  void turn(const Input& input);
+  void turn(const Input& input) {
+    if (ended_) return;
+    const Instant now = surroundings_.monotonic();
+    host_->tick(now);
+    input(*host_, now);
+    finish_turn(now);
+  }
+  void finish_turn(Instant now);
   void deliver(Output output);
   void send(const Frame& frame);
   void look(const std::vector<DiskJob>& jobs);
   void note(const HostEvent& event);
   void give_up(std::string why);
+  void finish_own_write(const kv::Command& command, const Answer& answer);
 
   // daemon_disk.cpp
   void start_disk();
@@ -124,6 +137,8 @@ class RaftDaemon final : public faultline::sim::Daemon {
 
   std::map<RequestId, Waiting> waiting_;
   std::map<RequestId, std::optional<Answer>> changes_;
+  std::map<RequestId, kv::Command> own_writes_;
+  bool acknowledged_ = false;
   // For probes: as of the end of the last turn.
   bool led_ = false;
   std::uint64_t segments_ = 0;

@@ -34,7 +34,7 @@
 
 namespace faultline::raft::sim {
 
-using faultline::sim::Violation;
+using Finding = faultline::sim::Violation;
 
 // What a life begins with.
 struct Birth {
@@ -67,7 +67,7 @@ class Invariants {
   void answered_read(NodeId node, LogIndex committed_when_asked, LogIndex applied);
 
   [[nodiscard]] const GhostLog& ghost() const { return ghost_; }
-  [[nodiscard]] const std::vector<Violation>& findings() const { return findings_; }
+  [[nodiscard]] const std::vector<Finding>& findings() const { return findings_; }
   // Not empty: a disk lost what it had in its last sync, and its node could not know ("rot inside the last synced batch looks torn"). What
   // follows proves nothing.
   [[nodiscard]] const std::string& lost_last_sync() const { return lost_last_sync_; }
@@ -136,7 +136,7 @@ class Invariants {
   std::map<std::pair<Term, NodeId>, NodeId> votes_;
   std::map<std::pair<LogIndex, Term>, Config> configs_;
   std::unordered_map<std::uint64_t, std::pair<std::uint64_t, kv::Reply>> sessions_;  // last sequence and reply of each
-  std::vector<Violation> findings_;
+  std::vector<Finding> findings_;
   std::string lost_last_sync_;
 };
 

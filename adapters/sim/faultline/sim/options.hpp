@@ -44,13 +44,11 @@ struct SimOptions {
   NetworkOptions network;
   DiskOptions disk;
   ClockOptions clock;
-  Duration start_delay = std::chrono::milliseconds(20);  // of a daemon
   Duration event_cost =
       std::chrono::microseconds(20);  // of an event at a node, when under pressure; divided by its speed
   Duration operation_limit = std::chrono::seconds(30);           // the net under the clients' own deadlines
   Duration membership_limit = std::chrono::seconds(15);          // for one step of a change of members
   Duration membership_interval = std::chrono::milliseconds(20);  // between two attempts of one
-  Duration heal_limit = std::chrono::seconds(60);                // for heal_all with its probes
   // Lifts the limits inside which a correct system must stay correct: clocks may step back, any number of disks may rot.
   bool beyond_model = false;
   friend bool operator==(const SimOptions&, const SimOptions&) = default;

@@ -160,9 +160,9 @@ struct SimResult {
   std::vector<Violation> violations;
   Liveness liveness;
   std::vector<std::string> refusals;  // "n2: wal/…: …": nodes that did not start, which may be right; in order
-  Schedule schedule;             // what was really done, resolved: SimRun::schedule of a replay with fewer decisions
-  std::string vacuous;           // not empty: why the run proves nothing
-  std::optional<Error> failure;  // not empty: the run is of no use
+  Schedule done;                      // what was really done: the decisions that fired, at their times, resolved
+  std::string vacuous;                // not empty: why the run proves nothing
+  std::optional<Error> failure;       // not empty: the run is of no use
 
   // Determinism.
   std::uint64_t hash = 0;                      // rolling, over every field of every event

@@ -1,0 +1,181 @@
+#include "liveness.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <faultline/raft/quorum.hpp>
+
+namespace faultline::raft::sim {
+
+using faultline::sim::NodeIndex;
+using faultline::sim::SimWorld;
+
+namespace {
+
+bool contains(const std::vector<NodeIndex>& core, NodeId id) {
+  return std::find(core.begin(), core.end(), static_cast<NodeIndex>(id.value - 1)) != core.end();
+}
+
+bool has_majority(const std::vector<NodeIndex>& core, const std::vector<Member>& voters) {
+  const auto inside = static_cast<std::size_t>(
+      std::count_if(voters.begin(), voters.end(), [&](const Member& voter) { return contains(core, voter.id); }));
+  return voters.empty() || inside >= majority(voters.size());
+}
+
+bool is_quorum(const std::vector<NodeIndex>& core, const Config& config) {
+  return config.empty() || (has_majority(core, config.voters) && has_majority(core, config.outgoing));
+}
+
+Liveness excused(Liveness liveness, std::string why) {
+  liveness.kind = Liveness::Kind::excused;
+  liveness.text = std::move(why);
+  return liveness;
+}
+
+class Phase {
+ public:
+  Phase(SimWorld& world, Cluster& cluster, const SimRun& run, Rng rng)
+      : world_(world), cluster_(cluster), run_(run), rng_(std::move(rng)) {}
+
+  Liveness go() {
+    Liveness liveness;
+    if (!*run_.pre_vote || *run_.reads == "local") {
+      return excused(liveness, "without pre-vote and CheckQuorum a node outside may depose leaders for ever");
+    }
+    if (!*run_.fsync) return excused(liveness, "without fsync a restart may have lost what others count on");
+    if (!draw_core()) return excused(liveness, "no quorum is left whose disks are clean");
+    for (const NodeIndex node : core_) liveness.core.push_back(world_.name(node));
+    const Instant begun = world_.now();
+    if (auto healed = world_.heal_core(core_); !healed) return excused(liveness, healed.error().message);
+    const Instant end = begun + liveness_bound(run_);
+    while (world_.now() < end) {
+      if (!world_.run_until(std::min(end, world_.now() + *run_.heartbeat))) return liveness;  // a violation
+      if (const std::string why = excuse(); !why.empty()) return excused(liveness, why);
+      if (!converged()) continue;
+      liveness.kind = Liveness::Kind::converged;
+      liveness.took = world_.now() - begun;
+      return liveness;
+    }
+    liveness.kind = Liveness::Kind::failed;
+    liveness.took = world_.now() - begun;
+    liveness.text =
+        fmt::format("{} did not converge within {}: {}", joined(), faultline::to_text(liveness_bound(run_)), state());
+    return liveness;
+  }
+
+ private:
+  // Every configuration that some node works with now.
+  [[nodiscard]] std::vector<Config> configs() const {
+    std::vector<Config> configs;
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      if (const RaftDaemon* daemon = cluster_.daemon(node)) configs.push_back(daemon->host().raft().config());
+    }
+    return configs;
+  }
+  [[nodiscard]] NodeIndex nodes() const { return static_cast<NodeIndex>(*run_.nodes + *run_.spares); }
+
+  bool draw_core() {
+    const std::vector<Config> in_force = configs();
+    std::vector<NodeIndex> order;
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      const NodeId id{std::uint64_t{node} + 1};
+      // Where nobody runs, the founders are all that is known.
+      const bool votes = in_force.empty() ? node < *run_.nodes
+                                          : std::any_of(in_force.begin(), in_force.end(),
+                                                        [&](const Config& config) { return config.is_voter(id); });
+      if (votes && !world_.is_rotten(node)) order.push_back(node);
+    }
+    rng_.shuffle(std::span(order));
+    const auto enough = [&] {
+      const bool founders = !in_force.empty() || core_.size() >= majority(*run_.nodes);
+      return !core_.empty() && founders &&
+             std::all_of(in_force.begin(), in_force.end(), [&](const Config& c) { return is_quorum(core_, c); });
+    };
+    for (const NodeIndex node : order) {
+      if (enough()) break;
+      core_.push_back(node);
+    }
+    std::sort(core_.begin(), core_.end());
+    return enough();
+  }
+
+  // What shows only once the core's nodes run.
+  std::string excuse() {
+    for (const NodeIndex node : core_) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr) {
+        if (world_.is_running(node)) continue;
+        const std::string why = world_.end_of(node);
+        if (why.empty() || why.starts_with("killed")) continue;
+        return fmt::format("{} does not run: {}", world_.name(node), why);
+      }
+      const Config& config = daemon->host().raft().config();
+      if (is_quorum(core_, config)) continue;
+      return fmt::format("{} works with {}, of which the core is no quorum", world_.name(node), to_text(config));
+    }
+    return {};
+  }
+
+  bool converged() {
+    if (!acknowledged_) ask();
+    const RaftDaemon* first = nullptr;
+    for (const NodeIndex node : core_) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr) return false;
+      acknowledged_ = acknowledged_ || cluster_.acknowledged(node);
+      if (first == nullptr) first = daemon;
+      const kv::Store& mine = daemon->host().store();
+      const kv::Store& theirs = first->host().store();
+      if (mine.applied() != theirs.applied() || mine.hash() != theirs.hash()) return false;
+    }
+    return acknowledged_;
+  }
+
+  // Of every core node in turn, again and again: a question may fall into an election.
+  void ask() {
+    const Instant now = world_.now();
+    if (now < ask_again_) return;
+    ask_again_ = now + 2 * *run_.election_timeout;
+    for (const NodeIndex node : core_) cluster_.ask_write(node);
+  }
+
+  [[nodiscard]] std::string joined() const {
+    std::string text;
+    for (const NodeIndex node : core_) text += (text.empty() ? "" : ", ") + world_.name(node);
+    return text;
+  }
+
+  [[nodiscard]] std::string state() const {
+    std::string text = acknowledged_ ? "a write was acknowledged" : "no write was acknowledged";
+    for (const NodeIndex node : core_) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr) {
+        text += fmt::format("; {} is down", world_.name(node));
+        continue;
+      }
+      const Status status = daemon->host().raft().status();
+      text += fmt::format("; {} is {} in term {}, applied {} of {}", world_.name(node), to_text(status.role),
+                          status.term.value, daemon->host().store().applied().value, status.commit.value);
+    }
+    return text;
+  }
+
+  SimWorld& world_;
+  Cluster& cluster_;
+  const SimRun& run_;
+  Rng rng_;
+  std::vector<NodeIndex> core_;
+  bool acknowledged_ = false;
+  Instant ask_again_;
+};
+
+}  // namespace
+
+Duration liveness_bound(const SimRun& run) { return 40 * *run.election_timeout + std::chrono::seconds(10); }
+
+Liveness check_liveness(SimWorld& world, Cluster& cluster, const SimRun& run, Rng rng) {
+  return Phase(world, cluster, run, std::move(rng)).go();
+}
+
+}  // namespace faultline::raft::sim

@@ -1,0 +1,112 @@
+// Members that leave and come in while the run goes on: each step is asked for again and again until it is so.
+//
+// A node leaves for good: once it is out of the configuration its daemon is killed and its data removed, so it can only come back as a new
+// member, empty and without a vote until it has caught up. A step that was not confirmed may have happened; each may be repeated.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine.hpp"
+
+namespace faultline::sim {
+
+void Engine::change(std::vector<MemberTask::Step> steps, std::string label) {
+  MemberTask task;
+  task.label = std::move(label);
+  for (const MemberTask::Step& step : steps) task.names.emplace_back(nodes[step.node].name);
+  task.steps.assign(steps.begin(), steps.end());
+  tasks.push_back(std::move(task));
+  if (tasks.size() > 1) return;
+  Item item;
+  item.kind = Item::Kind::members;
+  queue.push(now, std::move(item));
+}
+
+void Engine::end_task(const Result<Value>& result) {
+  const MemberTask task = std::move(tasks.front());
+  tasks.pop_front();
+  if (task.done) task.done(result);
+}
+
+// One attempt at each running member, others before the node itself, until one says that it is so.
+Result<bool> Engine::ask_members(MemberStep step, NodeIndex member) {
+  std::vector<NodeIndex> contacts;
+  for (NodeIndex i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    if (node.is_up && node.pauses == 0 && node.standing != Node::Standing::outside) contacts.push_back(i);
+  }
+  std::stable_partition(contacts.begin(), contacts.end(), [&](NodeIndex i) { return i != member; });
+  std::string last = contacts.empty() ? "no member is running" : "";
+  for (const NodeIndex contact : contacts) {
+    if (!nodes[contact].is_up) continue;  // it ended over the question before
+    std::optional<Result<bool>> answer;
+    run_node(contact, [&] { answer = system.change_members(step, contact, member); });
+    if (*answer && answer->value()) return true;
+    if (!*answer) last = fmt::format("{} says: {}", nodes[contact].name, answer->error().message);
+  }
+  if (last.empty()) return false;
+  return Error::environment(last);
+}
+
+void Engine::advance_members() {
+  while (!tasks.empty()) {
+    MemberTask& task = tasks.front();
+    if (task.steps.empty()) {
+      end_task(Value::map({{task.label, Value::list(std::move(task.names))}}));
+      continue;
+    }
+    const MemberTask::Step step = task.steps.front();
+    Node& node = nodes[step.node];
+    using Phase = MemberTask::Phase;
+    if (task.phase == Phase::begin) {
+      const auto wanted = step.in ? Node::Standing::member : Node::Standing::outside;
+      if (node.standing == wanted) {
+        task.steps.pop_front();
+        continue;
+      }
+      // A node in doubt is taken out first: an attempt before this one may have got half way.
+      task.phase = step.in && node.standing == Node::Standing::outside ? Phase::adding : Phase::removing;
+      node.standing = Node::Standing::in_doubt;
+      task.deadline = now + options.membership_limit.count();
+    }
+    const MemberStep asks = task.phase == Phase::removing ? MemberStep::remove
+                            : task.phase == Phase::adding ? MemberStep::add
+                                                          : MemberStep::promote;
+    auto answer = ask_members(asks, step.node);
+    if (!answer || !answer.value()) {
+      if (!answer) task.last_error = answer.error().message;
+      if (now >= task.deadline) {
+        end_task(Error::environment(fmt::format("{} could not be {}: {}", node.name,
+                                                asks == MemberStep::remove ? "removed"
+                                                : asks == MemberStep::add  ? "added"
+                                                                           : "given a vote",
+                                                task.last_error.empty() ? "not done in time" : task.last_error)));
+        continue;
+      }
+      Item again;
+      again.kind = Item::Kind::members;
+      queue.push(now + options.membership_interval.count(), std::move(again));
+      return;
+    }
+    if (asks == MemberStep::remove) {
+      doom(step.node, Happening::Kind::killed, "removed from the cluster", PowerLoss::keep, 0);
+      node.image.wipe();
+      node.is_rotten = false;
+      node.standing = Node::Standing::outside;
+      task.phase = Phase::begin;
+    } else if (asks == MemberStep::add) {
+      node.joins = true;
+      if (!node.is_up && !boot(step.node)) {
+        end_task(Error::environment(fmt::format("{} {}", node.name, node.end)));
+        continue;
+      }
+      task.phase = Phase::promoting;
+      task.deadline = now + options.membership_limit.count();
+    } else {
+      node.standing = Node::Standing::member;
+      task.phase = Phase::begin;
+    }
+  }
+}
+
+}  // namespace faultline::sim

@@ -1,0 +1,129 @@
+// The event queue: what is still to happen, in the order of (time, sequence number). Items live in a pool; the heap moves 24-byte keys.
+#pragma once
+
+#include <faultline/assert.hpp>
+#include <faultline/sim/work.hpp>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace faultline::sim {
+
+using Ticks = std::int64_t;  // true time in nanoseconds since the run began
+inline constexpr Ticks never = INT64_MAX;
+
+struct Item {
+  enum class Kind : std::uint8_t {
+    frame,         // at node, from peer, `number`: the boot it was sent to, `link`
+    request,       // at node, from client peer, connection `number`
+    closed,        // the same
+    reply,         // at client peer, from node, connection `number`
+    refused,       // the same
+    broken,        // the same
+    wake,          // of a node's boot `number`
+    work,          // the same
+    release,       // of a node: what was held back goes on
+    client_start,  // of client peer
+    client_wake,   // the same
+    client_limit,  // the same; `id`: the operation
+    nemesis,       // the next event asked of process -1
+    clog_begin,    // of the active fault `id`, its clog `number`
+    clog_end,
+    decision_begin,  // of the watched schedule, by position `id`
+    decision_end,
+    members  // the change of members under way goes on
+  };
+  Kind kind = Kind::wake;
+  bool has_arrived = false;  // at its node, which held it back
+  std::uint32_t node = 0;
+  std::uint32_t peer = 0;
+  std::uint32_t number = 0;
+  std::uint32_t link = 0;
+  std::uint64_t id = 0;
+  std::string bytes;
+  Work work;
+};
+
+class EventQueue {
+ public:
+  [[nodiscard]] bool is_empty() const { return heap_.empty(); }
+  [[nodiscard]] Ticks next_time() const { return heap_.empty() ? never : heap_.front().time; }
+
+  void push(Ticks time, Item item) {
+    std::uint32_t slot = 0;
+    if (free_.empty()) {
+      slot = static_cast<std::uint32_t>(pool_.size());
+      pool_.push_back(std::move(item));
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+      pool_[slot] = std::move(item);
+    }
+    heap_.emplace_back();
+    rise(heap_.size() - 1, {time, sequence_++, slot});
+  }
+
+  // REQUIRES: !is_empty().
+  Item pop() {
+    FL_ASSERT(!heap_.empty());
+    const std::uint32_t slot = heap_.front().slot;
+    const Key last = heap_.back();
+    heap_.pop_back();
+    if (!heap_.empty()) sink(last);
+    free_.push_back(slot);
+    return std::move(pool_[slot]);
+  }
+
+  // Ends the closures of a node's background work; their items stay, empty.
+  void forget_work(std::uint32_t node) {
+    for (Item& item : pool_) {
+      if (item.kind == Item::Kind::work && item.node == node) item.work = Work();
+    }
+  }
+
+ private:
+  struct Key {
+    Ticks time = 0;
+    std::uint64_t sequence = 0;
+    std::uint32_t slot = 0;
+    [[nodiscard]] bool before(const Key& other) const {
+      return time != other.time ? time < other.time : sequence < other.sequence;
+    }
+  };
+  static constexpr std::size_t fan = 4;
+
+  void rise(std::size_t at, Key key) {
+    while (at > 0) {
+      const std::size_t parent = (at - 1) / fan;
+      if (!key.before(heap_[parent])) break;
+      heap_[at] = heap_[parent];
+      at = parent;
+    }
+    heap_[at] = key;
+  }
+  void sink(Key key) {
+    std::size_t at = 0;
+    for (;;) {
+      const std::size_t first = at * fan + 1;
+      if (first >= heap_.size()) break;
+      std::size_t least = first;
+      const std::size_t end = first + fan < heap_.size() ? first + fan : heap_.size();
+      for (std::size_t child = first + 1; child < end; ++child) {
+        if (heap_[child].before(heap_[least])) least = child;
+      }
+      if (!heap_[least].before(key)) break;
+      heap_[at] = heap_[least];
+      at = least;
+    }
+    heap_[at] = key;
+  }
+
+  std::vector<Key> heap_;
+  std::vector<Item> pool_;
+  std::vector<std::uint32_t> free_;
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace faultline::sim
