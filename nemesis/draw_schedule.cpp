@@ -44,11 +44,11 @@ EventTrigger draw_trigger(std::string_view start, const ScheduleOptions& options
     const std::size_t from = rng.below(options.nodes.size());
     const std::size_t to = (from + 1 + rng.below(options.nodes.size() - 1)) % options.nodes.size();
     trigger.what =
-        FrameTrigger{rng.pick(options.frames), options.nodes[from], options.nodes[to], log_uniform(1, 300, rng)};
+        FrameTrigger{rng.pick(options.frames), options.nodes[from], options.nodes[to], log_uniform(1, 100, rng)};
     return trigger;
   }
   constexpr std::array<Choice, 2> roles{{{"leader", 3}, {"candidate", 1}}};
-  trigger.what = RoleTrigger{std::string(pick(roles, rng)), {}, log_uniform(1, 8, rng)};
+  trigger.what = RoleTrigger{std::string(pick(roles, rng)), {}, log_uniform(1, 4, rng)};
   if (rng.chance(0.5)) trigger.after = rounded(log_uniform(std::chrono::microseconds(100), options.drawing.scale, rng));
   return trigger;
 }

@@ -24,7 +24,7 @@ enum class Type : std::uint8_t {
   size,         // "64KiB"
   throughput,   // "1MB/s"
   glob,         // of files
-  links,        // [["n1","n2"],…]
+  links,        // [["n1","n2"],["c0","n1"],…]
   clogs,        // [{"node":"n1","from":"0.3s","to":"2.1s"},…]
   clients,      // {"n1":["c0"]}, or how many there are
 };
@@ -68,7 +68,7 @@ constexpr Parameter packet_parameters[] = {{"delay", Type::duration},
                                            {"pairs", Type::count},
                                            target,
                                            fallback};
-constexpr Parameter crash_parameters[] = {{"call", Type::word, disk_calls, true},
+constexpr Parameter crash_parameters[] = {{"call", Type::word, disk_calls},
                                           {"nth", Type::count},
                                           {"edge", Type::word, edges},
                                           file,
@@ -82,7 +82,7 @@ constexpr Parameter clock_parameters[] = {{"clock", Type::word, clocks, true},
                                           {"period", Type::duration},
                                           target,
                                           fallback};
-constexpr Parameter io_parameters[] = {{"call", Type::word, calls},
+constexpr Parameter io_parameters[] = {{"call", Type::word, calls, true},
                                        {"errno", Type::word, errnos},
                                        {"probability", Type::probability},
                                        file,
@@ -151,16 +151,21 @@ bool is_duration(const Value& value, bool may_be_negative) {
   return !text.starts_with('-') && parse_duration(text).ok();
 }
 
+bool is_client(std::string_view name) {
+  return name.size() > 1 && name.starts_with('c') && name.find_first_not_of("0123456789", 1) == std::string_view::npos;
+}
+
 Result<void> check_links(const Value& value, const std::vector<NodeName>& nodes) {
   const Error shape = Error::bad_input("'links' is no list of pairs of nodes: " + clip(value.to_string(), 80),
-                                       R"(e.g. [["n1","n2"]]: from n1 to n2)");
+                                       R"(e.g. [["n1","n2"],["c0","n1"]]: from n1 to n2, from client c0 to n1)");
   if (!value.is_list() || value.as_list().empty()) return shape;
   for (const Value& link : value.as_list()) {
     if (!link.is_pair()) return shape;
     const auto ends = node_list(link, "a link");
     if (!ends) return ends.error();
-    for (const NodeName& node : ends.value()) {
-      if (auto known = known_node(node, nodes); !known) return known;
+    for (const NodeName& end : ends.value()) {
+      if (is_client(end)) continue;
+      if (auto known = known_node(end, nodes); !known) return known;
     }
   }
   return {};

@@ -53,6 +53,8 @@ Taste draw_taste(const Package& package, Rng rng) {
       weights.push_back(stream.chance(0.25) ? 0 : log_uniform(1, 63, stream));
     if (std::all_of(weights.begin(), weights.end(), [](std::uint64_t weight) { return weight == 0; }))
       stream.pick(weights) = 1;
+    // Events may never come, times always do: at least half of the decisions begin at one.
+    if (question.name == "start") weights[0] = std::max(weights[0], weights[1] + weights[2]);
     taste.emplace(question.name, std::move(weights));
   }
   return taste;

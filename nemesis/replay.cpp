@@ -29,6 +29,18 @@ struct Timetable final : Generator::Node {
   std::size_t index;
 };
 
+// A world that performs a schedule by itself tells which decision it was; else they are counted.
+std::uint64_t id_of(const Event& note, const Schedule& so_far) {
+  std::uint64_t largest = 0;
+  const Value& told = note.extra.get("decision");
+  bool is_free = told.is_integer() && told.as_integer() >= 1;
+  for (const Decision& decision : so_far.decisions) {
+    largest = std::max(largest, decision.id);
+    is_free = is_free && decision.id != static_cast<std::uint64_t>(told.as_integer());
+  }
+  return is_free ? static_cast<std::uint64_t>(told.as_integer()) : largest + 1;
+}
+
 }  // namespace
 
 Result<Generator> replay(const Schedule& schedule) {
@@ -70,8 +82,7 @@ Schedule schedule_from_history(const History& history, std::uint64_t seed) {
     const Duration at = asked.time_since_epoch();
     if (event.f == "start-" + fault.value().kind && event.error().is_null()) {
       active.push_back(schedule.decisions.size());
-      schedule.decisions.push_back(
-          {.id = schedule.decisions.size() + 1, .when = at, .lasts = {}, .fault = fault.value()});
+      schedule.decisions.push_back({.id = id_of(event, schedule), .when = at, .lasts = {}, .fault = fault.value()});
     } else if (event.f == "stop-" + fault.value().kind) {
       const auto ended = std::find_if(active.begin(), active.end(),
                                       [&](std::size_t i) { return schedule.decisions[i].fault == fault.value(); });

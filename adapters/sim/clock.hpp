@@ -58,8 +58,8 @@ class VirtualClock {
 
 // A rate as parts per million above or below real time.
 [[nodiscard]] constexpr ClockRate rate_of_drift(std::int64_t ppm) {
-  return static_cast<ClockRate>(static_cast<std::int64_t>(real_time) +
-                                static_cast<std::int64_t>(real_time) / 1'000'000 * ppm);
+  constexpr auto one = static_cast<std::int64_t>(real_time);
+  return static_cast<ClockRate>(one + one * ppm / 1'000'000);
 }
 // REQUIRES: 0 <= factor <= 1000.
 [[nodiscard]] ClockRate rate_of_factor(double factor);

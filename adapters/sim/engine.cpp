@@ -133,7 +133,7 @@ void Engine::happen(Happening::Kind kind, NodeIndex node, std::string text, Node
                    .kind = kind,
                    .node = node,
                    .peer = peer,
-                   .decision = 0,
+                   .decision = deciding,
                    .text = std::move(text)});
 }
 

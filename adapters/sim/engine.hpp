@@ -263,6 +263,7 @@ struct Engine {
   std::vector<Watched> watched;
   std::uint64_t schedule_seed = 0;
   bool has_schedule = false;
+  std::uint64_t deciding = 0;  // the decision being performed
   bool watches_frames = false, watches_calls = false, watches_roles = false;
   std::vector<Event> notes;
 

@@ -318,6 +318,7 @@ void Surroundings::took_role(std::string_view role) {
 void Surroundings::note(std::string_view text) { engine_.happen(Happening::Kind::note, node_, std::string(text)); }
 
 void Surroundings::exit(std::string why) {
+  if (engine_.nodes[node_].is_doomed) return;  // it was killed under this very call
   engine_.unexpected.push_back(engine_.nodes[node_].name + ": " + why);
   engine_.doom(node_, Happening::Kind::exited, std::move(why), PowerLoss::keep, 0);
 }

@@ -16,8 +16,8 @@ namespace {
 constexpr std::array<std::string_view, call_count> calls{"open",     "read",   "write",  "allocate", "fsync",
                                                          "truncate", "rename", "unlink", "mkdir"};
 
-// What a resolved fault may still carry of how it was drawn.
-constexpr std::array<std::string_view, 4> origins{"target", "shape", "of", "fallback"};
+// What a fault may carry of how it is, or was, resolved.
+constexpr std::array<std::string_view, 6> origins{"target", "pairs", "window", "shape", "of", "fallback"};
 
 std::string joined(std::span<const std::string_view> words) {
   std::string all;
@@ -212,7 +212,7 @@ PartitionPlan read_partition(Reader& read) {
     for (const NodeName& source : sources) cut(read.node(source), read.node(node));
   }
   const Value& clients = read.field("clients");
-  if (clients.is_null()) return plan;
+  if (clients.is_null() || clients.is_integer()) return plan;  // a number is resolved into names
   if (!clients.is_map()) {
     read.complain("clients", R"(an object such as {"n1":["c0"]})");
     return plan;
@@ -241,6 +241,7 @@ SwizzlePlan read_swizzle(Reader& read) {
   read.only({"clogs"});
   const Value& clogs = read.field("clogs");
   constexpr auto expected = R"(a list such as [{"node":"n1","from":"300ms","to":"2s"}])";
+  if (clogs.is_null() && read.has("window")) return plan;
   if (!clogs.is_list()) {
     read.complain("clogs", expected);
     return plan;
@@ -446,7 +447,7 @@ Result<Plan> read_plan(const Fault& fault, const SimOptions& options) {
   Plan plan = kind->second(read);
   for (const NodeName& name : fault.nodes) plan.nodes.push_back(read.node(name));
   // A fault whose target is still open is supported; it is resolved before it is applied.
-  const bool is_open = fault.parameters.get("target").is_null() == false;
+  const bool is_open = !fault.parameters.get("target").is_null() || !fault.parameters.get("pairs").is_null();
   if (plan.nodes.empty() && needs_nodes(plan) && !is_open) {
     read.refuse(fmt::format("fault '{}' names no node", fault.kind), "name its nodes, or a target");
   }

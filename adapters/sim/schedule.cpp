@@ -76,7 +76,11 @@ Result<void> Engine::watch(const Schedule& schedule) {
       error.message = fmt::format("decision {}: {}", decision.id, error.message);
       return error;
     };
-    if (auto supported = port.supports(decision.fault); !supported) return refuse(supported.error());
+    // What is still open is drawn when it fires; that it can be is seen by drawing once.
+    Rng scratch(0);
+    const auto resolved = resolve(decision.fault, options.nodes, options.nodes, scratch);
+    if (!resolved) return refuse(resolved.error());
+    if (auto supported = port.supports(resolved.value()); !supported) return refuse(supported.error());
     Watched one;
     one.decision = decision;
     const auto* trigger = std::get_if<EventTrigger>(&decision.when);
@@ -142,7 +146,6 @@ void Engine::note_decision(const Watched& decision, std::string_view prefix, con
   event.value = to_value(decision.resolved);
   event = with_done(std::move(event), done);
   notes.push_back(std::move(event));
-  trace.back().decision = decision.decision.id;
 }
 
 void Engine::begin_decision(std::size_t index) {
@@ -156,9 +159,11 @@ void Engine::begin_decision(std::size_t index) {
       resolve(decision.fault, options.nodes, needs_primaries(decision.fault) ? port.primaries() : Nodes(), rng);
   if (resolved) mine.resolved = resolved.value();
   const std::size_t before = tasks.size();
+  const std::uint64_t outer = std::exchange(deciding, decision.id);
   const auto done = resolved ? apply(mine.resolved) : Result<Value>(resolved.error());
   if (done) mine.fault = last_active;
   if (!done) happen(Happening::Kind::note, no_node, "decision not performed: " + done.error().message);
+  deciding = outer;
   note_decision(mine, "start-", done);
   if (tasks.size() > before) {
     const std::size_t note = notes.size() - 1;
@@ -178,8 +183,10 @@ void Engine::end_decision(std::size_t index) {
   if (!has_schedule || mine.state != Watched::State::active) return;
   mine.state = Watched::State::over;
   if (mine.fault != 0) {
+    deciding = mine.decision.id;
     const auto done = heal_active(mine.fault);
     if (!done) happen(Happening::Kind::note, no_node, done.error().message);
+    deciding = 0;
     note_decision(mine, "stop-", done);
   }
   for (std::size_t i = 0; i < watched.size(); ++i) {

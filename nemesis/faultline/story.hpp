@@ -1,8 +1,8 @@
 // Story: what the nemesis did and what happened then, as numbered sentences for a reader who has never seen the run.
 //
-//   1. n1 becomes leader of term 2.                            (0.3 s)
-//   2. n1 is cut off from n2 and n3 for 1.5 s.                 (0.8 s)
-//   3. n3 loses power after fsync 7 of wal/*, what it had not synced is gone.
+//   1. n1 is leader of term 2. (300 ms)
+//   2. n1 is cut off from n2 and n3, for 1.5 s. (800 ms)
+//   3. n3 loses power; each disk loses what it had not synced. (2.1 s)
 #pragma once
 
 #include <faultline/schedule.hpp>
@@ -22,7 +22,8 @@ struct Moment {
 };
 
 struct StoryOptions {
-  std::size_t sentences = 60;  // at most: of more, followers, candidates and boots are left out first, then the middle
+  std::size_t sentences = 60;  // at most: of more, followers, candidates and boots are left out first, then
+                               // the quieter events, at last the middle
 };
 
 // "n1 is cut off from n2 and n3": what the fault does, without when. Resolved or not.

@@ -157,7 +157,9 @@ TEST(Nemesis, UnknownAndRepeatedNamesAndBadOptionsAreRefused) {
     return made.error().to_string();
   };
   EXPECT_EQ(refused({"partitions"}), "unknown nemesis package 'partitions'\n  did you mean 'partition'?");
-  EXPECT_EQ(refused({"gremlins"}), "unknown nemesis package 'gremlins'\n  known: partition, kill, pause, membership");
+  EXPECT_EQ(refused({"gremlins"}),
+            "unknown nemesis package 'gremlins'\n  known: partition, kill, pause, membership, directed, clog, packet, "
+            "frames, power, crash, clock, disk, wipe, pressure");
   EXPECT_EQ(refused({"kill", "kill"}), "nemesis package 'kill' is named twice");
   EXPECT_EQ(refused({"kill"}, {.intervals = {{"pause", 1s}}}),
             "an interval is given for 'pause', which is no package of this run");

@@ -1,4 +1,5 @@
 #include <faultline/raft/codec.hpp>
+#include <faultline/raft/crc32c.hpp>
 #include <faultline/raft/frame.hpp>
 
 #include <fmt/format.h>
@@ -6,7 +7,8 @@
 namespace faultline::raft {
 namespace {
 
-constexpr std::uint8_t frame_version = 1;
+constexpr std::uint8_t frame_version = 2;
+constexpr std::size_t checksum_bytes = 4;
 enum class Kind : std::uint8_t { message = 1, forward, refused, lease_question, lease_report };
 
 class Writer {
@@ -27,7 +29,11 @@ class Writer {
     bytes_.append(bytes);
     return *this;
   }
-  std::string take() { return std::move(bytes_); }
+  std::string take() {
+    const std::uint32_t checksum = crc32c(bytes_);
+    for (unsigned shift = 0; shift < 32; shift += 8) bytes_.push_back(static_cast<char>(checksum >> shift));
+    return std::move(bytes_);
+  }
 
  private:
   std::string bytes_;
@@ -77,7 +83,12 @@ std::string encode(const Frame& frame) {
     return begin(Kind::message).rest(encode(*message)).take();
   }
   if (const auto* forward = std::get_if<Forward>(&frame.word)) {
-    return begin(Kind::forward).u64(forward->boot).u64(forward->sequence).rest(forward->entry).take();
+    return begin(Kind::forward)
+        .u64(forward->term.value)
+        .u64(forward->boot)
+        .u64(forward->sequence)
+        .rest(forward->entry)
+        .take();
   }
   if (const auto* refused = std::get_if<Refused>(&frame.word)) {
     return begin(Kind::refused)
@@ -104,14 +115,19 @@ std::string encode(const Frame& frame) {
 }
 
 Result<Frame> decode_frame(std::string_view bytes) {
-  Reader reader(bytes);
+  if (bytes.size() < 1 + checksum_bytes) return Error::bad_input("the frame is cut");
+  Reader reader(bytes.substr(0, bytes.size() - checksum_bytes));
   const std::uint64_t version = reader.number(1);
+  if (version != frame_version)
+    return Error::bad_input(fmt::format("frame version {}, expected {}", version, frame_version));
+  const std::uint64_t checksum = Reader(bytes.substr(bytes.size() - checksum_bytes)).number(checksum_bytes);
+  if (checksum != crc32c(bytes.substr(0, bytes.size() - checksum_bytes))) {
+    return Error::bad_input("the frame was damaged on its way: its checksum is wrong");
+  }
   const std::uint64_t kind = reader.number(1);
   Frame frame;
   frame.from = {reader.u64()};
   frame.to = {reader.u64()};
-  if (version != frame_version)
-    return Error::bad_input(fmt::format("frame version {}, expected {}", version, frame_version));
   switch (static_cast<Kind>(kind)) {
     case Kind::message: {
       auto message = decode_message(reader.rest());
@@ -121,6 +137,7 @@ Result<Frame> decode_frame(std::string_view bytes) {
     }
     case Kind::forward: {
       Forward forward;
+      forward.term = {reader.u64()};
       forward.boot = reader.u64();
       forward.sequence = reader.u64();
       forward.entry = reader.rest();

@@ -157,12 +157,18 @@ void Host::take(Instant now, Ready ready) {
   drain_held(now);
 }
 
-// Entries behind a snapshot wait until it is the state machine.
+// Entries behind a snapshot wait until it is the state machine. Several snapshots may have become durable at once: the state machine is then
+// the last one, which holds whatever was to be applied before it.
 void Host::drain_held(Instant now) {
+  std::uint64_t installed = 0;
+  for (const Held& held : held_) {
+    if (held.installs && held.number <= durable_) installed = held.number;
+  }
   while (!held_.empty()) {
     Held& first = held_.front();
-    if (first.installs) {
-      if (first.number > durable_) return;
+    if (first.installs && first.number > durable_) return;
+    if (first.number < installed) first.committed.clear();
+    if (first.number == installed) {
       FL_ASSERT(installed_.has_value());
       store_ = std::move(*installed_);
       installed_.reset();

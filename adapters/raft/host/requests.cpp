@@ -110,7 +110,7 @@ void Host::hand(std::uint64_t sequence) {
     case Outcome::not_leader:
       mark_handed();
       ++counters_.forwards;
-      send(Forward{options_.raft.boot, sequence, flight.entry}, raft_.leader());
+      send(Forward{raft_.term(), options_.raft.boot, sequence, flight.entry}, raft_.leader());
       if (flight.request == 0) flights_.erase(sequence);
       return;
     case Outcome::too_many_requests:
@@ -140,6 +140,13 @@ void Host::unpark(Instant now) {
 }
 
 void Host::arrive(Instant, NodeId from, const Forward& forward) {
+  if (raft_.is_leader() && forwards_term_ != raft_.term()) {
+    forwards_term_ = raft_.term();
+    forwards_.clear();
+  }
+  // Of another term, or of one that another life of this node may have led: whether it was appended then is not known here.
+  if (forward.term != forwards_term_) return;
+  if (!forwards_[{from, forward.boot}].note(forward.sequence)) return;
   const Proposal proposal = has_space_ ? raft_.propose(forward.entry) : Proposal{Outcome::too_many_requests, {}, {}};
   if (proposal.outcome != Outcome::accepted) send(Refused{forward.boot, forward.sequence, proposal.outcome}, from);
 }
@@ -151,9 +158,26 @@ void Host::arrive(const Refused& refused) {
   const RequestId id = found->second.request;
   if (refused.outcome == Outcome::too_many_requests) return fail(id, errors::too_many_requests());
   if (refused.outcome == Outcome::too_large) return fail(id, errors::request_too_large());
-  found->second.handed = false;
+  // Under a new number: this refusal may come again, and must not be taken for one of the next attempt.
+  const std::uint64_t sequence = ++last_sequence_;
+  Flight flight = std::move(found->second);
+  flights_.erase(found);
+  flight.handed = false;
+  flight.entry = with_origin({options_.raft.id, options_.raft.boot, sequence},
+                             std::string_view(flight.entry).substr(origin_bytes));
+  flights_.emplace(sequence, std::move(flight));
   pending_.at(id).handed = false;
-  if (std::find(parked_.begin(), parked_.end(), refused.sequence) == parked_.end()) parked_.push_back(refused.sequence);
+  pending_.at(id).flight = sequence;
+  parked_.push_back(sequence);
+}
+
+// Frames overtake each other by less than the window; what is older is taken for seen, and its request times out.
+bool Host::Forwards::note(std::uint64_t sequence) {
+  constexpr std::uint64_t window = 1 << 16;
+  if (sequence + window <= newest || !seen.insert(sequence).second) return false;
+  newest = std::max(newest, sequence);
+  while (*seen.begin() + window <= newest) seen.erase(seen.begin());
+  return true;
 }
 
 // REQUIRES: the entry of this flight was applied just now.

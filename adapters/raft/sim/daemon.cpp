@@ -132,11 +132,11 @@ void RaftDaemon::send(const Frame& frame) {
 
 void RaftDaemon::deliver(Output output) {
   if (setting_.invariants != nullptr) {
-    for (const DiskJob& job : output.jobs) setting_.invariants->emitted(id_, host_->raft(), job);
+    for (const DiskJob& job : output.jobs) setting_.invariants->emitted(id_, state_of(host_->raft()), job);
     for (const Frame& frame : output.frames) {
       if (const auto* message = std::get_if<Message>(&frame.word)) setting_.invariants->sent(*message);
     }
-    setting_.invariants->stepped(id_, host_->raft(), host_->store());
+    setting_.invariants->stepped(id_, state_of(host_->raft()), host_->store());
   }
   for (const Frame& frame : output.frames) {
     if (std::holds_alternative<Forward>(frame.word)) setting_.probes->hit(Probe::command_forwarded);

@@ -75,7 +75,7 @@ void draw_system(SimRun& run, const Draw& from) {
   draw.fill(run.segment_bytes, "segment_bytes", [](Rng& rng) { return log_uniform(rng, 16 << 10, 256 << 10); });
   draw.fill(run.compaction_tail, "compaction_tail",
             [](Rng& rng) { return rng.chance(0.2) ? 0 : log_uniform(rng, 1, 200); });
-  draw.fill(run.chunk_bytes, "chunk_bytes", [](Rng& rng) { return log_uniform(rng, 256, 256 << 10); });
+  draw.fill(run.chunk_bytes, "chunk_bytes", [](Rng& rng) { return log_uniform(rng, 2 << 10, 256 << 10); });
   draw.fill(run.batch_bytes, "batch_bytes",
             [](Rng& rng) { return rng.chance(0.25) ? 1 : log_uniform(rng, 256, 1 << 20); });
   draw.fill(run.window_messages, "window_messages", [](Rng& rng) { return log_uniform(rng, 1, 256); });

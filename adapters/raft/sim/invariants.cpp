@@ -62,7 +62,7 @@ void Invariants::LogView::cut(LogIndex first) {
 
 // --- steps ----------------------------------------------------------------------------------------------------------------------
 
-void Invariants::emitted(NodeId id, const Raft& raft, const DiskJob& job) {
+void Invariants::emitted(NodeId id, const NodeState& state, const DiskJob& job) {
   Node& n = node(id);
   Promise promise = n.jobs.empty() ? n.synced.back() : n.jobs.back();
   promise.number = job.number;
@@ -92,22 +92,22 @@ void Invariants::emitted(NodeId id, const Raft& raft, const DiskJob& job) {
   }
   if (!job.entries.empty()) {
     if (job.entries.front().index <= n.log.last()) promise.cut_from = job.entries.front().index;
-    note_entries(id, n, raft, job.entries);
+    note_entries(id, n, state, job.entries);
   }
   if (job.hard_state) {
-    const HardState& state = *job.hard_state;
-    if (state.term > promise.term && !n.jobs.empty() && n.jobs.back().last > n.synced.back().last) {
+    const HardState& hard = *job.hard_state;
+    if (hard.term > promise.term && !n.jobs.empty() && n.jobs.back().last > n.synced.back().last) {
       probes_.hit(Probe::term_changed_before_append_was_durable);
     }
-    if (state.term < promise.term) {
-      found("MON", fmt::format("{} writes term {} after {}", name(id), state.term.value, promise.term.value));
+    if (hard.term < promise.term) {
+      found("MON", fmt::format("{} writes term {} after {}", name(id), hard.term.value, promise.term.value));
     }
-    if (state.term == promise.term && promise.vote && state.vote != promise.vote) {
-      found("MON", fmt::format("{} changes its vote of term {} from n{} to n{}", name(id), state.term.value,
-                               promise.vote.value, state.vote.value));
+    if (hard.term == promise.term && promise.vote && hard.vote != promise.vote) {
+      found("MON", fmt::format("{} changes its vote of term {} from n{} to n{}", name(id), hard.term.value,
+                               promise.vote.value, hard.vote.value));
     }
-    promise.term = state.term;
-    promise.vote = state.vote;
+    promise.term = hard.term;
+    promise.vote = hard.vote;
   }
   promise.last = n.log.last();
   if (const Slot* last = n.log.at(promise.last)) promise.at_last = *last;
@@ -115,7 +115,7 @@ void Invariants::emitted(NodeId id, const Raft& raft, const DiskJob& job) {
 }
 
 // Log Matching, over every log that ever was.
-void Invariants::note_entries(NodeId id, Node& n, const Raft& raft, const std::vector<Entry>& entries) {
+void Invariants::note_entries(NodeId id, Node& n, const NodeState& state, const std::vector<Entry>& entries) {
   const LogIndex first = entries.front().index;
   if (first <= n.log.last()) {
     probes_.hit(Probe::suffix_cut);
@@ -125,7 +125,7 @@ void Invariants::note_entries(NodeId id, Node& n, const Raft& raft, const std::v
       probes_.hit(Probe::suffix_of_several_terms_cut);
     }
     if (!n.log.configs.empty() && n.log.configs.back() >= first) probes_.hit(Probe::configuration_cut);
-    if (n.leads && raft.is_leader() && n.term == raft.term()) {
+    if (n.leads && state.leads && n.term == state.term) {
       found("LA", fmt::format("{}, leader of term {}, writes index {} again", name(id), n.term.value, first.value));
     }
     if (first <= n.commit) {
@@ -148,12 +148,12 @@ void Invariants::note_entries(NodeId id, Node& n, const Raft& raft, const std::v
     }
     n.log.slots.push_back({entry.term, noted.differs ? *ghost_.chain(entry.index, entry.term) : noted.chain});
     if (entry.kind != EntryKind::config) continue;
-    if (noted.first) check_config(id, n, raft, entry);
+    if (noted.first) check_config(id, n, state, entry);
     n.log.configs.push_back(entry.index);
   }
 }
 
-void Invariants::check_config(NodeId id, const Node& n, const Raft& raft, const Entry& entry) {
+void Invariants::check_config(NodeId id, const Node& n, const NodeState& state, const Entry& entry) {
   const auto config = decode_config(entry.data);
   if (!config) return found("CFG", fmt::format("{} is no configuration", at(entry.index, entry.term)));
   configs_[{entry.index, entry.term}] = config.value();
@@ -167,11 +167,11 @@ void Invariants::check_config(NodeId id, const Node& n, const Raft& raft, const 
     found("CFG", fmt::format("{} appends {}: its quorums ({}) need not meet those before ({})", name(id),
                              at(entry.index, entry.term), to_text(config.value()), to_text(before->second)));
   }
-  if (where > raft.commit()) {
+  if (where > state.commit) {
     found("CFG", fmt::format("{} appends a change of members at {} before the one at {} is committed", name(id),
                              at(entry.index, entry.term), where.value));
   }
-  const auto* committed = ghost_.committed(raft.commit());
+  const auto* committed = ghost_.committed(state.commit);
   if (committed != nullptr && committed->term != entry.term) {
     found("CFG", fmt::format("{} appends a change of members at {}, its first commit of that term still to come",
                              name(id), at(entry.index, entry.term)));
@@ -194,12 +194,12 @@ void Invariants::persisted(NodeId id, std::uint64_t number, bool synced) {
   if (n.synced.size() > syncs_kept) n.synced.pop_front();
 }
 
-void Invariants::stepped(NodeId id, const Raft& raft, const kv::Store& store) {
+void Invariants::stepped(NodeId id, const NodeState& state, const kv::Store& store) {
   Node& n = node(id);
-  const Term term = raft.term();
-  const LogIndex commit = raft.commit();
+  const Term term = state.term;
+  const LogIndex commit = state.commit;
   const LogIndex applied = store.applied();
-  const bool leads = raft.is_leader();
+  const bool leads = state.leads;
   if (term == n.term && commit == n.commit && applied == n.applied && leads == n.leads) return;
   if (term < n.term)
     found("MON", fmt::format("the term of {} falls from {} to {}", name(id), n.term.value, term.value));

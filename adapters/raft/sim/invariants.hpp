@@ -43,6 +43,14 @@ struct Birth {
   bool joins = false;
 };
 
+// What a node is, as far as it shows at once.
+struct NodeState {
+  Term term;
+  LogIndex commit;
+  bool leads = false;
+};
+inline NodeState state_of(const Raft& raft) { return {raft.term(), raft.commit(), raft.is_leader()}; }
+
 class Invariants {
  public:
   static constexpr std::size_t findings_max = 20;
@@ -55,11 +63,11 @@ class Invariants {
 
   // --- steps ----------------------------------------------------------------------------------------------------------------------
   // A node goes through one step: what it writes, what it says, and what it is afterwards.
-  void emitted(NodeId node, const Raft& raft, const DiskJob& job);
+  void emitted(NodeId node, const NodeState& state, const DiskJob& job);
   void sent(const Message& message);
   // All jobs up to this number are done, with one sync if `synced`.
   void persisted(NodeId node, std::uint64_t number, bool synced);
-  void stepped(NodeId node, const Raft& raft, const kv::Store& store);
+  void stepped(NodeId node, const NodeState& state, const kv::Store& store);
 
   // --- clients ----------------------------------------------------------------------------------------------------------------------
   void asked(NodeId node, const kv::Command& command);
@@ -116,8 +124,8 @@ class Invariants {
 
   void found(const char* detector, std::string sentence);
   Node& node(NodeId id);
-  void note_entries(NodeId id, Node& node, const Raft& raft, const std::vector<Entry>& entries);
-  void check_config(NodeId id, const Node& node, const Raft& raft, const Entry& entry);
+  void note_entries(NodeId id, Node& node, const NodeState& state, const std::vector<Entry>& entries);
+  void check_config(NodeId id, const Node& node, const NodeState& state, const Entry& entry);
   void check_leader(NodeId id, Term term);
   void check_completeness(NodeId id, const Node& node, Term term);
   void check_commit(NodeId id, Node& node, LogIndex commit, Term term);

@@ -57,8 +57,9 @@ class Phase {
       liveness.took = world_.now() - begun;
       return liveness;
     }
-    liveness.kind = Liveness::Kind::failed;
     liveness.took = world_.now() - begun;
+    if (const std::string why = outside_excuse(); !why.empty()) return excused(liveness, why);
+    liveness.kind = Liveness::Kind::failed;
     liveness.text =
         fmt::format("{} did not converge within {}: {}", joined(), faultline::to_text(liveness_bound(run_)), state());
     return liveness;
@@ -106,9 +107,8 @@ class Phase {
       const RaftDaemon* daemon = cluster_.daemon(node);
       if (daemon == nullptr) {
         if (world_.is_running(node)) continue;
-        const std::string why = world_.end_of(node);
-        if (why.empty() || why.starts_with("killed")) continue;
-        return fmt::format("{} does not run: {}", world_.name(node), why);
+        // It refuses to start, or the administrator was just taking it out of the group.
+        return fmt::format("{} does not run: {}", world_.name(node), world_.end_of(node));
       }
       const Config& config = daemon->host().raft().config();
       if (is_quorum(core_, config)) continue;
@@ -117,10 +117,35 @@ class Phase {
     return {};
   }
 
+  // Who leads from outside with the consent of a quorum, does as well as the faults frozen there allow: a core node that cannot hear it
+  // lags behind, a leader whose disk is full refuses writes. One that hears no quorum must make way.
+  [[nodiscard]] std::string outside_excuse() const {
+    bool founded = false;
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr) continue;
+      const Status status = daemon->host().raft().status();
+      founded = founded || status.last.value > 1;
+      if (status.role != Role::leader || std::find(core_.begin(), core_.end(), node) != core_.end()) continue;
+      std::vector<NodeIndex> heard{node};
+      for (const FollowerStatus& follower : status.followers) {
+        if (follower.heard) heard.push_back(static_cast<NodeIndex>(follower.member.id.value - 1));
+      }
+      if (is_quorum(heard, status.config)) {
+        return fmt::format("{}, outside the core, leads with the consent of a quorum, under the faults frozen there",
+                           world_.name(node));
+      }
+    }
+    return founded ? std::string() : "the group was never founded: each founder must have heard all others once";
+  }
+
   bool converged() {
     if (!acknowledged_) ask();
     const RaftDaemon* first = nullptr;
+    const Config* config = config_of_leader();
     for (const NodeIndex node : core_) {
+      // A removal that was under way may have been committed meanwhile; whom it removed need not learn of it.
+      if (config != nullptr && config->find({std::uint64_t{node} + 1}) == nullptr) continue;
       const RaftDaemon* daemon = cluster_.daemon(node);
       if (daemon == nullptr) return false;
       acknowledged_ = acknowledged_ || cluster_.acknowledged(node);
@@ -130,6 +155,17 @@ class Phase {
       if (mine.applied() != theirs.applied() || mine.hash() != theirs.hash()) return false;
     }
     return acknowledged_;
+  }
+
+  // Of the one with the highest term; null: nobody leads.
+  [[nodiscard]] const Config* config_of_leader() const {
+    const RaftDaemon* leader = nullptr;
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon == nullptr || !daemon->leads()) continue;
+      if (leader == nullptr || daemon->host().raft().term() > leader->host().raft().term()) leader = daemon;
+    }
+    return leader == nullptr ? nullptr : &leader->host().raft().config();
   }
 
   // Of every core node in turn, again and again: a question may fall into an election.
@@ -151,7 +187,7 @@ class Phase {
     for (const NodeIndex node : core_) {
       const RaftDaemon* daemon = cluster_.daemon(node);
       if (daemon == nullptr) {
-        text += fmt::format("; {} is down", world_.name(node));
+        text += fmt::format("; {} is down ({})", world_.name(node), world_.end_of(node));
         continue;
       }
       const Status status = daemon->host().raft().status();

@@ -67,7 +67,11 @@ std::string exact_text(Duration duration) {
 
 // --- to values ------------------------------------------------------------------------------------------------------------------
 
-Value written(std::uint64_t number) { return {static_cast<std::int64_t>(number)}; }
+// What is beyond the integers of a Value is a text, as in schedules.
+Value written(std::uint64_t number) {
+  if (number > static_cast<std::uint64_t>(INT64_MAX)) return {std::to_string(number)};
+  return {static_cast<std::int64_t>(number)};
+}
 Value written(bool flag) { return {flag}; }
 Value written(double number) { return {number}; }
 Value written(Duration duration) { return {exact_text(duration)}; }
@@ -80,7 +84,14 @@ Value written(Detectors detectors) { return {detectors == Detectors::all ? "all"
 
 // --- from values ----------------------------------------------------------------------------------------------------------------
 
+Result<void> parse(std::string_view text, std::uint64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return no_value("a number", text);
+  return {};
+}
+
 Result<void> read(const Value& value, std::uint64_t& number) {
+  if (value.is_string()) return parse(value.as_text(), number);
   if (!value.is_integer() || value.as_integer() < 0) return no_value("a number", value.to_string());
   number = static_cast<std::uint64_t>(value.as_integer());
   return {};
@@ -138,11 +149,6 @@ Result<void> read(const Value& value, Detectors& detectors) {
 
 // --- from texts -----------------------------------------------------------------------------------------------------------------
 
-Result<void> parse(std::string_view text, std::uint64_t& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return no_value("a number", text);
-  return {};
-}
 Result<void> parse(std::string_view text, double& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return no_value("a number", text);

@@ -101,8 +101,16 @@ class Simulation {
 
   void fail(Error error) { result_.failure = std::move(error); }
 
-  // A healed world whose nodes do not come back is a finding about them, not about the run.
-  void note_failure(const Error& error) { fail(error); }
+  // A world that is healed, with nodes that do not come back: a finding about them, unless they may be excused.
+  void note_failure(const Error& error) {
+    if (!error.message.starts_with("the faults could not be healed")) return fail(error);
+    result_.refusals.push_back(error.message);
+    bool rotten = false;
+    for (NodeIndex node = 0; node < *run_.nodes + *run_.spares; ++node) rotten = rotten || world_->is_rotten(node);
+    if (rotten || result_.liveness.kind != Liveness::Kind::converged) return;
+    result_.liveness.kind = Liveness::Kind::failed;
+    result_.liveness.text = error.message;
+  }
 
   static Plan plan(const Workload& workload) {
     return {.main = on_clients(workload.clients),

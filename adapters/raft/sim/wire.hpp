@@ -1,5 +1,6 @@
 // What travels between a simulated client and its node: an HTTP request and its reply without HTTP around them.
 //
+//   message  CRC32C of what follows, 4 bytes little-endian, then
 //   request  "<path>\n<session>\n<sequence>\n<body>", session and sequence as the headers X-Session-Id and X-Session-Seq, empty if absent
 //   reply    "<status>\n<content type>\n<body>"
 //

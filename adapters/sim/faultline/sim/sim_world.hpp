@@ -65,7 +65,7 @@ struct Happening {
   Kind kind = Kind::note;
   NodeIndex node = no_node;
   NodeIndex peer = no_node;    // of a frame: to whom it goes
-  std::uint64_t decision = 0;  // fault and healed of a watched schedule: its id
+  std::uint64_t decision = 0;  // of a watched schedule, that was being performed: its id
   std::string text;
 };
 std::string_view to_string(Happening::Kind kind);

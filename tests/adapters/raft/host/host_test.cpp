@@ -359,9 +359,9 @@ TEST(Host, WithoutSpaceWritesAreRefusedAndReadsAreNot) {
   EXPECT_EQ(failure_of(group.ask(leader, Read{})), nullptr);
 }
 
-TEST(Frame, EveryCutAndEveryExtraByteIsRefused) {
+TEST(Frame, EveryCutEveryExtraByteAndEveryFlippedBitIsRefused) {
   const std::vector<Frame> frames{
-      {{1}, {2}, Forward{3, 4, "entry"}},
+      {{1}, {2}, Forward{{2}, 3, 4, "entry"}},
       {{1}, {2}, Refused{3, 4, Outcome::too_large}},
       {{1}, {2}, LeaseQuestion{3, 4, kv::LeaseId{5}}},
       {{1}, {2}, LeaseReport{3, 4, true, 5, {6}}},
@@ -370,12 +370,14 @@ TEST(Frame, EveryCutAndEveryExtraByteIsRefused) {
     const std::string bytes = encode(frame);
     ASSERT_TRUE(decode_frame(bytes).ok());
     EXPECT_EQ(decode_frame(bytes).value(), frame);
-    const bool open_ended = std::holds_alternative<Forward>(frame.word);  // the entry is the rest
-    for (std::size_t size = 0; size < bytes.size() - (open_ended ? 5 : 0); ++size) {
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
       EXPECT_FALSE(decode_frame(bytes.substr(0, size)).ok()) << size;
     }
-    if (!open_ended) {
-      EXPECT_FALSE(decode_frame(bytes + "\x01").ok());
+    EXPECT_FALSE(decode_frame(bytes + "\x01").ok());
+    for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+      std::string damaged = bytes;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+      EXPECT_FALSE(decode_frame(damaged).ok()) << bit;
     }
   }
 }

@@ -1,4 +1,4 @@
-// CRC32C (Castagnoli): the checksum of snapshots, chunks and log records.
+// CRC32C (Castagnoli): the checksum of snapshots, chunks, log records and frames.
 #pragma once
 
 #include <cstdint>

@@ -11,9 +11,11 @@
 
 namespace faultline::raft {
 
-// "Propose this": a follower hands a client's command to its leader, once. The entry names its origin (host.hpp), so the follower
-// learns the reply when it applies it; only a refusal is sent back.
+// "Propose this": a follower hands a client's command to the leader of that term, once. The entry names its origin (host.hpp), so the
+// follower learns the reply when it applies it; only a refusal is sent back. A frame that comes twice must not be appended twice: the
+// leader of a term remembers which ones it had, and whoever cannot remember (it started since, or leads another term) says nothing.
 struct Forward {
+  Term term;
   std::uint64_t boot = 0;
   std::uint64_t sequence = 0;
   std::string entry;
@@ -51,7 +53,8 @@ struct Frame {
   friend bool operator==(const Frame&, const Frame&) = default;
 };
 
-// Little-endian, one version byte first. Decoding checks every bound; the error is bad_input and names the offset.
+// Little-endian, one version byte first, CRC32C of all before it last: what carries frames may damage them, and TCP's own checksum is weak.
+// Decoding checks it and every bound; the error is bad_input.
 std::string encode(const Frame& frame);
 Result<Frame> decode_frame(std::string_view bytes);
 

@@ -182,6 +182,13 @@ class Host {
     std::string entry;
     bool handed = false;  // to the log or to the leader: its fate is not known
   };
+  // Sequences of forwarded commands that came from one start of one node.
+  struct Forwards {
+    std::set<std::uint64_t> seen;
+    std::uint64_t newest = 0;
+    // Whether it is the first time.
+    bool note(std::uint64_t sequence);
+  };
   // Of a Ready, what must wait for a snapshot before it to be installed.
   struct Held {
     std::uint64_t number = 0;
@@ -242,6 +249,8 @@ class Host {
   std::set<std::pair<Instant, RequestId>> deadlines_;
   std::map<std::uint64_t, Flight> flights_;  // by sequence
   std::deque<std::uint64_t> parked_;         // flights without a leader to take them
+  Term forwards_term_;                       // the last one this node led in this life
+  std::map<std::pair<NodeId, std::uint64_t>, Forwards> forwards_;  // by node and boot, in that term
   std::vector<RequestId> parked_questions_;  // lease questions without a leader to answer them
   Instant unpark_at_;
   std::vector<RequestId> fresh_reads_;                    // no ticket yet

@@ -1,0 +1,299 @@
+// The disk's model against a dumb twin: whatever comes back after a power loss is one of the images the model allows.
+#include <gtest/gtest.h>
+
+#include <adapters/sim/disk_image.hpp>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <set>
+
+namespace faultline::sim {
+namespace {
+
+// Every byte remembers all values it had since it was last durable. Sizes likewise. Slow, and easy to believe.
+struct TwinFile {
+  std::vector<std::set<char>> bytes;  // possible values after a loss that keeps any subset
+  std::string now;
+  std::set<std::size_t> sizes{0};
+
+  void grow(std::size_t size) {
+    if (bytes.size() < size) bytes.resize(size, {'\0'});
+  }
+  void write(std::size_t offset, std::string_view text) {
+    if (text.empty()) return;
+    if (offset > now.size()) resize(offset);
+    if (offset + text.size() > now.size()) now.resize(offset + text.size());
+    grow(now.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      now[offset + i] = text[i];
+      bytes[offset + i].insert(text[i]);
+      // A sector of the write may be there without the one before: up to any of its ends.
+      sizes.insert(offset + i + 1);
+    }
+    sizes.insert(now.size());
+  }
+  void resize(std::size_t size) {
+    grow(size);
+    const std::size_t from = std::min(size, now.size());
+    now.resize(size, '\0');
+    for (std::size_t i = from; i < bytes.size(); ++i) bytes[i].insert('\0');
+    sizes.insert(size);
+  }
+  void sync() {
+    bytes.clear();
+    for (const char c : now) bytes.push_back({c});
+    sizes = {now.size()};
+  }
+  [[nodiscard]] bool allows(const std::string& image) const {
+    if (!sizes.contains(image.size())) return false;
+    for (std::size_t i = 0; i < image.size(); ++i) {
+      if (i < bytes.size() ? !bytes[i].contains(image[i]) : image[i] != '\0') return false;
+    }
+    return true;
+  }
+};
+
+std::string random_text(Rng& rng, std::size_t longest) {
+  std::string text(1 + rng.below(longest), ' ');
+  for (char& c : text) c = static_cast<char>('a' + rng.below(26));
+  return text;
+}
+
+constexpr std::array<PowerLoss, 3> losses{PowerLoss::lose_unsynced, PowerLoss::torn, PowerLoss::reordered};
+
+TEST(Inode, AfterAPowerLossHoldsWhatTheTwinAllowsAndAllThatWasSynced) {
+  Rng rng(1);
+  std::map<PowerLoss, int> differs;
+  for (int round = 0; round < 600; ++round) {
+    Inode file;
+    TwinFile twin;
+    const std::size_t longest = rng.chance(0.7) ? 300 : 5000;
+    for (std::uint64_t steps = rng.below(12); steps > 0; --steps) {
+      const std::uint64_t what = rng.below(10);
+      if (what < 6) {
+        const std::size_t at = rng.chance(0.5) ? twin.now.size() : rng.below(longest * 2);
+        const std::string text = random_text(rng, longest);
+        file.write(at, text);
+        twin.write(at, text);
+      } else if (what < 8) {
+        const std::size_t size = rng.below(longest * 2);
+        file.truncate(size);
+        twin.resize(size);
+      } else {
+        file.sync();
+        twin.sync();
+      }
+      ASSERT_EQ(file.bytes(), twin.now);
+    }
+    const PowerLoss loss = losses[rng.below(losses.size())];
+    const bool synced = file.is_clean();
+    const std::string durable = file.durable();
+    const std::uint64_t pages = file.lose(loss, rng);
+    ASSERT_TRUE(twin.allows(file.bytes())) << "round " << round << ", loss " << static_cast<int>(loss);
+    ASSERT_EQ(file.bytes(), file.durable());
+    if (synced) {
+      ASSERT_EQ(file.bytes(), twin.now);
+    }
+    if (loss == PowerLoss::lose_unsynced) {
+      ASSERT_EQ(file.bytes(), durable);
+    }
+    if (file.bytes() != twin.now) {
+      ASSERT_GT(pages, 0U);
+      ++differs[loss];
+    }
+    ASSERT_TRUE(file.is_clean());
+  }
+  for (const PowerLoss loss : losses) EXPECT_GT(differs[loss], 50);
+}
+
+TEST(Inode, AProcessThatIsKilledLosesNothing) {
+  Rng rng(1);
+  Inode file;
+  file.write(0, "abc");
+  EXPECT_EQ(file.lose(PowerLoss::keep, rng), 0U);
+  EXPECT_EQ(file.bytes(), "abc");
+  EXPECT_EQ(file.durable(), "");  // and it may still be lost
+  file.lose(PowerLoss::lose_unsynced, rng);
+  EXPECT_EQ(file.bytes(), "");
+}
+
+TEST(Inode, ReorderedKeepsALaterPageWithoutAnEarlierOne) {
+  bool seen = false;
+  for (std::uint64_t seed = 0; seed < 100 && !seen; ++seed) {
+    Rng rng(seed);
+    Inode file;
+    file.truncate(2 * page_size);
+    file.sync();
+    file.write(0, "first");
+    file.write(page_size, "second");
+    file.lose(PowerLoss::reordered, rng);
+    seen = file.bytes().substr(0, 5) != "first" && file.bytes().substr(page_size, 6) == "second";
+  }
+  EXPECT_TRUE(seen);
+}
+
+TEST(Inode, TornKeepsThePrefixOfWritesAndSomeSectorsOfTheNext) {
+  bool seen = false;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    Rng rng(seed);
+    Inode file;
+    file.truncate(4 * sector_size);
+    file.sync();
+    file.write(0, std::string(2 * sector_size, 'a'));
+    file.write(0, std::string(2 * sector_size, 'b'));
+    file.lose(PowerLoss::torn, rng);
+    const char first = file.bytes()[0], second = file.bytes()[sector_size];
+    for (std::size_t i = 0; i < 2 * sector_size; ++i)
+      ASSERT_EQ(file.bytes()[i], i < sector_size ? first : second);  // no sector is torn within
+    seen = seen || (first == 'a' && second == 'b') || (first == '\0' && second == 'a');
+    ASSERT_FALSE(first == '\0' && second == 'b');  // the later write only after the earlier one
+  }
+  EXPECT_TRUE(seen);
+}
+
+TEST(Inode, ADroppedPageReadsWellSyncsWellAndIsGoneAfterThePowerLoss) {
+  Rng rng(1);
+  Inode file;
+  file.write(0, "old");
+  file.sync();
+  file.write(0, "new");
+  EXPECT_EQ(file.drop_dirty(), 1U);
+  EXPECT_EQ(file.bytes(), "new");
+  file.sync();
+  EXPECT_EQ(file.durable(), "old");
+  file.lose(PowerLoss::lose_unsynced, rng);
+  EXPECT_EQ(file.bytes(), "old");
+}
+
+TEST(Inode, ADroppedPageThatIsWrittenAgainBecomesDurableAsAWhole) {
+  Inode file;
+  file.write(0, "0000000000");
+  file.sync();
+  file.write(0, "new");
+  file.drop_dirty();
+  file.write(8, "xy");
+  file.sync();
+  EXPECT_EQ(file.durable(), "new00000xy");
+}
+
+TEST(Inode, ADroppedPageThatIsEvictedReadsAsItIsOnTheDisk) {
+  Inode file;
+  file.write(0, "old");
+  file.sync();
+  file.write(0, "new and longer");
+  file.drop_dirty();
+  file.evict_dropped();
+  EXPECT_EQ(file.bytes(), std::string("old").append(11, '\0'));
+}
+
+// --- folders -----------------------------------------------------------------------------------------------------------------
+
+TEST(DiskImage, ANameIsDurableOnlyOnceItsFolderIsSynced) {
+  Rng rng(1);
+  DiskImage disk;
+  disk.make_folder("wal");
+  disk.create("wal/1")->write(0, "x");
+  disk.find("wal/1")->sync();
+  EXPECT_EQ(disk.lose(PowerLoss::lose_unsynced, rng).entries, 1U);
+  EXPECT_EQ(disk.find("wal/1"), nullptr);
+  EXPECT_TRUE(disk.has_folder("wal"));
+  disk.create("wal/1");
+  disk.sync_folder("wal");
+  EXPECT_EQ(disk.lose(PowerLoss::lose_unsynced, rng).entries, 0U);
+  EXPECT_NE(disk.find("wal/1"), nullptr);
+}
+
+TEST(DiskImage, ARenameOrRemovalThatIsNotSyncedIsUndone) {
+  Rng rng(1);
+  DiskImage disk;
+  disk.create("a")->write(0, "of a");
+  disk.create("b");
+  disk.find("a")->sync();
+  disk.sync_folder("");
+  EXPECT_TRUE(disk.rename("a", "b"));
+  EXPECT_EQ(disk.find("b")->bytes(), "of a");
+  EXPECT_EQ(disk.list(""), std::vector<std::string>{"b"});
+  disk.lose(PowerLoss::lose_unsynced, rng);
+  EXPECT_EQ(disk.list(""), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(disk.find("a")->path, "a");
+  EXPECT_TRUE(disk.remove("a"));
+  EXPECT_FALSE(disk.remove("a"));
+  disk.lose(PowerLoss::lose_unsynced, rng);
+  EXPECT_NE(disk.find("a"), nullptr);
+}
+
+TEST(DiskImage, ARenameIntoAnotherFolderIsWholeWhenEitherIsSynced) {
+  Rng rng(1);
+  DiskImage disk;
+  disk.make_folder("tmp");
+  disk.make_folder("snap");
+  disk.create("tmp/x");
+  disk.rename("tmp/x", "snap/x");
+  disk.sync_folder("snap");
+  disk.lose(PowerLoss::lose_unsynced, rng);
+  EXPECT_EQ(disk.list("tmp").size() + disk.list("snap").size(), 1U);
+  EXPECT_NE(disk.find("snap/x"), nullptr);
+}
+
+// Random changes of names; what survives is what some subset of the unsynced ones gives, and all of the synced.
+TEST(DiskImage, NamesAfterAPowerLossAreThoseOfSomeSubsetOfTheUnsyncedChanges) {
+  Rng rng(5);
+  const std::vector<std::string> names{"a", "b", "c"};
+  int undone = 0;
+  for (int round = 0; round < 4000; ++round) {
+    DiskImage disk;
+    using Names = std::map<std::string, int>;  // which file
+    Names now;
+    std::set<Names> possible{now};
+    std::vector<std::function<void(Names&)>> changes;
+    std::map<int, Inode*> files;
+    int next = 0;
+    for (std::uint64_t steps = 1 + rng.below(6); steps > 0; --steps) {
+      const std::string& from = rng.pick(names);
+      const std::string& to = rng.pick(names);
+      std::function<void(Names&)> change;
+      if (!now.contains(from)) {
+        files[++next] = disk.create(from).get();
+        change = [from, id = next](Names& n) { n[from] = id; };
+      } else if (rng.chance(0.4)) {
+        disk.remove(from);
+        change = [from, id = now[from]](Names& n) { n.contains(from) && n[from] == id ? n.erase(from) : 0; };
+      } else if (from != to) {
+        disk.rename(from, to);
+        change = [from, to, id = now[from]](Names& n) {
+          if (!n.contains(from) || n[from] != id) return;
+          n.erase(from);
+          n[to] = id;
+        };
+      } else if (rng.chance(0.5)) {
+        disk.sync_folder("");
+        possible = {now};
+        continue;
+      } else {
+        continue;
+      }
+      std::set<Names> more = possible;
+      for (Names each : possible) {
+        change(each);
+        more.insert(each);
+      }
+      possible = std::move(more);
+      change(now);
+    }
+    undone += disk.lose(rng.chance(0.5) ? PowerLoss::reordered : PowerLoss::torn, rng).entries > 0 ? 1 : 0;
+    Names after;
+    for (const auto& [path, inode] : disk.files()) {
+      const auto file =
+          std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.second == inode.get(); });
+      ASSERT_NE(file, files.end());
+      after[path] = file->first;
+    }
+    ASSERT_TRUE(possible.contains(after)) << "round " << round;
+  }
+  EXPECT_GT(undone, 500);
+}
+
+}  // namespace
+}  // namespace faultline::sim
