@@ -248,14 +248,14 @@ TEST(DiskImage, NamesAfterAPowerLossAreThoseOfSomeSubsetOfTheUnsyncedChanges) {
     Names now;
     std::set<Names> possible{now};
     std::vector<std::function<void(Names&)>> changes;
-    std::map<int, Inode*> files;
+    std::map<int, std::shared_ptr<Inode>> files;
     int next = 0;
     for (std::uint64_t steps = 1 + rng.below(6); steps > 0; --steps) {
       const std::string& from = rng.pick(names);
       const std::string& to = rng.pick(names);
       std::function<void(Names&)> change;
       if (!now.contains(from)) {
-        files[++next] = disk.create(from).get();
+        files[++next] = disk.create(from);
         change = [from, id = next](Names& n) { n[from] = id; };
       } else if (rng.chance(0.4)) {
         disk.remove(from);
@@ -285,8 +285,7 @@ TEST(DiskImage, NamesAfterAPowerLossAreThoseOfSomeSubsetOfTheUnsyncedChanges) {
     undone += disk.lose(rng.chance(0.5) ? PowerLoss::reordered : PowerLoss::torn, rng).entries > 0 ? 1 : 0;
     Names after;
     for (const auto& [path, inode] : disk.files()) {
-      const auto file =
-          std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.second == inode.get(); });
+      const auto file = std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.second == inode; });
       ASSERT_NE(file, files.end());
       after[path] = file->first;
     }

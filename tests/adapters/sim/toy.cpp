@@ -90,7 +90,7 @@ Result<void> ToyDaemon::recover() {
 
 void ToyDaemon::wake() {
   const NodeIndex self = world_.node();
-  toy_.wakes[self].push_back(world_.monotonic());
+  if (toy_.keeps) toy_.wakes[self].push_back(world_.monotonic());
   for (NodeIndex to = 0; to < 8; ++to) {
     if (to != self) world_.send(to, "Ping", ping_of(++toy_.sent[{self, to}]));
   }
@@ -107,6 +107,7 @@ void ToyDaemon::receive(NodeIndex from, std::string bytes) {
     ++toy_.damaged[world_.node()];
     return;
   }
+  if (!toy_.keeps) return;
   toy_.heard[world_.node()].push_back({.from = from,
                                        .number = number,
                                        .boot = world_.boot(),

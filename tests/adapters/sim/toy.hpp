@@ -64,6 +64,7 @@ class Toy final : public System {
   NodeIndex leader = 0;
   bool needs_data = false;  // refuses to boot again without its file
   bool members = false;
+  bool keeps = true;  // what it saw
   std::function<std::optional<Violation>(NodeIndex)> invariant;
 
   // What it saw.
