@@ -148,7 +148,7 @@ class Builder:
         # Under another name first: a build that was interrupted leaves nothing behind that looks finished.
         handle, name = tempfile.mkstemp(dir=output.parent, prefix=".", suffix=".new")
         os.close(handle)
-        done = subprocess.run(["nice", "-n", "19", *command, name], cwd=folder, capture_output=True, text=True)
+        done = subprocess.run([*command, name], cwd=folder, capture_output=True, text=True)
         if done.returncode != 0:
             os.unlink(name)
             raise BuildError(f"{' '.join(command[-4:])} {output.name}:\n{done.stderr[:4000]}")

@@ -3,7 +3,8 @@
 //   drive --seeds 1..200 --run '{"nodes":5,"nemesis":["partition"]}'
 //   {"seed":1,"detectors":["I:SMS","H"],"why":"n2 applied …","steps":81234,"cpu":0.21,…}
 //
-// --run is a SimRun as JSON, without a seed; --history leaves the invariants out. A failing assertion ends the process, naming its seed.
+// --run is a SimRun as JSON; its seed is the one of --seeds. --history leaves the invariants out; --show adds the run with nothing left
+// open, which repeats it. A failing assertion ends the process, naming its seed.
 #include <faultline/formats.hpp>
 #include <faultline/raft/sim/simulation.hpp>
 
@@ -44,20 +45,22 @@ std::string why(const sim::SimResult& result) {
   return {};
 }
 
-Value summary(const sim::SimResult& result, double cpu) {
+Value summary(const sim::SimResult& result, double cpu, bool show) {
   std::vector<Value> detectors;
   for (const std::string& detector : result.detectors()) detectors.emplace_back(detector);
-  return Value::map({{"seed", static_cast<std::int64_t>(result.run.seed)},
-                     {"detectors", Value::list(std::move(detectors))},
-                     {"why", why(result)},
-                     {"liveness", sim::to_string(result.liveness.kind)},
-                     {"vacuous", result.vacuous},
-                     {"failure", result.failure ? result.failure->to_string() : std::string()},
-                     {"refusals", static_cast<std::int64_t>(result.refusals.size())},
-                     {"steps", static_cast<std::int64_t>(result.steps)},
-                     {"operations", static_cast<std::int64_t>(result.history.operation_count())},
-                     {"hash", fmt::format("{:016x}", result.hash)},
-                     {"cpu", cpu}});
+  std::vector<Value::Entry> fields{{"seed", static_cast<std::int64_t>(result.run.seed)},
+                                   {"detectors", Value::list(std::move(detectors))},
+                                   {"why", why(result)},
+                                   {"liveness", sim::to_string(result.liveness.kind)},
+                                   {"vacuous", result.vacuous},
+                                   {"failure", result.failure ? result.failure->to_string() : std::string()},
+                                   {"refusals", static_cast<std::int64_t>(result.refusals.size())},
+                                   {"steps", static_cast<std::int64_t>(result.steps)},
+                                   {"operations", static_cast<std::int64_t>(result.history.operation_count())},
+                                   {"hash", fmt::format("{:016x}", result.hash)},
+                                   {"cpu", cpu}};
+  if (show) fields.emplace_back("run", sim::to_value(result.run));
+  return Value::map(std::move(fields));
 }
 
 }  // namespace
@@ -66,11 +69,14 @@ int main(int count, char** arguments) {
   Asked asked;
   Value run = Value::map({});
   bool history_only = false;
+  bool show = false;
   bool has_seeds = false;
   for (int i = 1; i < count; ++i) {
     const std::string_view name = arguments[i];
     if (name == "--history") {
       history_only = true;
+    } else if (name == "--show") {
+      show = true;
     } else if (i + 1 == count) {
       return refuse(fmt::format("{} needs a value, or is not known", name));
     } else if (name == "--seeds") {
@@ -93,7 +99,7 @@ int main(int count, char** arguments) {
     const std::clock_t begun = std::clock();
     const sim::SimResult result = sim::run_simulation(asked.run);
     const double cpu = static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC;
-    fmt::print("{}\n", faultline::to_json(summary(result, cpu)));
+    fmt::print("{}\n", faultline::to_json(summary(result, cpu, show)));
     std::fflush(stdout);
   }
   return 0;

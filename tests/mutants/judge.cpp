@@ -12,9 +12,10 @@ int main(int count, char** arguments) {
     const std::filesystem::path file = arguments[i];
     const std::string model = file.stem().extension().string();
     const auto read = faultline::read_history_file(file.string());
-    const auto verdict = read && !model.empty() ? faultline::check(read.value().history, model.substr(1))
-                                                : faultline::Result<faultline::Verdict>(
-                                                      faultline::Error::bad_input("no history, or no model in its name"));
+    const auto verdict =
+        read && !model.empty()
+            ? faultline::check(read.value().history, model.substr(1))
+            : faultline::Result<faultline::Verdict>(faultline::Error::bad_input("no history, or no model in its name"));
     if (!verdict) {
       fmt::print(stderr, "{}: {}\n", file.string(), verdict.error().to_string());
       return 3;
