@@ -4,7 +4,7 @@
 //   {"seed":1,"detectors":["I:SMS","H"],"why":"n2 applied …","steps":81234,"cpu":0.21,…}
 //
 // --run is a SimRun as JSON; its seed is the one of --seeds. --history leaves the invariants out; --show adds the run with nothing left
-// open, which repeats it. A failing assertion ends the process, naming its seed.
+// open, which repeats it; --trace tells on stderr what happened. A failing assertion ends the process, naming its seed.
 #include <faultline/formats.hpp>
 #include <faultline/raft/sim/simulation.hpp>
 
@@ -70,11 +70,14 @@ int main(int count, char** arguments) {
   Value run = Value::map({});
   bool history_only = false;
   bool show = false;
+  bool trace = false;
   bool has_seeds = false;
   for (int i = 1; i < count; ++i) {
     const std::string_view name = arguments[i];
     if (name == "--history") {
       history_only = true;
+    } else if (name == "--trace") {
+      trace = true;
     } else if (name == "--show") {
       show = true;
     } else if (i + 1 == count) {
@@ -94,11 +97,16 @@ int main(int count, char** arguments) {
   if (!read) return refuse(read.error().to_string());
   asked.run = std::move(read).value();
   if (history_only) asked.run.detectors = sim::Detectors::history;
+  asked.run.trace = trace;
   for (std::uint64_t seed = asked.first; seed <= asked.last; ++seed) {
     asked.run.seed = seed;
     const std::clock_t begun = std::clock();
     const sim::SimResult result = sim::run_simulation(asked.run);
     const double cpu = static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC;
+    for (const sim::TraceLine& line : result.trace) {
+      fmt::print(stderr, "{:10.4f} {:4} {:8} {}\n", std::chrono::duration<double>(line.time.time_since_epoch()).count(),
+                 line.node, line.kind, line.text);
+    }
     fmt::print("{}\n", faultline::to_json(summary(result, cpu, show)));
     std::fflush(stdout);
   }
