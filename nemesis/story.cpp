@@ -234,11 +234,11 @@ struct Line {
 int rank_of(const Moment& moment) {
   if (moment.kind == "violation" || moment.kind == "crash" || moment.kind == "refused") return 0;
   if (moment.kind == "role") return moment.text.find("leader") == std::string::npos ? 3 : 1;
-  return moment.kind == "boot" ? 2 : 1;
+  return moment.kind == "boot" || moment.kind == "snapshot" ? 2 : 1;
 }
 
 std::string healed(const Decision& decision) {
-  return fmt::format("what decision {} did is undone: {}", decision.id, decision.fault.kind);
+  return fmt::format("the {} of decision {} ends", decision.fault.kind, decision.id);
 }
 
 std::string told(Instant time, std::string_view text) {

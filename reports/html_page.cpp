@@ -87,6 +87,7 @@ void write_body(HtmlWriter& html, const ReportInput& input) {
     write_coverage(html, input);
     html.close("div");
   }
+  write_story(html, input);
   write_reproduce(html, input);
   write_others(html, input);
   write_faults(html, input);

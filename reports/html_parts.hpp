@@ -20,6 +20,8 @@ void write_evidence(HtmlWriter& html, const History& history, const Anomaly& ano
                     bool with_primer);
 // What was exercised: where the counterexample would be. Nothing for an empty history.
 void write_coverage(HtmlWriter& html, const ReportInput& input);
+// What happened, sentence by sentence; nothing if nobody told.
+void write_story(HtmlWriter& html, const ReportInput& input);
 void write_reproduce(HtmlWriter& html, const ReportInput& input);
 void write_minimal(HtmlWriter& html, const ReportInput& input);
 void write_primer(HtmlWriter& html);

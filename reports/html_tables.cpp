@@ -98,6 +98,19 @@ void write_coverage(HtmlWriter& html, const ReportInput& input) {
   html.close("section").close("div").line_break();
 }
 
+void write_story(HtmlWriter& html, const ReportInput& input) {
+  if (input.story.empty()) return;
+  html.open("section", {{"aria-labelledby", "story"}}).element("h2", {{"id", "story"}}, "What happened").open("ol");
+  for (const std::string& sentence : input.story) {
+    // The list numbers them itself.
+    const std::size_t number = sentence.find_first_not_of("0123456789");
+    const bool numbered =
+        number != 0 && std::string_view(sentence).substr(std::min(number, sentence.size())).starts_with(". ");
+    html.value_element("li", {}, spoken(numbered ? sentence.substr(number + 2) : sentence)).line_break();
+  }
+  html.close("ol").close("section").line_break();
+}
+
 void write_reproduce(HtmlWriter& html, const ReportInput& input) {
   html.open("section", {{"aria-labelledby", "reproduce"}})
       .element("h2", {{"id", "reproduce"}}, "Reproduce")

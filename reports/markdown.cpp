@@ -103,6 +103,13 @@ std::string other_findings(const std::vector<Finding>& found) {
   return text;
 }
 
+std::string story_list(const ReportInput& input) {
+  if (input.story.empty()) return {};
+  std::string text = "\n### What happened\n\n";
+  for (const std::string& sentence : input.story) text += prose(spoken(sentence)) + "\n";
+  return text;
+}
+
 std::string faults_table(const RunInfo& run) {
   if (run.faults.empty()) return {};
   std::string text = "\n### Faults\n\n| fault | count | effect |\n|---|---|---|\n";
@@ -128,6 +135,7 @@ std::string render_markdown(const ReportInput& input) {
     parts.push_back("\n### Longest legal prefix\n\n" + prefix_table(*input.history, *found.front().first));
   }
   parts.push_back(other_findings(found));
+  parts.push_back(story_list(input));
   if (input.run) parts.push_back(faults_table(*input.run));
   // Whole parts are left out, never cut: half a table helps nobody.
   bool left_out = false;

@@ -15,6 +15,7 @@ namespace reports {
 namespace {
 
 bool is_invalid(const ReportInput& input) { return input.verdict && input.verdict->kind == VerdictKind::invalid; }
+bool is_wrong(const ReportInput& input) { return is_invalid(input) || (input.verdict && !input.observed.empty()); }
 // A file of fault notes alone holds nothing that could be wrong; a run without operations, or a file without events, failed to record.
 bool is_empty(const ReportInput& input) {
   if (input.verdict && !input.verdict->unfinished.empty()) return false;
@@ -72,7 +73,7 @@ std::string invalid_sentence(const ReportInput& input) {
 }
 
 std::string judged_sentence(const ReportInput& input) {
-  if (is_invalid(input)) return invalid_sentence(input);
+  if (is_wrong(input)) return invalid_sentence(input);
   if (is_empty(input)) return "Nothing to judge: the history holds no client operations.";
   if (!input.vacuous.empty() && key_counts(input).unknown == 0) {
     return fmt::format("No requested fault had an effect ({}); {} prove nothing about it.",
@@ -91,18 +92,19 @@ std::string interrupted_sentence(const ReportInput& input) {
   text += "; over the " + counted(history.operation_count(), "recorded operation") + ": ";
   if (!input.verdict) return text + "not checked.";
   if (is_invalid(input)) return text + "not linearizable. " + invalid_sentence(input);
+  if (is_wrong(input)) return text + "a violation. " + invalid_sentence(input);
   if (is_empty(input)) return text + "nothing to judge.";
   return text + (input.verdict->kind == VerdictKind::valid ? "valid so far." : "undecided.");
 }
 
-bool broke(const ReportInput& input) { return input.ending == Ending::harness_failure && !is_invalid(input); }
+bool broke(const ReportInput& input) { return input.ending == Ending::harness_failure && !is_wrong(input); }
 bool unchecked(const ReportInput& input) { return input.ending == Ending::not_checked_yet || !input.verdict; }
 
 }  // namespace
 
 VerdictKind effective_verdict(const ReportInput& input) {
   if (input.ending == Ending::not_checked_yet || !input.verdict) return VerdictKind::unknown;
-  if (is_invalid(input)) return VerdictKind::invalid;
+  if (is_wrong(input)) return VerdictKind::invalid;
   const bool proves_nothing = input.ending == Ending::harness_failure || is_empty(input) || !input.vacuous.empty();
   return proves_nothing ? VerdictKind::unknown : input.verdict->kind;
 }
@@ -128,6 +130,8 @@ std::string_view glyph(Tone tone) {
 }
 
 std::string property(const ReportInput& input) {
+  if (!is_invalid(input) && is_wrong(input))
+    return input.observed.front().detector == "L" ? "convergence" : "invariant";
   const bool converges = is_invalid(input) && !input.verdict->anomalies.empty() &&
                          input.verdict->anomalies.front().name == "no-convergence";
   return converges ? "convergence" : "linearizability";
@@ -147,7 +151,14 @@ KeyCounts key_counts(const ReportInput& input) {
 
 std::vector<Finding> findings(const ReportInput& input) {
   std::vector<Finding> found;
-  if (!is_invalid(input)) return found;
+  const auto add_observed = [&] {
+    for (const Observation& seen : input.observed)
+      found.push_back({seen.detector, spoken(seen.sentence), {}, nullptr, 1});
+  };
+  if (!is_invalid(input)) {
+    if (is_wrong(input)) add_observed();
+    return found;
+  }
   for (const Anomaly& anomaly : input.verdict->anomalies) {
     const auto same =
         std::find_if(found.begin(), found.end(), [&](const Finding& f) { return f.name == anomaly.name; });
@@ -164,6 +175,7 @@ std::vector<Finding> findings(const ReportInput& input) {
     const Value key = invalid > 0 && keys.front().kind == VerdictKind::invalid ? keys.front().key : Value();
     found.push_back({"no-legal-order", spoken(input.verdict->reason), key, nullptr, std::max<std::size_t>(invalid, 1)});
   }
+  add_observed();
   return found;
 }
 
@@ -262,7 +274,9 @@ std::string headline(const ReportInput& input) {
       return mark + (input.ending == Ending::interrupted ? "Linearizable so far" : "Linearizable");
     case VerdictKind::unknown: return mark + "Unknown";
     case VerdictKind::invalid:
-      return mark + (property(input) == "convergence" ? "Did not converge" : "Not linearizable");
+      return mark + (property(input) == "convergence" ? "Did not converge"
+                     : property(input) == "invariant" ? "An invariant does not hold"
+                                                      : "Not linearizable");
   }
   FL_ASSERT(false && "unknown verdict");
 }

@@ -283,6 +283,17 @@ std::string render_verdict_json(const ReportInput& input) {
   json.key("vacuous").boolean(!input.vacuous.empty());
   if (!input.failure.empty()) json.key("error").string(spoken(input.failure));
   write_totals(json, input);
+  if (!input.observed.empty()) {
+    json.key("observed").open_list();
+    for (const Observation& seen : input.observed)
+      json.open_object().key("detector").string(seen.detector).key("sentence").string(spoken(seen.sentence)).close();
+    json.close();
+  }
+  if (!input.story.empty()) {
+    json.key("story").open_list();
+    for (const std::string& sentence : input.story) json.string(spoken(sentence));
+    json.close();
+  }
   if (input.run) write_run(json, *input.run);
   if (input.online) write_online(json, *input.online);
   json.key("source").text_or_null(history_file(input)).key("utc").text_or_null(input.utc);

@@ -45,6 +45,8 @@ int call(const VerbSpec& verb, const std::vector<std::string>& words) {
   install_signal_handlers();
   Console console(settings.value());
   if (verb.name == "run") return run_command(std::move(settings).value(), console);
+  if (verb.name == "sim") return sim_command(settings.value(), console);
+  if (verb.name == "replay") return replay_command(settings.value(), console);
   if (verb.name == "check") return check_command(settings.value(), console);
   if (verb.name == "shrink") return shrink_command(settings.value(), console);
   if (verb.name == "verify") return verify_command(settings.value(), console);

@@ -56,7 +56,10 @@ std::vector<OptionSpec> check_options() {
 std::vector<OptionSpec> shrink_options() {
   return with_meaning({
       {"time-limit", duration, "DURATION", "60s", "judge and shrink for this long at most", ""},
-      {"out", text, "FILE", "", "where the small history goes [minimal.jsonl, of a run: into its directory]", ""},
+      {"out", text, "FILE", "",
+       "where the result goes [minimal.jsonl; of a run into its directory; of a simulated one scenario.json]", ""},
+      {"save", text, "FILE", "", "of a simulated run: keep the scenario as a regression, too", ""},
+      {"candidates", number, "N", "2000", "of a simulated run: try so many smaller ones at most", ""},
   });
 }
 
@@ -83,6 +86,39 @@ std::vector<OptionSpec> run_options() {
       {"check-time-limit", duration, "DURATION", "60s", "stop judging after this long: unknown", ""},
       {"memory-limit", size, "SIZE", "", "most memory the search may hold; default: half of what is free", ""},
       {"threads", number, "N", "0", "search keys in parallel; 0: all cores", ""},
+  };
+}
+
+std::vector<OptionSpec> sim_options() {
+  return {
+      {"seeds", text, "A..B", "1..100", "which seeds to run", ""},
+      {"target", choice, "TARGET", "raft", "the system under test", "raft"},
+      {"workload", choice, "WORKLOAD", "", "what the clients do; default: drawn", "register|cas-register|kv-append"},
+      {"nemesis", list, "FAULTS", "", "packages of faults, all of them",
+       "partition|kill|pause|membership|directed|clog|packet|frames|power|crash|clock|disk|wipe|pressure|none"},
+      {"preset", choice, "PRESET", "", "packages of faults by their common name; default: default",
+       "none|kill|partition|directed|frames|power|io|pause|clock|membership|snapshot|swarm|default"},
+      {"nodes", number, "N", "", "replicas; default: drawn", ""},
+      {"concurrency", number, "C", "", "clients at work at once; default: drawn", ""},
+      {"keys", number, "K", "", "objects the clients work on; default: drawn", ""},
+      {"rate", rate, "RATE", "", "operations started per second of virtual time; default: drawn", ""},
+      {"reads", choice, "PATH", "", "the read path; default: drawn, never local", "index|lease|local"},
+      {"time-limit", duration, "DURATION", "", "how long workload and faults last, in virtual time; default: drawn",
+       ""},
+      {"operation-timeout", duration, "DURATION", "", "a client gives up after this long; default: drawn", ""},
+      {"options", list, "KEY=VALUE,…", "", "further options of a simulated run: fsync=off, snapshot_entries=16", ""},
+      {"detectors", choice, "WHICH", "all", "invariants and liveness too, or what clients see alone", "all|history"},
+      {"keep-going", flag, "", "", "run all seeds and count the failures", ""},
+      {"threads", number, "N", "0", "seeds at once; 0: all cores", ""},
+      {"out", text, "DIR", "runs", "where the run directories of failures go", ""},
+  };
+}
+
+std::vector<OptionSpec> replay_options() {
+  return {
+      {"in", choice, "WORLD", "", "where; default: where it ran", "sim|live"},
+      {"out", text, "DIR", "runs", "where run directories of live runs go", ""},
+      {"check-time-limit", duration, "DURATION", "60s", "stop judging after this long: unknown", ""},
   };
 }
 
@@ -121,9 +157,12 @@ const std::vector<VerbSpec>& verb_table() {
   static const std::vector<VerbSpec> table{
       {"run", "[CONFIG.toml]", "test a live cluster: workload, faults, verdict, report",
        "faultline run --target etcd --nemesis partition --time-limit 30s", 0, 1, run_options()},
+      {"sim", "", "the same test in the simulator, many seeds", "faultline sim --seeds 1..1000", 0, 0, sim_options()},
+      {"replay", "RUN|SCENARIO.json", "repeat a run: a simulated one exactly, a live one's faults",
+       "faultline replay runs/latest", 1, 1, replay_options()},
       {"check", "HISTORY…", "judge a history recorded anywhere", "faultline check history.jsonl --model register", 1,
        many, check_options()},
-      {"shrink", "HISTORY|RUN", "find the few operations that prove a history wrong, as a history of its own",
+      {"shrink", "HISTORY|RUN", "find what little proves a history wrong, or makes a simulated run fail",
        "faultline shrink history.jsonl --model register", 1, 1, shrink_options()},
       {"verify", "HISTORY CERTIFICATE", "re-check a verdict's certificate with independent code",
        "faultline verify history.jsonl certificate.json", 2, 2, verify_options()},

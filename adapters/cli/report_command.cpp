@@ -6,7 +6,9 @@
 
 #include "commands.hpp"
 #include "files.hpp"
+#include "judge.hpp"
 #include "run_info.hpp"
+#include "simulated.hpp"
 
 namespace faultline::cli {
 
@@ -35,11 +37,32 @@ Remembered remembered(const RunDirectory& directory) {
   return found;
 }
 
+// A simulated run is run again, for its story.
+int report_simulation(const RunDirectory& directory, Console& console) {
+  const auto scenario = read_scenario(directory.file("simulation.json"));
+  if (!scenario) return fail(scenario.error(), console);
+  raft::sim::SimRun run = scenario.value().run;
+  run.trace = run.explain = true;
+  const raft::sim::SimResult result = raft::sim::run_simulation(run);
+  ReportInput input = report_input_of(result, directory);
+  if (scenario.value().hash && *scenario.value().hash != result.hash) {
+    return fail(Error::environment(fmt::format("{}: this build does not repeat the run: hash {:016x}, recorded {:016x}",
+                                               directory.path().string(), result.hash, *scenario.value().hash),
+                                   "use the build that recorded it; its pages stay as they are"),
+                console);
+  }
+  if (auto written = write_simulation(directory, result, input, console); !written)
+    return fail(written.error(), console);
+  print_result(input, console);
+  return exit_code_of(result);
+}
+
 }  // namespace
 
 int report_command(const Settings& settings, Console& console) {
   auto directory = RunDirectory::open(settings.arguments()[0]);
   if (!directory) return fail(directory.error(), console);
+  if (is_simulated(directory.value())) return report_simulation(directory.value(), console);
   auto run_settings = Settings::from_file(*find_verb("run"), directory.value().file("run.toml").string());
   if (!run_settings) return fail(run_settings.error(), console);
   for (const char* name : {"check-time-limit", "memory-limit", "threads"}) {

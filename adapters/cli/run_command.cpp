@@ -60,7 +60,24 @@ Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::stri
   return make_nemesis(names, options);
 }
 
-Result<Setup> prepare(Settings& settings, Console& console) {
+std::vector<std::string> kinds_of(const Schedule& schedule) {
+  std::vector<std::string> kinds;
+  for (const Decision& decision : schedule.decisions) {
+    if (std::find(kinds.begin(), kinds.end(), decision.fault.kind) == kinds.end()) kinds.push_back(decision.fault.kind);
+  }
+  return kinds;
+}
+
+// Drawn from the seed, or as the schedule has them.
+Result<Nemesis> faults_of(const Settings& settings, const std::vector<std::string>& names, std::uint64_t seed,
+                          const Schedule* schedule) {
+  if (schedule == nullptr) return nemesis_of(settings, names, seed);
+  auto performed = replay(*schedule);
+  if (!performed) return performed.error();
+  return Nemesis{.faults = std::move(performed).value(), .heal = Invocation{"heal-all", {}, {}}};
+}
+
+Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& console) {
   if (settings.flag("keep-going") && !settings.flag("online")) {
     return Error::bad_input("--keep-going says what to do with what --online finds", "add --online, or leave it out");
   }
@@ -68,7 +85,8 @@ Result<Setup> prepare(Settings& settings, Console& console) {
   setup.seed = settings.given("seed") ? settings.number("seed") : random_seed();
   settings.set("seed", std::to_string(setup.seed));
   if (auto settled = settle_target(settings); !settled) return settled.error();
-  auto names = requested_faults(settings, console);
+  auto names =
+      schedule == nullptr ? requested_faults(settings, console) : Result<std::vector<std::string>>(kinds_of(*schedule));
   if (!names) return names.error();
   setup.nemesis = names.value();
   settings.set("nemesis", setup.nemesis.empty() ? "none" : join(setup.nemesis, ","));
@@ -78,7 +96,7 @@ Result<Setup> prepare(Settings& settings, Console& console) {
                                                             .readers = settings.number("concurrency") / 3});
   if (!workload) return workload.error();
   setup.workload = std::move(workload).value();
-  auto nemesis = nemesis_of(settings, setup.nemesis, setup.seed);
+  auto nemesis = faults_of(settings, setup.nemesis, setup.seed, schedule);
   if (!nemesis) return nemesis.error();
   setup.faults = std::move(nemesis).value();
   return setup;
@@ -218,10 +236,8 @@ int finish(const RunDirectory& directory, ReportInput& input, const std::optiona
   return exit_code(input);
 }
 
-}  // namespace
-
-int run_command(Settings settings, Console& console) {
-  auto prepared = prepare(settings, console);
+int run_live(Settings settings, const Schedule* schedule, Console& console) {
+  auto prepared = prepare(settings, schedule, console);
   if (!prepared) return fail(prepared.error(), console);
   Setup& setup = prepared.value();
   heal_dead_runs(console);
@@ -259,6 +275,14 @@ int run_command(Settings settings, Console& console) {
     input.failure = in_one_sentence(error);
   }
   return judge_run(directory, input, settings, console);
+}
+
+}  // namespace
+
+int run_command(Settings settings, Console& console) { return run_live(std::move(settings), nullptr, console); }
+
+int run_schedule(Settings settings, const Schedule& schedule, Console& console) {
+  return run_live(std::move(settings), &schedule, console);
 }
 
 int judge_run(const RunDirectory& directory, ReportInput& input, const Settings& settings, Console& console) {

@@ -94,9 +94,24 @@ void print_json(const ReportInput& input, Console& console) {
   console.result(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+// A simulated run, or a scenario of one.
+std::optional<std::filesystem::path> simulated_source(const std::filesystem::path& argument) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(argument, ignored)) {
+    const auto simulation = argument / "simulation.json";
+    return std::filesystem::exists(simulation, ignored) ? std::optional(simulation) : std::nullopt;
+  }
+  return argument.extension() == ".json" ? std::optional(argument) : std::nullopt;
+}
+
 }  // namespace
 
 int shrink_command(const Settings& given, Console& console) {
+  if (const auto scenario = simulated_source(given.arguments()[0])) return shrink_simulation(*scenario, given, console);
+  for (const char* option : {"save", "candidates"}) {
+    if (given.given(option))
+      return fail(Error::bad_input(fmt::format("--{} is for simulated runs", option), "leave it out"), console);
+  }
   auto source = source_of(given);
   if (!source) return fail(source.error(), console);
   const Settings& settings = source.value().settings;

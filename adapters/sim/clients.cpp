@@ -81,7 +81,7 @@ void Engine::limit_client(const Item& item) {
 }
 
 // A request is at its node's door.
-void Engine::arrive_request(Item item) {
+void Engine::arrive_request(Item&& item) {
   ClientSlot& slot = clients[item.peer];
   const Node& node = nodes[item.node];
   if (slot.number != item.number) {
@@ -93,6 +93,7 @@ void Engine::arrive_request(Item item) {
   if (!node.is_up) return send_back(Item::Kind::refused, item.peer);
   if (slot.boot == ClientSlot::closed) slot.boot = node.boot;
   FL_ASSERT(slot.boot == node.boot);
+  item.id = node.boot;
   at_node(std::move(item));
 }
 
@@ -135,7 +136,7 @@ void Engine::hang_up(std::uint32_t worker) {
   slot.out = 0;
 }
 
-void Engine::at_client(Item item) {
+void Engine::at_client(Item&& item) {
   ClientSlot& slot = clients[item.peer];
   using Kind = Item::Kind;
   if (item.kind == Kind::client_start) {

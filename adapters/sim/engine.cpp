@@ -72,7 +72,9 @@ Engine::~Engine() {
 bool Engine::step() {
   if (queue.is_empty()) return false;
   now = std::max(now, queue.next_time());
-  execute(queue.pop());
+  const std::uint32_t slot = queue.pop();
+  execute(std::move(queue.at(slot)));
+  queue.release(slot);
   return true;
 }
 
@@ -96,7 +98,7 @@ void Engine::note_event(const Item& item) {
   if (hash_every != 0 && counters.events % hash_every == 0) hashes.push_back(hash.value());
 }
 
-void Engine::execute(Item item) {
+void Engine::execute(Item&& item) {
   using Kind = Item::Kind;
   switch (item.kind) {
     case Kind::frame:

@@ -55,6 +55,9 @@ struct Active {
   Rng rng{0};
 };
 
+// A loop that asks to be woken at once goes round no faster than this, so that time passes even for one that never waits.
+inline constexpr Ticks wake_spacing = 10'000;
+
 struct Node {
   enum class Standing : std::uint8_t { outside, member, in_doubt };
 
@@ -65,6 +68,7 @@ struct Node {
   Rng disk_rng{0};
   std::vector<Active*> disk_faults;
   bool is_rotten = false;
+  bool has_suffered = false;  // its disk failed or rotted at some time: no wonder if it ends
   Standing standing = Standing::member;
 
   // The boot. The daemon goes before what it uses.
@@ -84,6 +88,7 @@ struct Node {
 
   Ticks alarm = never;   // own monotonic time
   Ticks queued = never;  // true time of the wake that is queued
+  Ticks last_wake = -wake_spacing;
 
   std::uint32_t pauses = 0;
   Ticks cost = 0;  // of an event, under pressure; 0: none
@@ -148,7 +153,7 @@ struct Engine {
   // --- loop (engine.cpp) ---------------------------------------------------------------------------------------------------------
   bool step();
   bool run_until(Ticks until);
-  void execute(Item item);
+  void execute(Item&& item);
   void note_event(const Item& item);
   void happen(Happening::Kind kind, NodeIndex node, std::string text, NodeIndex peer = no_node);
   void check(NodeIndex node);
@@ -158,9 +163,9 @@ struct Engine {
   void end_boot(NodeIndex index, Happening::Kind kind, std::string why, PowerLoss loss, std::uint64_t fault);
   void doom(NodeIndex index, Happening::Kind kind, std::string why, PowerLoss loss, std::uint64_t fault);
   void arm(NodeIndex index);
-  void wake(Item item);
-  void at_node(Item item);
-  void run_at_node(Item item);
+  void wake(Item&& item);
+  void at_node(Item&& item);
+  void run_at_node(Item&& item);
   bool hold_back(Node& node, Item& item);
   void release(NodeIndex index);
   void resume(NodeIndex index);
@@ -171,7 +176,7 @@ struct Engine {
   // --- network (network.cpp) --------------------------------------------------------------------------------------------------------
   [[nodiscard]] std::uint32_t link_between(Place from, Place to) const;  // no_link
   [[nodiscard]] std::vector<std::uint32_t> links_of(NodeIndex node) const;
-  void transmit(std::uint32_t link, Item item);
+  void transmit(std::uint32_t link, Item&& item);
   Ticks draw_delay(Rng& rng, Ticks delay, Ticks jitter);
   bool cross_faults(Link& link, Item& item, Ticks& arrival, bool& out_of_order);
   bool crosses(Item& item);
@@ -183,8 +188,8 @@ struct Engine {
   // --- clients (clients.cpp) ---------------------------------------------------------------------------------------------------------
   void dispatch_to_client(const Event& invocation);
   void start_client(std::uint32_t worker);
-  void arrive_request(Item item);
-  void at_client(Item item);
+  void arrive_request(Item&& item);
+  void at_client(Item&& item);
   void limit_client(const Item& item);
   void hang_up(std::uint32_t worker);
   void send_up(std::uint32_t worker, std::string bytes);
@@ -212,7 +217,9 @@ struct Engine {
 
   // --- members (members.cpp) -------------------------------------------------------------------------------------------------------------
   void change(std::vector<MemberTask::Step> steps, std::string label);
+  void advance_members_at(Ticks time);
   void advance_members();
+  void give_up_tasks();
   void end_task(const Result<Value>& result);
   Result<bool> ask_members(MemberStep step, NodeIndex member);
 
@@ -223,6 +230,8 @@ struct Engine {
   void begin_decision(std::size_t index);
   void end_decision(std::size_t index);
   void trigger(std::size_t index, Duration after, bool at_once);
+  template <class Meets>
+  void fire(std::vector<std::size_t>& waiting, bool at_once, Meets&& meets);
   void watch_frame(NodeIndex from, NodeIndex to, std::string_view kind);
   void watch_call(NodeIndex node, Call call, const std::string& path, bool after);
   void watch_role(NodeIndex node, std::string_view role);
@@ -255,6 +264,7 @@ struct Engine {
   bool is_frozen = false;
 
   std::deque<MemberTask> tasks;
+  bool members_queued = false;
   NemesisProcess nemesis;
   std::deque<Event> asked;
   std::optional<Event> settling;  // a completion that waits for the members
@@ -263,8 +273,8 @@ struct Engine {
   std::vector<Watched> watched;
   std::uint64_t schedule_seed = 0;
   bool has_schedule = false;
-  std::uint64_t deciding = 0;  // the decision being performed
-  bool watches_frames = false, watches_calls = false, watches_roles = false;
+  std::uint64_t deciding = 0;                                             // the decision being performed
+  std::vector<std::size_t> frame_triggers, call_triggers, role_triggers;  // decisions that wait for one
   std::vector<Event> notes;
 
   std::vector<std::string> unexpected;

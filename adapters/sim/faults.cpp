@@ -239,6 +239,8 @@ Result<Value> Application::lay_on_disks(std::string_view counter, const PlanOfDi
     Active::On& on = take(node);
     if constexpr (std::is_same_v<PlanOfDisk, SpacePlan>) on.space = plan->bytes;
     engine.nodes[node].disk_faults.push_back(&active);
+    constexpr bool harmless = std::is_same_v<PlanOfDisk, CrashPlan> || std::is_same_v<PlanOfDisk, SlowDiskPlan>;
+    if (!harmless) engine.nodes[node].has_suffered = true;
     hit.push_back(name(node));
   }
   return taken(counter, std::move(hit));
@@ -255,7 +257,7 @@ Result<Value> Application::operator()(const BitFlipPlan& plan) {
       continue;
     }
     take(node);
-    engine.nodes[node].is_rotten = true;
+    engine.nodes[node].is_rotten = engine.nodes[node].has_suffered = true;
     files.emplace_back(name(node), file->path);
     for (std::uint64_t i = 0; i < plan.bits; ++i, ++flipped) {
       file->flip_bit(active.rng.below(file->bytes().size()), static_cast<unsigned>(active.rng.below(8)));
@@ -276,7 +278,7 @@ Result<Value> Application::operator()(const TruncatePlan& plan) {
       continue;
     }
     take(node);
-    engine.nodes[node].is_rotten = true;
+    engine.nodes[node].is_rotten = engine.nodes[node].has_suffered = true;
     files.emplace_back(name(node), file->path);
     const std::uint64_t less = std::min<std::uint64_t>(plan.bytes, file->bytes().size());
     bytes += less;
@@ -299,7 +301,7 @@ Result<Value> Application::operator()(const WipePlan&) {
     active.down.push_back(node);
     engine.doom(node, Happening::Kind::killed, "killed, its data removed", PowerLoss::keep, active.id);
     at.image.wipe();
-    at.is_rotten = true;
+    at.is_rotten = at.has_suffered = true;
     wiped.push_back(name(node));
   }
   return taken("wiped", std::move(wiped));

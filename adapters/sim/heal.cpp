@@ -252,7 +252,7 @@ void Engine::clear_node(NodeIndex index) {
 Result<Value> Engine::heal_all() {
   is_frozen = false;
   happen(Happening::Kind::healed, no_node, "everything");
-  tasks.clear();
+  give_up_tasks();
   for (std::uint32_t link = 0; link < links.size(); ++link) clear_link(link);
   for (NodeIndex node = 0; node < nodes.size(); ++node) clear_node(node);
   active.clear();
@@ -301,7 +301,7 @@ Result<Value> Engine::probe() {
 
 Result<Value> Engine::heal_core(std::span<const NodeIndex> core) {
   is_frozen = true;
-  tasks.clear();
+  give_up_tasks();
   const auto in_core = [&](NodeIndex node) { return std::find(core.begin(), core.end(), node) != core.end(); };
   for (const NodeIndex i : core) {
     for (const NodeIndex j : core) clear_link(static_cast<std::uint32_t>(i * nodes.size() + j));

@@ -16,10 +16,18 @@ void Engine::change(std::vector<MemberTask::Step> steps, std::string label) {
   for (const MemberTask::Step& step : steps) task.names.emplace_back(nodes[step.node].name);
   task.steps.assign(steps.begin(), steps.end());
   tasks.push_back(std::move(task));
-  if (tasks.size() > 1) return;
+  advance_members_at(now);
+}
+
+void Engine::advance_members_at(Ticks time) {
+  if (std::exchange(members_queued, true)) return;
   Item item;
   item.kind = Item::Kind::members;
-  queue.push(now, std::move(item));
+  queue.push(time, std::move(item));
+}
+
+void Engine::give_up_tasks() {
+  while (!tasks.empty()) end_task(Error::environment("the change of members was given up"));
 }
 
 void Engine::end_task(const Result<Value>& result) {
@@ -49,6 +57,7 @@ Result<bool> Engine::ask_members(MemberStep step, NodeIndex member) {
 }
 
 void Engine::advance_members() {
+  members_queued = false;
   while (!tasks.empty()) {
     MemberTask& task = tasks.front();
     if (task.steps.empty()) {
@@ -83,15 +92,12 @@ void Engine::advance_members() {
                                                 task.last_error.empty() ? "not done in time" : task.last_error)));
         continue;
       }
-      Item again;
-      again.kind = Item::Kind::members;
-      queue.push(now + options.membership_interval.count(), std::move(again));
-      return;
+      return advance_members_at(now + options.membership_interval.count());
     }
     if (asks == MemberStep::remove) {
       doom(step.node, Happening::Kind::killed, "removed from the cluster", PowerLoss::keep, 0);
       node.image.wipe();
-      node.is_rotten = false;
+      node.is_rotten = node.has_suffered = false;
       node.standing = Node::Standing::outside;
       task.phase = Phase::begin;
     } else if (asks == MemberStep::add) {

@@ -41,7 +41,7 @@ Ticks Engine::draw_delay(Rng& rng, Ticks delay, Ticks jitter) {
   return delay + static_cast<Ticks>((uniform * coarse) << tail);
 }
 
-void Engine::transmit(std::uint32_t index, Item item) {
+void Engine::transmit(std::uint32_t index, Item&& item) {
   Link& link = links[index];
   item.link = index;
   const NetworkOptions& network = options.network;

@@ -40,7 +40,7 @@ std::optional<std::string> Engine::before_call(NodeIndex index, Call call, const
   if (node.is_doomed) return "the node is down";
   hash.mix(static_cast<std::uint64_t>(call) << 32 | index);
   if (records_all) happen(Happening::Kind::disk_call, index, fmt::format("{} {}", to_string(call), path));
-  if (watches_calls) watch_call(index, call, path, false);
+  if (!call_triggers.empty()) watch_call(index, call, path, false);
   std::optional<std::string> error;
   for (Active* fault : node.disk_faults) {
     auto on = std::find_if(fault->on.begin(), fault->on.end(), [&](const Active::On& o) { return o.node == index; });
@@ -64,7 +64,7 @@ std::optional<std::string> Engine::before_call(NodeIndex index, Call call, const
 std::optional<std::string> Engine::after_call(NodeIndex index, Call call, const std::string& path) {
   Node& node = nodes[index];
   if (call == Call::fsync) ++counters.syncs;
-  if (watches_calls) watch_call(index, call, path, true);
+  if (!call_triggers.empty()) watch_call(index, call, path, true);
   for (Active* fault : node.disk_faults) {
     const auto* crash = std::get_if<CrashPlan>(&fault->plan.what);
     if (crash == nullptr || !crash->after || crash->call != call || !matches(crash->file, path)) continue;

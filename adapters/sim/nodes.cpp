@@ -20,7 +20,6 @@ bool Engine::boot(NodeIndex index) {
   node.end.clear();
   node.alarm = node.queued = never;
   node.busy_until = now;
-  for (const auto& [path, inode] : node.image.files()) inode->was_open = false;
   node.disk = std::make_unique<NodeDisk>(*this, index);
   node.surroundings = std::make_unique<Surroundings>(*this, index, node.boot);
   happen(Happening::Kind::booted, index, {});
@@ -30,6 +29,7 @@ bool Engine::boot(NodeIndex index) {
   if (made) {
     FL_ASSERT(made.value() != nullptr);
     node.daemon = std::move(made).value();
+    for (const auto& [path, inode] : node.image.files()) inode->was_open = false;
     finish(index);
     return node.is_up;
   }
@@ -38,7 +38,7 @@ bool Engine::boot(NodeIndex index) {
     return false;
   }
   const std::string why = "refused to start: " + made.error().to_string();
-  unexpected.push_back(node.name + ": " + why);
+  if (!node.has_suffered) unexpected.push_back(node.name + ": " + why);
   end_boot(index, Happening::Kind::refused_to_start, why, PowerLoss::keep, 0);
   return false;
 }
@@ -47,7 +47,9 @@ void Engine::end_boot(NodeIndex index, Happening::Kind kind, std::string why, Po
   Node& node = nodes[index];
   FL_ASSERT(node.is_up);
   FL_ASSERT(running != index);
-  for (const auto& [path, inode] : node.image.files()) inode->was_open = inode->open > 0;
+  // Of a boot that never came up the files in question are those of the one before.
+  for (const auto& [path, inode] : node.image.files())
+    inode->was_open = node.daemon ? inode->open > 0 : inode->was_open;
   queue.forget_work(index);
   for (const Item& item : node.held) {
     if (item.kind == Item::Kind::frame) drop(item.link, item);
@@ -110,7 +112,7 @@ void Engine::finish(NodeIndex index) {
 void Engine::arm(NodeIndex index) {
   Node& node = nodes[index];
   if (!node.is_up || node.alarm == never) return;
-  const Ticks due = node.mono.when(node.alarm, now);
+  const Ticks due = std::max(node.mono.when(node.alarm, now), node.last_wake + wake_spacing);
   if (due >= node.queued) return;
   node.queued = due;
   Item item;
@@ -120,7 +122,7 @@ void Engine::arm(NodeIndex index) {
   queue.push(due, std::move(item));
 }
 
-void Engine::wake(Item item) {
+void Engine::wake(Item&& item) {
   Node& node = nodes[item.node];
   if (!node.is_up || node.boot != item.number || node.queued != now) return;
   node.queued = never;
@@ -130,7 +132,7 @@ void Engine::wake(Item item) {
 
 // --- what reaches a node ------------------------------------------------------------------------------------------------
 
-void Engine::at_node(Item item) {
+void Engine::at_node(Item&& item) {
   Node& node = nodes[item.node];
   const bool of_boot = item.kind == Item::Kind::wake || item.kind == Item::Kind::work;
   const bool in_stream = item.kind == Item::Kind::frame && options.network.streams;
@@ -204,7 +206,7 @@ void Engine::resume(NodeIndex index) {
   arm(index);
 }
 
-void Engine::run_at_node(Item item) {
+void Engine::run_at_node(Item&& item) {
   Node& node = nodes[item.node];
   if (item.kind == Item::Kind::wake && node.mono.read(now) < node.alarm)
     return arm(item.node);  // replaced while it was held
@@ -224,6 +226,7 @@ void Engine::run_at_node(Item item) {
     case Item::Kind::wake:
       ++counters.wakes;
       node.alarm = never;
+      node.last_wake = now;
       return run_node(item.node, [&] { node.daemon->wake(); });
     case Item::Kind::work:
       ++counters.works;
@@ -286,7 +289,7 @@ void Surroundings::send(NodeIndex to, std::string_view kind, std::string bytes) 
   item.number = engine.nodes[to].boot;
   item.bytes = std::move(bytes);
   engine.transmit(static_cast<std::uint32_t>(node_ * engine.nodes.size() + to), std::move(item));
-  if (engine.watches_frames) engine.watch_frame(node_, to, kind);
+  if (!engine.frame_triggers.empty()) engine.watch_frame(node_, to, kind);
 }
 
 void Surroundings::reply(Connection to, std::string bytes) {
@@ -312,14 +315,15 @@ Rng Surroundings::fork(std::string_view name) const {
 void Surroundings::took_role(std::string_view role) {
   engine_.happen(Happening::Kind::role, node_, std::string(role));
   engine_.hash.mix(role);
-  if (engine_.watches_roles) engine_.watch_role(node_, role);
+  if (!engine_.role_triggers.empty()) engine_.watch_role(node_, role);
 }
 
 void Surroundings::note(std::string_view text) { engine_.happen(Happening::Kind::note, node_, std::string(text)); }
 
 void Surroundings::exit(std::string why) {
-  if (engine_.nodes[node_].is_doomed) return;  // it was killed under this very call
-  engine_.unexpected.push_back(engine_.nodes[node_].name + ": " + why);
+  const Node& node = engine_.nodes[node_];
+  if (node.is_doomed) return;  // it was killed under this very call
+  if (!node.has_suffered) engine_.unexpected.push_back(node.name + ": " + why);
   engine_.doom(node_, Happening::Kind::exited, std::move(why), PowerLoss::keep, 0);
 }
 

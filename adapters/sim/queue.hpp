@@ -1,10 +1,13 @@
-// The event queue: what is still to happen, in the order of (time, sequence number). Items live in a pool; the heap moves 24-byte keys.
+// The event queue: what is still to happen, in the order of (time, sequence number). Items stay where they are from push() to release();
+// the heap moves 24-byte keys.
 #pragma once
 
 #include <faultline/assert.hpp>
 #include <faultline/sim/work.hpp>
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,34 +54,39 @@ class EventQueue {
   [[nodiscard]] bool is_empty() const { return heap_.empty(); }
   [[nodiscard]] Ticks next_time() const { return heap_.empty() ? never : heap_.front().time; }
 
-  void push(Ticks time, Item item) {
+  void push(Ticks time, Item&& item) {
     std::uint32_t slot = 0;
     if (free_.empty()) {
-      slot = static_cast<std::uint32_t>(pool_.size());
-      pool_.push_back(std::move(item));
+      slot = size_++;
+      if (slot % chunk_size == 0) chunks_.push_back(std::make_unique<Chunk>());
     } else {
       slot = free_.back();
       free_.pop_back();
-      pool_[slot] = std::move(item);
     }
+    at(slot) = std::move(item);
     heap_.emplace_back();
     rise(heap_.size() - 1, {time, sequence_++, slot});
   }
 
-  // REQUIRES: !is_empty().
-  Item pop() {
+  // Takes the next one out of the order. Its item, at(slot), stays until release(). REQUIRES: !is_empty().
+  std::uint32_t pop() {
     FL_ASSERT(!heap_.empty());
     const std::uint32_t slot = heap_.front().slot;
     const Key last = heap_.back();
     heap_.pop_back();
     if (!heap_.empty()) sink(last);
+    return slot;
+  }
+  [[nodiscard]] Item& at(std::uint32_t slot) { return (*chunks_[slot / chunk_size])[slot % chunk_size]; }
+  void release(std::uint32_t slot) {
+    at(slot).work = Work();
     free_.push_back(slot);
-    return std::move(pool_[slot]);
   }
 
   // Ends the closures of a node's background work; their items stay, empty.
   void forget_work(std::uint32_t node) {
-    for (Item& item : pool_) {
+    for (std::uint32_t slot = 0; slot < size_; ++slot) {
+      Item& item = at(slot);
       if (item.kind == Item::Kind::work && item.node == node) item.work = Work();
     }
   }
@@ -120,8 +128,12 @@ class EventQueue {
     heap_[at] = key;
   }
 
+  static constexpr std::uint32_t chunk_size = 256;
+  using Chunk = std::array<Item, chunk_size>;
+
   std::vector<Key> heap_;
-  std::vector<Item> pool_;
+  std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::uint32_t size_ = 0;
   std::vector<std::uint32_t> free_;
   std::uint64_t sequence_ = 0;
 };

@@ -117,9 +117,9 @@ Result<void> Engine::watch(const Schedule& schedule) {
       continue;
     }
     const auto& what = std::get<EventTrigger>(when).what;
-    watches_frames = watches_frames || std::holds_alternative<FrameTrigger>(what);
-    watches_calls = watches_calls || std::holds_alternative<CallTrigger>(what);
-    watches_roles = watches_roles || std::holds_alternative<RoleTrigger>(what);
+    if (std::holds_alternative<FrameTrigger>(what)) frame_triggers.push_back(i);
+    if (std::holds_alternative<CallTrigger>(what)) call_triggers.push_back(i);
+    if (std::holds_alternative<RoleTrigger>(what)) role_triggers.push_back(i);
   }
   return {};
 }
@@ -196,39 +196,49 @@ void Engine::end_decision(std::size_t index) {
   }
 }
 
+// Fires those that `meets` says this event is the nth for. What a trigger sets off at once may add none to the list, but end the watching.
+template <class Meets>
+void Engine::fire(std::vector<std::size_t>& waiting, bool at_once, Meets&& meets) {
+  std::vector<std::size_t> due;
+  std::erase_if(waiting, [&](std::size_t index) {
+    const bool fires = meets(watched[index]);
+    if (fires) due.push_back(index);
+    return fires;
+  });
+  for (const std::size_t index : due) {
+    trigger(index, std::get<EventTrigger>(watched[index].decision.when).after, at_once);
+  }
+}
+
+template <class What>
+const What& trigger_of(const Watched& each) {
+  return std::get<What>(std::get<EventTrigger>(each.decision.when).what);
+}
+
 // The frame is on its way; the fault comes when the sender has returned, before anything else.
 void Engine::watch_frame(NodeIndex from, NodeIndex to, std::string_view kind) {
-  for (std::size_t i = 0; i < watched.size(); ++i) {
-    Watched& each = watched[i];
-    if (each.state != Watched::State::waiting || each.from != from || each.to != to) continue;
-    const auto* event = std::get_if<EventTrigger>(&each.decision.when);
-    const auto* frame = event == nullptr ? nullptr : std::get_if<FrameTrigger>(&event->what);
-    if (frame == nullptr || frame->frame != kind || ++each.seen != frame->nth) continue;
-    trigger(i, event->after, false);
-  }
+  fire(frame_triggers, false, [&](Watched& each) {
+    if (each.from != from || each.to != to) return false;
+    const auto& frame = trigger_of<FrameTrigger>(each);
+    return frame.frame == kind && ++each.seen == frame.nth;
+  });
 }
 
 // At the edge itself: the call under way already meets the fault.
 void Engine::watch_call(NodeIndex node, Call call, const std::string& path, bool after) {
-  for (std::size_t i = 0; i < watched.size(); ++i) {
-    Watched& each = watched[i];
-    if (each.state != Watched::State::waiting || each.call != call || each.from != node) continue;
-    const auto& event = std::get<EventTrigger>(each.decision.when);
-    const auto& asked_for = std::get<CallTrigger>(event.what);
-    if (asked_for.after != after || !matches(asked_for.file, path) || ++each.seen != asked_for.nth) continue;
-    trigger(i, event.after, true);
-  }
+  fire(call_triggers, true, [&](Watched& each) {
+    if (each.call != call || each.from != node) return false;
+    const auto& asked_for = trigger_of<CallTrigger>(each);
+    return asked_for.after == after && matches(asked_for.file, path) && ++each.seen == asked_for.nth;
+  });
 }
 
 void Engine::watch_role(NodeIndex node, std::string_view role) {
-  for (std::size_t i = 0; i < watched.size(); ++i) {
-    Watched& each = watched[i];
-    const auto* event = std::get_if<EventTrigger>(&each.decision.when);
-    const auto* taken = event == nullptr ? nullptr : std::get_if<RoleTrigger>(&event->what);
-    if (taken == nullptr || each.state != Watched::State::waiting || taken->role != role) continue;
-    if ((each.from != no_node && each.from != node) || ++each.seen != taken->nth) continue;
-    trigger(i, event->after, false);
-  }
+  fire(role_triggers, false, [&](Watched& each) {
+    if (each.from != no_node && each.from != node) return false;
+    const auto& taken = trigger_of<RoleTrigger>(each);
+    return taken.role == role && ++each.seen == taken.nth;
+  });
 }
 
 }  // namespace faultline::sim

@@ -83,7 +83,9 @@ Result<void> SimWorld::watch(const Schedule& schedule) { return engine_->watch(s
 
 void SimWorld::stop_watching() {
   engine_->has_schedule = false;
-  engine_->watches_frames = engine_->watches_calls = engine_->watches_roles = false;
+  engine_->frame_triggers.clear();
+  engine_->call_triggers.clear();
+  engine_->role_triggers.clear();
 }
 
 std::vector<Event> SimWorld::take_notes() { return std::exchange(engine_->notes, {}); }
@@ -104,6 +106,7 @@ const SimOptions& SimWorld::options() const { return engine_->options; }
 const NodeName& SimWorld::name(NodeIndex node) const { return engine_->nodes.at(node).name; }
 bool SimWorld::is_running(NodeIndex node) const { return engine_->nodes.at(node).is_up; }
 bool SimWorld::is_paused(NodeIndex node) const { return engine_->nodes.at(node).pauses > 0; }
+bool SimWorld::is_member(NodeIndex node) const { return engine_->nodes.at(node).standing == Node::Standing::member; }
 Daemon* SimWorld::daemon(NodeIndex node) { return engine_->nodes.at(node).daemon.get(); }
 std::string SimWorld::end_of(NodeIndex node) const { return engine_->nodes.at(node).end; }
 const std::vector<std::string>& SimWorld::unexpected_ends() const { return engine_->unexpected; }

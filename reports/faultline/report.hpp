@@ -65,6 +65,12 @@ struct OnlineInfo {
   std::string reason;             // why the first of them was
 };
 
+// What a watcher inside the system saw, beside the history: an invariant that did not hold, a healed group that did not converge.
+struct Observation {
+  std::string detector;  // "I:SMS", "L"
+  std::string sentence;
+};
+
 struct ReportInput {
   const History* history = nullptr;  // never null
   std::optional<Verdict> verdict;    // absent when nothing was judged
@@ -73,8 +79,11 @@ struct ReportInput {
   std::string vacuous;  // not empty: no requested fault had an effect, for this reason; the verdict is then unknown
   std::optional<RunInfo> run;
   std::optional<OnlineInfo> online;  // of a run that was watched
-  std::string source;                // the history's file as the user named it
-  std::string model_options;         // extra flags of the check command to repeat: "--failed-cas observe"
+  std::vector<Observation>
+      observed;                    // of a simulated run, worst first; any of them is a violation, whatever the verdict
+  std::vector<std::string> story;  // how it came to that, as numbered sentences; of a simulated run
+  std::string source;              // the history's file as the user named it
+  std::string model_options;       // extra flags of the check command to repeat: "--failed-cas observe"
   bool certificate_verified = false;
   std::string utc;                          // "2026-11-20 02:14:06 UTC", when the run or check began
   std::map<std::string, std::string> tool;  // "version", "commit", "compiler"

@@ -79,7 +79,7 @@ TEST(Story, DecisionsAndMomentsAreToldInOrderOfTime) {
             (std::vector<std::string>{"1. at the first time n2 becomes leader, n2 is killed, for 1 s.",
                                       "2. n1 is leader of term 2. (300 ms)",
                                       "3. n1 is cut off from n2 and n3, for 1.5 s. (800 ms)",
-                                      "4. what decision 1 did is undone: partition. (2.3 s)",
+                                      "4. the partition of decision 1 ends. (2.3 s)",
                                       "5. n2 applied 17/4 where n1 had applied 17/3. (3 s)"}));
 }
 

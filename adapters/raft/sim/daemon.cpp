@@ -37,7 +37,7 @@ std::string_view kind_of(const Frame& frame) {
 }  // namespace
 
 std::span<const std::string_view> frame_names() {
-  static constexpr std::array<std::string_view, 16> names{"AppendEntries",
+  static constexpr std::array<std::string_view, 17> names{"AppendEntries",
                                                           "AppendEntriesReply",
                                                           "Forward",
                                                           "Heartbeat",
@@ -52,7 +52,8 @@ std::span<const std::string_view> frame_names() {
                                                           "ReadIndexReply",
                                                           "Refused",
                                                           "RequestVote",
-                                                          "RequestVoteReply"};
+                                                          "RequestVoteReply",
+                                                          "TimeoutNow"};
   return names;
 }
 
@@ -168,10 +169,8 @@ void RaftDaemon::deliver(Output output) {
 }
 
 void RaftDaemon::note(const HostEvent& event) {
-  if (event.kind != "role") {
-    surroundings_.note(fmt::format("{}: {}", event.kind, event.text));
-    return;
-  }
+  surroundings_.note(fmt::format("{}: {}", event.kind, event.text));
+  if (event.kind != "role") return;
   const Raft& raft = host_->raft();
   const Status status = raft.status();
   surroundings_.took_role(to_text(status.role));
@@ -183,10 +182,11 @@ void RaftDaemon::note(const HostEvent& event) {
   if (led_ && !leads) {
     if (!waiting_.empty()) setting_.probes->hit(Probe::stepped_down_with_reads_pending);
     if (status.last > status.commit) setting_.probes->hit(Probe::stepped_down_with_entries_uncommitted);
-    if (!status.leader) setting_.probes->hit(Probe::led_without_quorum);
+    if (!status.leader && status.term == led_term_) setting_.probes->hit(Probe::led_without_quorum);
     if (status.config.find(id_) == nullptr) setting_.probes->hit(Probe::leader_removed);
   }
   led_ = leads;
+  if (leads) led_term_ = status.term;
 }
 
 void RaftDaemon::give_up(std::string why) {

@@ -55,6 +55,10 @@ class RaftDaemon final : public faultline::sim::Daemon {
   void ask_write();
   [[nodiscard]] bool acknowledged() const { return acknowledged_; }
 
+  // The piece of background work under way, by number; 0: none. A slow disk may hold one for long after it was healed.
+  [[nodiscard]] std::uint64_t disk_work() const { return disk_busy_ ? disk_work_ : 0; }
+  [[nodiscard]] std::uint64_t file_work() const { return files_busy_ ? file_work_ : 0; }
+
   [[nodiscard]] const Host& host() const { return *host_; }
   [[nodiscard]] bool ended() const { return ended_; }
 
@@ -132,8 +136,10 @@ class RaftDaemon final : public faultline::sim::Daemon {
 
   std::deque<DiskTask> disk_tasks_;
   bool disk_busy_ = false;
+  std::uint64_t disk_work_ = 0;
   std::deque<FileTask> file_tasks_;
   bool files_busy_ = false;
+  std::uint64_t file_work_ = 0;
 
   std::map<RequestId, Waiting> waiting_;
   std::map<RequestId, std::optional<Answer>> changes_;
@@ -141,6 +147,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   bool acknowledged_ = false;
   // For probes: as of the end of the last turn.
   bool led_ = false;
+  Term led_term_;
   std::uint64_t segments_ = 0;
 };
 

@@ -7,6 +7,7 @@ namespace faultline::raft::sim {
 void RaftDaemon::start_disk() {
   if (disk_busy_ || disk_tasks_.empty() || ended_) return;
   disk_busy_ = true;
+  ++disk_work_;
   const Duration latency = surroundings_.disk().latency();
   const bool early = pace_.chance(0.5);
   surroundings_.after(early ? latency / 8 : latency, [this, early, latency] {
@@ -80,6 +81,7 @@ Result<void> RaftDaemon::run_jobs(std::vector<DiskJob>& jobs, DiskNews& news) {
 void RaftDaemon::start_files() {
   if (files_busy_ || file_tasks_.empty() || ended_) return;
   files_busy_ = true;
+  ++file_work_;
   surroundings_.after(surroundings_.disk().latency(), [this] {
     if (ended_) return;
     FileTask task = std::move(file_tasks_.front());

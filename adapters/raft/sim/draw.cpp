@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include <faultline/text.hpp>
 #include <faultline/workload.hpp>
@@ -14,7 +13,6 @@ namespace faultline::raft::sim {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 constexpr std::size_t nodes_max = 9;
 constexpr std::size_t spares_max = 3;

@@ -162,6 +162,7 @@ void Invariants::hear(const Entry& entry, const kv::Command* command, const kv::
     const auto session = static_cast<std::uint64_t>(command->client->session);
     const auto known = sessions_.find(session);
     if (known != sessions_.end() && known->second.first == command->client->sequence) {
+      probes_.hit(Probe::session_command_repeated);
       const bool gone = std::holds_alternative<kv::Failure>(reply.response);
       if (!gone && reply != known->second.second) {
         found("AP", fmt::format("{} repeats command {} of session {} and acts again: {}", at(entry.index, entry.term),

@@ -44,12 +44,15 @@ class Phase {
       return excused(liveness, "without pre-vote and CheckQuorum a node outside may depose leaders for ever");
     }
     if (!*run_.fsync) return excused(liveness, "without fsync a restart may have lost what others count on");
-    if (!draw_core()) return excused(liveness, "no quorum is left whose disks are clean");
+    if (!draw_core()) return excused(liveness, "no quorum is left of members whose disks are clean");
     for (const NodeIndex node : core_) liveness.core.push_back(world_.name(node));
     const Instant begun = world_.now();
     if (auto healed = world_.heal_core(core_); !healed) return excused(liveness, healed.error().message);
-    const Instant end = begun + liveness_bound(run_);
+    note_leftovers();
+    Instant end = begun + liveness_bound(run_);
     while (world_.now() < end) {
+      // The bound counts from when the healed faults have no after-effect in the core.
+      if (still_left_over() && world_.now() < begun + leftovers_limit) end = world_.now() + liveness_bound(run_);
       if (!world_.run_until(std::min(end, world_.now() + *run_.heartbeat))) return liveness;  // a violation
       if (const std::string why = excuse(); !why.empty()) return excused(liveness, why);
       if (!converged()) continue;
@@ -85,7 +88,7 @@ class Phase {
       const bool votes = in_force.empty() ? node < *run_.nodes
                                           : std::any_of(in_force.begin(), in_force.end(),
                                                         [&](const Config& config) { return config.is_voter(id); });
-      if (votes && !world_.is_rotten(node)) order.push_back(node);
+      if (votes && world_.is_member(node) && !world_.is_rotten(node)) order.push_back(node);
     }
     rng_.shuffle(std::span(order));
     const auto enough = [&] {
@@ -99,6 +102,27 @@ class Phase {
     }
     std::sort(core_.begin(), core_.end());
     return enough();
+  }
+
+  static std::uint64_t boot_of(const RaftDaemon& daemon) { return daemon.host().options().raft.boot; }
+
+  // Background work that began under a slow disk or under pressure keeps the time it was given then.
+  void note_leftovers() {
+    for (const NodeIndex node : core_) {
+      if (const RaftDaemon* daemon = cluster_.daemon(node)) {
+        leftovers_.push_back({node, boot_of(*daemon), daemon->disk_work(), daemon->file_work()});
+      }
+    }
+  }
+  bool still_left_over() {
+    std::erase_if(leftovers_, [&](const Leftover& each) {
+      const RaftDaemon* daemon = cluster_.daemon(each.node);
+      if (daemon == nullptr || boot_of(*daemon) != each.boot) return true;
+      const bool disk = each.disk_work != 0 && daemon->disk_work() == each.disk_work;
+      const bool files = each.file_work != 0 && daemon->file_work() == each.file_work;
+      return !disk && !files;
+    });
+    return !leftovers_.empty();
   }
 
   // What shows only once the core's nodes run.
@@ -201,7 +225,13 @@ class Phase {
   Cluster& cluster_;
   const SimRun& run_;
   Rng rng_;
+  struct Leftover {
+    NodeIndex node;
+    std::uint64_t boot, disk_work, file_work;
+  };
+  static constexpr Duration leftovers_limit = std::chrono::minutes(10);
   std::vector<NodeIndex> core_;
+  std::vector<Leftover> leftovers_;
   bool acknowledged_ = false;
   Instant ask_again_;
 };

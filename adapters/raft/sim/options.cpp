@@ -207,7 +207,6 @@ Error unknown_option(std::string_view name) {
 
 Value to_value(const SimRun& run) {
   std::vector<Value::Entry> fields;
-  const SimRun usual;
   each_option(run, [&](std::string_view name, const auto& option) {
     if constexpr (requires { option.has_value(); }) {
       if (option) fields.emplace_back(Value(name), written(*option));

@@ -20,7 +20,6 @@ std::string_view to_text(Probe probe) {
     case Probe::suffix_cut: return "log suffix cut";
     case Probe::suffix_of_several_terms_cut: return "log suffix of several terms cut";
     case Probe::term_changed_before_append_was_durable: return "term changed between append and its sync";
-    case Probe::vote_waited_for_the_disk: return "vote waited for the disk";
     case Probe::jobs_shared_a_sync: return "several jobs shared a sync";
     case Probe::stepped_down_with_reads_pending: return "leader stepped down with reads pending";
     case Probe::stepped_down_with_entries_uncommitted: return "leader stepped down with entries uncommitted";

@@ -26,7 +26,6 @@ enum class Probe : std::uint8_t {
   suffix_cut,
   suffix_of_several_terms_cut,
   term_changed_before_append_was_durable,
-  vote_waited_for_the_disk,
   jobs_shared_a_sync,
   stepped_down_with_reads_pending,
   stepped_down_with_entries_uncommitted,

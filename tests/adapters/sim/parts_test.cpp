@@ -33,7 +33,9 @@ TEST(EventQueue, GivesEventsInTheOrderOfTimeAndThenOfTheirComing) {
         twin.emplace(time, n);
       } else {
         ASSERT_EQ(queue.next_time(), twin.begin()->first);
-        ASSERT_EQ(queue.pop().id, twin.begin()->second);
+        const std::uint32_t slot = queue.pop();
+        ASSERT_EQ(queue.at(slot).id, twin.begin()->second);
+        queue.release(slot);
         twin.erase(twin.begin());
       }
       ASSERT_EQ(queue.is_empty(), twin.empty());
@@ -54,8 +56,8 @@ TEST(EventQueue, ForgettingTheWorkOfANodeEndsItsClosuresOnly) {
   EXPECT_EQ(token.use_count(), 3);
   queue.forget_work(0);
   EXPECT_EQ(token.use_count(), 2);
-  EXPECT_FALSE(queue.pop().work);
-  EXPECT_TRUE(queue.pop().work);
+  EXPECT_FALSE(queue.at(queue.pop()).work);
+  EXPECT_TRUE(queue.at(queue.pop()).work);
 }
 
 TEST(Work, OwnsWhatCannotBeCopiedSmallOrLarge) {

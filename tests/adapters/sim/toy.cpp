@@ -63,6 +63,14 @@ std::size_t Toy::pings(NodeIndex from, NodeIndex to) const {
 
 // --- the daemon ------------------------------------------------------------------------------------------------------------
 
+// A file that nobody writes to any more.
+Result<void> ToyDaemon::make_label(Disk& disk) {
+  auto label = disk.open("log/0", Disk::Open::create);
+  if (!label) return label.error();
+  if (auto written = label.value()->write(0, "the label of the toy"); !written) return written;
+  return label.value()->sync();
+}
+
 Result<void> ToyDaemon::recover() {
   Disk& disk = world_.disk();
   if (auto made = disk.make_folder("log"); !made) return made;
@@ -71,6 +79,7 @@ Result<void> ToyDaemon::recover() {
     if (toy_.needs_data && world_.boot() > 1 && !world_.joins()) return Error::environment("the data is gone");
     opened = disk.open("log/1", Disk::Open::create);
     if (!opened) return opened.error();
+    if (auto made = make_label(disk); !made) return made;
     if (auto synced = disk.sync_folder("log"); !synced) return synced;
   }
   file_ = std::move(opened).value();
@@ -117,6 +126,7 @@ void ToyDaemon::receive(NodeIndex from, std::string bytes) {
 void ToyDaemon::request(Connection from, std::string bytes) {
   if (bytes == "read") return world_.reply(from, value_);
   const std::string number = bytes.substr(6);
+  if (number == toy_.feared) return world_.exit("not that");
   world_.after(world_.disk().latency(), [this, from, number] { append(from, number); });
 }
 

@@ -33,6 +33,7 @@ class ToyDaemon final : public Daemon {
   [[nodiscard]] bool leads() const override;
 
  private:
+  static Result<void> make_label(Disk& disk);
   void append(Connection from, const std::string& number);
 
   Toy& toy_;
@@ -64,7 +65,8 @@ class Toy final : public System {
   NodeIndex leader = 0;
   bool needs_data = false;  // refuses to boot again without its file
   bool members = false;
-  bool keeps = true;  // what it saw
+  std::string feared;  // ends by itself when it is to write this
+  bool keeps = true;   // what it saw
   std::function<std::optional<Violation>(NodeIndex)> invariant;
 
   // What it saw.

@@ -126,10 +126,11 @@ class SimWorld final : public World, public FaultPort {
   [[nodiscard]] const NodeName& name(NodeIndex node) const;
   [[nodiscard]] bool is_running(NodeIndex node) const;  // not down; perhaps paused
   [[nodiscard]] bool is_paused(NodeIndex node) const;
+  [[nodiscard]] bool is_member(NodeIndex node) const;  // not out of the group, on its way out or back into it
   [[nodiscard]] Daemon* daemon(NodeIndex node);  // null: down
   // Why it is down: "killed", "crashed before fsync 7 of wal/3", what it said itself, or why it refused to start.
   [[nodiscard]] std::string end_of(NodeIndex node) const;
-  // Daemons that ended or refused to start without being asked to: findings about the system under test.
+  // Daemons that ended or refused to start though no fault of their disk explains it: findings about the system under test.
   [[nodiscard]] const std::vector<std::string>& unexpected_ends() const;
   // Whether this node's disk has lost or rotted what was durable (bit flip, truncate, wipe, dropped pages): an excuse for the liveness phase.
   [[nodiscard]] bool is_rotten(NodeIndex node) const;

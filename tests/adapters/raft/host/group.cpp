@@ -94,6 +94,13 @@ void Group::persist(Node& node, const DiskJob& job) {
   if (job.hard_state) node.disk.hard_state = *job.hard_state;
 }
 
+// In the order of arrival.
+void Group::fly(Flight flight) {
+  const auto later = std::find_if(flights_.rbegin(), flights_.rend(),
+                                  [&](const Flight& other) { return other.arrives <= flight.arrives; });
+  flights_.insert(later.base(), std::move(flight));
+}
+
 void Group::turn(NodeId id) {
   Node& node = nodes_.at(id.value);
   for (bool again = true; again;) {
@@ -112,7 +119,8 @@ void Group::turn(NodeId id) {
       ASSERT_TRUE(decoded.ok()) << decoded.error().message;
       ASSERT_EQ(decoded.value(), frame);
       if (frame.word.index() == lost_kind_) continue;
-      flights_.push_back({now_ + tick, std::move(frame)});
+      if (frame.word.index() == repeated_kind_) fly({now_ + tick + repeated_later_, frame});
+      fly({now_ + tick, std::move(frame)});
     }
     for (const DiskJob& job : output.jobs) {
       persist(node, job);

@@ -58,6 +58,11 @@ class Group {
   void restart(NodeId node);
   void add(NodeId node);  // an empty node that waits to be added
   void lose_frames(std::uint64_t kind_index) { lost_kind_ = kind_index; }
+  // Each frame of this kind comes once more, that much later.
+  void repeat_frames(std::uint64_t kind_index, Duration later) {
+    repeated_kind_ = kind_index;
+    repeated_later_ = later;
+  }
 
  private:
   struct Node {
@@ -77,6 +82,7 @@ class Group {
   void start(NodeId id, bool joins);
   void step();
   void turn(NodeId id);
+  void fly(Flight flight);
   void persist(Node& node, const DiskJob& job);
 
   Options options_;
@@ -85,6 +91,8 @@ class Group {
   std::deque<Flight> flights_;
   std::set<std::uint64_t> cut_;
   std::uint64_t lost_kind_ = std::variant_size_v<Word>;
+  std::uint64_t repeated_kind_ = UINT64_MAX;
+  Duration repeated_later_{};
 };
 
 }  // namespace faultline::raft

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <faultline/raft/kv/snapshot.hpp>
+
 #include "group.hpp"
 
 namespace faultline::raft {
@@ -347,6 +349,78 @@ TEST(Host, AForwardedWriteWhoseFrameIsLostHasAnUnknownFate) {
   const Answer answer = group.ask(follower, put("k", "v"));
   ASSERT_NE(failure_of(answer), nullptr);
   EXPECT_EQ(failure_of(answer)->code, 14);
+}
+
+constexpr std::uint64_t forward_kind = 1;
+constexpr std::uint64_t refused_kind = 2;
+
+TEST(Host, AForwardedWriteThatComesTwiceIsAppendedOnce) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  group.repeat_frames(forward_kind, 30ms);
+  ASSERT_EQ(failure_of(group.ask(other_than(leader), put("k", "old"))), nullptr);
+  const Answer newer = group.ask(leader, put("k", "new"));
+  group.pass(100ms);
+  EXPECT_EQ(group.host(leader).store().revision(), newer.revision);
+  EXPECT_EQ(value_at(group.host(leader), "k"), "new");
+}
+
+TEST(Host, AForwardedWriteIsAppendedOnceAlsoWhereRefusalsAndRepetitionsCross) {
+  for (const std::uint64_t repeated : {forward_kind, refused_kind}) {
+    for (int later = 1; later <= 40; later += 3) {
+      Group group({.nodes = 3, .seed = static_cast<std::uint64_t>(later)});
+      const NodeId leader = group.await_leader();
+      const NodeId follower = other_than(leader);
+      group.repeat_frames(repeated, later * 1ms);
+      // While it hands leadership over, the leader refuses what is forwarded.
+      group.submit(leader, Transfer{other_than(follower) == leader ? follower : other_than(follower)});
+      const Answer answer = group.ask(follower, put("k", "v"));
+      ASSERT_EQ(failure_of(answer), nullptr) << "repeated after " << later << " ms";
+      group.pass(200ms);
+      EXPECT_EQ(group.host(follower).store().revision(), 2) << "repeated after " << later << " ms";
+    }
+  }
+}
+
+struct Packed {
+  Snapshot label;
+  std::string bytes;
+};
+
+Packed snapshot_of_no_ops(LogIndex applied, const Config& config) {
+  kv::Store store;
+  for (LogIndex index{1}; index <= applied; ++index) store.skip(index);
+  Packed packed{.label = {.index = applied, .term = {1}, .config = config}, .bytes = {}};
+  kv::Exporter exporter(store.view());
+  for (std::string piece = exporter.next(1000); !piece.empty(); piece = exporter.next(1000)) packed.bytes += piece;
+  packed.label.size = packed.bytes.size();
+  packed.label.checksum = crc32c(packed.bytes);
+  return packed;
+}
+
+TEST(Host, OfTwoSnapshotsThatBecomeDurableTogetherTheNewerIsTheState) {
+  const Config config{.voters = {{{1}, {1}, {}}, {{2}, {1}, {}}, {{3}, {1}, {}}}, .outgoing = {}, .learners = {}};
+  HostOptions options;
+  options.raft.id = {3};
+  Host host(options, {}, {}, Rng(1), Instant());
+  std::vector<std::uint64_t> jobs;
+  for (const std::uint64_t applied : {10, 20}) {
+    const Packed packed = snapshot_of_no_ops({applied}, config);
+    const SnapshotChunk chunk{.snapshot = packed.label,
+                              .offset = 0,
+                              .length = packed.bytes.size(),
+                              .bytes = packed.bytes,
+                              .crc = crc32c(packed.bytes),
+                              .round = 1};
+    host.receive(Instant(), {{1}, {3}, Message{.from = {1}, .to = {3}, .term = {2}, .stay = {1}, .body = chunk}});
+    for (const DiskJob& job : host.flush(Instant()).jobs) jobs.push_back(job.number);
+  }
+  kv::Store newer;
+  for (LogIndex index{1}; index.value <= 20; ++index) newer.skip(index);
+  ASSERT_GE(jobs.size(), 2U);
+  host.persisted(Instant(), jobs.back(), std::move(newer));
+  host.flush(Instant());
+  EXPECT_EQ(host.store().applied(), LogIndex{20});
 }
 
 TEST(Host, WithoutSpaceWritesAreRefusedAndReadsAreNot) {
