@@ -108,6 +108,107 @@ TEST(Inode, AfterAPowerLossHoldsWhatTheTwinAllowsAndAllThatWasSynced) {
   for (const PowerLoss loss : losses) EXPECT_GT(differs[loss], 50);
 }
 
+// The exact models, over all versions of the file since its last sync.
+struct Version {
+  std::string bytes;
+  std::size_t from = 0, to = 0;  // what the step to this version wrote; nothing for a change of size
+};
+
+std::string_view piece(const std::string& bytes, std::size_t at, std::size_t length) {
+  return at < bytes.size() ? std::string_view(bytes).substr(at, length) : std::string_view();
+}
+bool same(std::string_view a, std::string_view b) {
+  const auto end = [](std::string_view text) { return text.find_last_not_of('\0') + 1; };  // as if zeros followed
+  return a.substr(0, end(a)) == b.substr(0, end(b));
+}
+
+// A prefix of the writes, and sectors of the next.
+bool is_torn_image(const std::string& image, const std::vector<Version>& versions) {
+  for (std::size_t k = 0; k < versions.size(); ++k) {
+    const std::string& whole = versions[k].bytes;
+    if (image == whole) return true;
+    if (k + 1 == versions.size() || image.size() < whole.size()) continue;
+    const Version& next = versions[k + 1];
+    if (next.from == next.to || image.size() > std::max(whole.size(), next.to)) continue;
+    bool matches = true;
+    for (std::size_t at = 0; at < image.size() && matches; at += sector_size) {
+      const auto is = piece(image, at, sector_size);
+      matches = same(is, piece(whole, at, sector_size)) || same(is, piece(next.bytes, at, sector_size));
+    }
+    if (matches) return true;
+  }
+  return false;
+}
+
+// Each page for itself in one version, perhaps with sectors of its next; the size that of some version.
+bool is_reordered_image(const std::string& image, const std::vector<Version>& versions) {
+  if (std::none_of(versions.begin(), versions.end(), [&](const Version& v) { return v.bytes.size() == image.size(); }))
+    return false;
+  for (std::size_t page = 0; page < image.size(); page += page_size) {
+    const std::size_t end = std::min<std::size_t>(page + page_size, image.size());
+    bool found = false;
+    for (std::size_t k = 0; k < versions.size() && !found; ++k) {
+      // The next version in which this page differs.
+      std::size_t next = k;
+      while (next + 1 < versions.size() &&
+             same(piece(versions[next].bytes, page, page_size), piece(versions[k].bytes, page, page_size)))
+        ++next;
+      found = true;
+      for (std::size_t at = page; at < end && found; at += sector_size) {
+        const std::size_t length = std::min(sector_size, end - at);
+        const auto is = piece(image, at, length);
+        found = same(is, piece(versions[k].bytes, at, length)) || same(is, piece(versions[next].bytes, at, length));
+      }
+    }
+    if (!found) return false;
+  }
+  return true;
+}
+
+TEST(Inode, ATornImageIsAPrefixAndSectorsAReorderedOneAVersionOfEachPage) {
+  Rng rng(2);
+  std::map<PowerLoss, std::map<bool, int>> seen;  // whether it is some version as a whole
+  for (int round = 0; round < 3000; ++round) {
+    Inode file;
+    std::vector<Version> versions(1);
+    for (std::uint64_t steps = 1 + rng.below(8); steps > 0; --steps) {
+      Version next = versions.back();
+      next.from = next.to = 0;
+      if (rng.chance(0.8)) {
+        const std::size_t at = rng.below(3 * page_size);
+        const std::string text = random_text(rng, rng.chance(0.5) ? 100 : 2 * page_size);
+        file.write(at, text);
+        next.bytes.resize(std::max(next.bytes.size(), at + text.size()));
+        next.bytes.replace(at, text.size(), text);
+        next.from = at, next.to = at + text.size();
+        // A write behind the end makes the file longer first.
+        if (at > versions.back().bytes.size()) {
+          versions.push_back(versions.back());
+          versions.back().bytes.resize(at);
+          versions.back().from = versions.back().to = 0;
+        }
+      } else {
+        const std::size_t size = rng.below(4 * page_size);
+        file.truncate(size);
+        next.bytes.resize(size);
+      }
+      versions.push_back(next);
+      if (!rng.chance(0.2)) continue;
+      file.sync();
+      versions = {{versions.back().bytes, 0, 0}};
+    }
+    const PowerLoss loss = rng.chance(0.5) ? PowerLoss::torn : PowerLoss::reordered;
+    file.lose(loss, rng);
+    ASSERT_TRUE(loss == PowerLoss::torn ? is_torn_image(file.bytes(), versions)
+                                        : is_reordered_image(file.bytes(), versions))
+        << "round " << round << ", loss " << static_cast<int>(loss);
+    const bool whole =
+        std::any_of(versions.begin(), versions.end(), [&](const Version& v) { return v.bytes == file.bytes(); });
+    ++seen[loss][whole];
+  }
+  for (const PowerLoss loss : {PowerLoss::torn, PowerLoss::reordered}) EXPECT_GT(seen[loss][false], 200);
+}
+
 TEST(Inode, AProcessThatIsKilledLosesNothing) {
   Rng rng(1);
   Inode file;
@@ -176,6 +277,7 @@ TEST(Inode, ADroppedPageThatIsWrittenAgainBecomesDurableAsAWhole) {
   file.write(8, "xy");
   file.sync();
   EXPECT_EQ(file.durable(), "new00000xy");
+  EXPECT_TRUE(file.is_clean());
 }
 
 TEST(Inode, ADroppedPageThatIsEvictedReadsAsItIsOnTheDisk) {

@@ -93,6 +93,18 @@ TEST_F(Faults, AClogHoldsAndDeliversLateInOrder) {
   EXPECT_GE(count, 30U);
 }
 
+TEST_F(Faults, OverlappingClogsHoldUntilBothAreHealed) {
+  const Fault one = fault("clog", {"n1"}),
+              two = fault("clog", {}, {{"links", Value::list({Value::list({"n1", "n2"})})}});
+  ASSERT_TRUE(apply(one));
+  ASSERT_TRUE(apply(two));
+  ASSERT_TRUE(heal(one));
+  EXPECT_EQ(heard(0, 1), 0U);
+  EXPECT_GE(heard(0, 2), 19U);
+  ASSERT_TRUE(heal(two));
+  EXPECT_GE(heard(0, 1), 19U);
+}
+
 TEST_F(Faults, AClogOfANodeHoldsItsClientsToo) {
   const Fault clog = fault("clog", {"n1"});
   EXPECT_EQ(counter(apply(clog), "clogged_links"), 8);  // two peers and two clients, both ways
@@ -299,6 +311,20 @@ TEST_F(Faults, AClockAtAThirdOfItsRateWakesItsNodeAThirdAsOften) {
   EXPECT_GT(counter(healed, "clock_reads"), 50);
   EXPECT_GE(heard(0, 1), 19U);
   for (std::size_t i = 1; i < toy.wakes[0].size(); ++i) ASSERT_GE(toy.wakes[0][i], toy.wakes[0][i - 1]);
+}
+
+TEST_F(Faults, AFastMonotonicClockThatIsHealedGoesOnWithoutAStep) {
+  const Fault fast = fault("clock", {"n1"}, {{"clock", "mono"}, {"change", "rate"}, {"rate", 3.0}});
+  ASSERT_TRUE(apply(fast));
+  pass(1s);
+  EXPECT_GE(counter(heal(fast), "skew_ms"), 1990);
+  pass(1s);
+  const auto& wakes = toy.wakes[0];
+  EXPECT_NEAR(static_cast<double>((wakes.back() - wakes.front()) / 1ms), 4100, 30);
+  for (std::size_t i = 1; i < wakes.size(); ++i) {
+    ASSERT_GE(wakes[i] - wakes[i - 1], 5ms);
+    ASSERT_LT(wakes[i] - wakes[i - 1], 6ms);
+  }
 }
 
 TEST_F(Faults, AFrozenClockNeverWakesItsNode) {

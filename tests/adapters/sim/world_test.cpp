@@ -103,6 +103,20 @@ TEST(World, ARequestToARestartedNodeOverTheOldConnectionNeverCounts) {
   EXPECT_EQ(ask(world, 5, "read").value, Value("1"));
 }
 
+TEST(World, ARequestOverAConnectionWhoseEndIsNotYetKnownNeverCounts) {
+  Toy toy;
+  SimWorld world(three(), toy);
+  ASSERT_EQ(ask(world, 0, "write", 1).type, EventType::ok);
+  const Fault clog = fault("clog", {}, {{"links", Value::list({Value::list({"n1", "c0"})})}});
+  const Fault kill = fault("kill", {"n1"});
+  ASSERT_TRUE(world.apply(clog));  // the news of the end is held
+  ASSERT_TRUE(world.apply(kill));
+  ASSERT_TRUE(world.heal(kill));
+  EXPECT_EQ(ask(world, 0, "write", 2).error(), Value("timeout"));
+  ASSERT_TRUE(world.heal(clog));
+  EXPECT_EQ(ask(world, 5, "read").value, Value("1"));
+}
+
 TEST(World, ALateAnswerIsNotTakenForTheNextOne) {
   Toy toy;
   SimWorld world(three(), toy);
