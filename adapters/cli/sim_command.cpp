@@ -42,7 +42,7 @@ Result<Range> parse_seeds(const std::string& text) {
   if (!fine || range.last < range.first)
     return Error::bad_input(fmt::format("--seeds {}: a range of seeds is expected", escape_controls(text)),
                             "e.g. --seeds 1..1000");
-  constexpr std::uint64_t most = 10'000'000;
+  constexpr std::uint64_t most = 1'000'000;
   if (range.last - range.first >= most)
     return Error::bad_input(fmt::format("--seeds {}: more than {} seeds", text, most), "divide the range");
   return range;
@@ -192,10 +192,12 @@ class SimVerb {
     for (const auto& [name, hits] : result_.probes) {
       if (hits == 0) missed += (missed.empty() ? "" : "; ") + name;
     }
-    const bool all_ran = failures_.empty() || settings_.flag("keep-going");
-    if (!missed.empty() && all_ran) text += "probes never hit: " + missed + "\n";
+    if (!missed.empty() && all_ran()) text += "probes never hit: " + missed + "\n";
     return text;
   }
+
+  // Else the probes are also of seeds that were under way by chance.
+  [[nodiscard]] bool all_ran() const { return failures_.empty() || settings_.flag("keep-going"); }
 
   [[nodiscard]] std::string told_repeats() const {
     const auto differing = std::count_if(result_.seeds.begin(), result_.seeds.end(),
@@ -244,7 +246,7 @@ class SimVerb {
     object["excused"] = totals_.excused;
     object["undecided"] = totals_.undecided;
     object["interrupted"] = result_.interrupted;
-    object["probes"] = result_.probes;
+    if (all_ran()) object["probes"] = result_.probes;
     console_.result(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
 
