@@ -46,7 +46,7 @@ std::uint64_t found(SimRun run, std::string_view detector, std::uint64_t limit, 
 
 TEST(Simulation, TheRaftHoldsAndConvergesUnderAllFaults) {
   std::uint64_t converged = 0;
-  const std::uint64_t count = seeds(25);
+  const std::uint64_t count = seeds(15);
   for (std::uint64_t seed = 1; seed <= count; ++seed) {
     const SimResult result = run_simulation({.seed = seed});
     ASSERT_FALSE(result.failure) << told(result);

@@ -20,7 +20,7 @@
 //
 // Detectors (each finding names its own)
 //   ES LM LC SMS MON RD AP D CFG   invariants: see invariants.hpp
-//   L                              the liveness phase did not converge, or a healed group does not serve
+//   L                              the liveness phase did not converge
 //   H                              the checker finds the history invalid; with an anomaly class, "stale-read"
 //
 // Errors. What a run finds is data in SimResult. `failure` is set when the run itself is of no use: options that make no sense
@@ -159,10 +159,11 @@ struct SimResult {
   Verdict verdict;  // of the history: detector H
   std::vector<Violation> violations;
   Liveness liveness;
-  std::vector<std::string> refusals;  // "n2: wal/…: …": nodes that did not start, which may be right; in order
-  Schedule done;                      // what was really done: the decisions that fired, at their times, resolved
-  std::string vacuous;                // not empty: why the run proves nothing
-  std::optional<Error> failure;       // not empty: the run is of no use
+  // "n2: wal/…: …": nodes that did not start or ended by themselves, which may be right, and what could not be healed; in order.
+  std::vector<std::string> refusals;
+  Schedule done;                 // what was really done: the decisions that fired, at their times, resolved
+  std::string vacuous;           // not empty: why the run proves nothing
+  std::optional<Error> failure;  // not empty: the run is of no use
 
   // Determinism.
   std::uint64_t hash = 0;                      // rolling, over every field of every event
