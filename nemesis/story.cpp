@@ -241,10 +241,22 @@ std::string healed(const Decision& decision) {
   return fmt::format("the {} of decision {} ends", decision.fault.kind, decision.id);
 }
 
+// Controls spelled out; backslashes stay, for what a system says is quoted already.
+std::string harmless(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('\\', at), text.size());
+    out += escape_controls(text.substr(at, end - at));
+    if (end < text.size()) out += '\\';
+    at = end + 1;
+  }
+  return out;
+}
+
 std::string told(Instant time, std::string_view text) {
   std::string sentence(text);
   while (!sentence.empty() && (sentence.back() == '.' || sentence.back() == '\n')) sentence.pop_back();
-  return fmt::format("{}. ({})", escape_controls(clip(sentence, 300)), to_text(time.time_since_epoch()));
+  return fmt::format("{}. ({})", harmless(clip(sentence, 300)), to_text(time.time_since_epoch()));
 }
 
 }  // namespace
@@ -311,6 +323,8 @@ std::vector<std::string> story(const Schedule& schedule, std::span<const Moment>
       lines.push_back({moment.time, moment.text, rank_of(moment)});
   }
   std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.time < b.time; });
+  const auto same = [](const Line& a, const Line& b) { return a.time == b.time && a.text == b.text; };
+  lines.erase(std::unique(lines.begin(), lines.end(), same), lines.end());
   for (int rank = 3; rank > 0 && lines.size() + conditions.size() > options.sentences; --rank)
     std::erase_if(lines, [&](const Line& line) { return line.rank == rank; });
   std::vector<std::string> sentences;

@@ -159,7 +159,7 @@ class SimVerb {
   static std::string what(const SeedResult& seed) {
     if (!seed.mismatch.empty()) return "not deterministic: " + seed.mismatch;
     if (!seed.failure.empty()) return "of no use: " + seed.failure;
-    return fmt::format("{}  {}", join(seed.detectors, " "), escape_controls(clip(seed.sentence, 400)));
+    return fmt::format("{}  {}", join(seed.detectors, " "), harmless_line(clip(seed.sentence, 400)));
   }
 
   void print_text() {

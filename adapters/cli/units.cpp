@@ -1,7 +1,10 @@
 #include "units.hpp"
 
+#include <faultline/text.hpp>
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -82,6 +85,17 @@ std::string shell_word(std::string_view text) {
   std::string quoted = "'";
   for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
+}
+
+std::string harmless_line(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('\\', at), text.size());
+    out += escape_controls(text.substr(at, end - at));
+    if (end < text.size()) out += '\\';
+    at = end + 1;
+  }
+  return out;
 }
 
 std::string bytes_text(std::uint64_t bytes) {

@@ -24,6 +24,9 @@ std::string join(const std::vector<std::string>& items, std::string_view separat
 // As one word of a shell command: in single quotes unless it is plain.
 std::string shell_word(std::string_view text);
 
+// Controls spelled out, backslashes as they are: for sentences in which values are quoted already.
+std::string harmless_line(std::string_view text);
+
 // "1.8 GiB"
 std::string bytes_text(std::uint64_t bytes);
 

@@ -74,13 +74,13 @@ TEST(Story, DecisionsAndMomentsAreToldInOrderOfTime) {
                      .fault = fault(R"({"kind":"partition","grudge":{"n1":["n2","n3"],"n2":["n1"],"n3":["n1"]}})")}}};
   const std::vector<Moment> moments{{Instant(300ms), "n1", "role", "n1 is leader of term 2"},
                                     {Instant(900ms), "n1", "frame", "AppendEntries n1 to n2"},
+                                    {Instant(3s), "n2", "violation", "n2 applied 17/4 where n1 had applied 17/3"},
                                     {Instant(3s), "n2", "violation", "n2 applied 17/4 where n1 had applied 17/3"}};
   EXPECT_EQ(story(schedule, moments),
-            (std::vector<std::string>{"1. at the first time n2 becomes leader, n2 is killed, for 1 s.",
-                                      "2. n1 is leader of term 2. (300 ms)",
-                                      "3. n1 is cut off from n2 and n3, for 1.5 s. (800 ms)",
-                                      "4. the partition of decision 1 ends. (2.3 s)",
-                                      "5. n2 applied 17/4 where n1 had applied 17/3. (3 s)"}));
+            (std::vector<std::string>{
+                "1. at the first time n2 becomes leader, n2 is killed, for 1 s.", "2. n1 is leader of term 2. (300 ms)",
+                "3. n1 is cut off from n2 and n3, for 1.5 s. (800 ms)", "4. the partition of decision 1 ends. (2.3 s)",
+                "5. n2 applied 17/4 where n1 had applied 17/3. (3 s)"}));
 }
 
 TEST(Story, ALongStoryKeepsDecisionsAndEnds) {
@@ -104,8 +104,8 @@ TEST(Story, ALongStoryKeepsDecisionsAndEnds) {
 }
 
 TEST(Story, WhatASystemSaysCannotForgeALine) {
-  const std::vector<Moment> moments{{Instant(1s), "n1", "refused", "broken\n9. all is well\x1b[2J"}};
-  EXPECT_EQ(story({}, moments), (std::vector<std::string>{"1. broken\\n9. all is well\\x1b[2J. (1 s)"}));
+  const std::vector<Moment> moments{{Instant(1s), "n1", "refused", "broken\n9. all \\\"is\\\" well\x1b[2J"}};
+  EXPECT_EQ(story({}, moments), (std::vector<std::string>{"1. broken\\n9. all \\\"is\\\" well\\x1b[2J. (1 s)"}));
 }
 
 }  // namespace
