@@ -129,7 +129,8 @@ Result<void> LocalCluster::tear_down() {
   const auto fail_with = [&](const Result<void>& step) {
     if (!step && outcome.ok()) outcome = step;
   };
-  for (const auto& clock : clocks_) (void)clock->restore().ok();  // a frozen daemon might not stop when asked; if this fails, it is killed
+  // A frozen daemon might not stop when it is asked to. If this fails, it is killed.
+  for (const auto& clock : clocks_) (void)clock->restore().ok();
   std::vector<Result<void>> stopped(daemons_.size());
   {
     std::vector<std::jthread> threads;

@@ -236,7 +236,11 @@ Result<void> ClockFault::reattach(const Intend& intend) {
   impl_->stop_time = {};
   impl_->publish_truth();
   if (auto intended = intend(impl_->site.undo); !intended) return intended;
-  auto patched = on_tracer_thread<void>([&] { return impl_->patch_running(); });
+  // A process that is too busy to come to rest at one moment may do so at the next.
+  constexpr int attempts = 3;
+  Result<void> patched = clock::denied(pid(), ESRCH);
+  for (int attempt = 0; attempt < attempts && !patched && !impl_->is_gone(); ++attempt)
+    patched = on_tracer_thread<void>([&] { return impl_->patch_running(); });
   if (patched) {
     const auto read = read_back();
     if (read) return {};

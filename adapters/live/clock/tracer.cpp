@@ -107,10 +107,14 @@ bool is_in(std::span<const Range> ranges, std::uint64_t place) {
   return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return range.holds(place); });
 }
 
-// Whether the stack near its top holds such an address: that of the instruction a signal interrupted, if a handler runs.
+// Whether the stack near its top holds a signal frame that returns to such an address. What a frame holds around it, the flags and the code
+// segment of user space, keeps most remnants of old frames from being taken for one.
 bool returns_to(std::span<const Range> ranges, pid_t tid, std::uint64_t stack) {
   constexpr std::size_t words =
       1024;  // a signal frame with the largest register file, and a handler that calls a little
+  constexpr std::uint64_t user_code_segment = 0x33;
+  constexpr std::uint64_t no_flag = ~std::uint64_t{0x3fffff};
+  constexpr std::uint64_t always_set_flag = 2;
   std::array<std::uint64_t, words> near{};
   const iovec local{.iov_base = near.data(), .iov_len = sizeof near};
   stack &= ~std::uint64_t{7};
@@ -119,8 +123,14 @@ bool returns_to(std::span<const Range> ranges, pid_t tid, std::uint64_t stack) {
   const std::array remote = {iovec{.iov_base = reinterpret_cast<void*>(stack), .iov_len = middle - stack},
                              iovec{.iov_base = reinterpret_cast<void*>(middle), .iov_len = page_size}};
   const ssize_t n = ::process_vm_readv(tid, &local, 1, remote.data(), remote.size(), 0);
-  const auto end = near.begin() + std::max<ssize_t>(n, 0) / static_cast<ssize_t>(sizeof near[0]);
-  return std::any_of(near.begin(), end, [&](std::uint64_t word) { return is_in(ranges, word); });
+  const std::size_t read = static_cast<std::size_t>(std::max<ssize_t>(n, 0)) / sizeof near[0];
+  for (std::size_t i = 0; i + 2 < read; ++i) {
+    const std::uint64_t flags = near[i + 1];
+    if (is_in(ranges, near[i]) && (flags & no_flag) == 0 && (flags & always_set_flag) != 0 &&
+        (near[i + 2] & 0xffff) == user_code_segment)
+      return true;
+  }
+  return false;
 }
 
 // Whether it is in an uninterruptible sleep and will go on elsewhere. (Other sleeps end when it is told to stop.)
@@ -407,6 +417,20 @@ Result<void> Halt::wait_for_all(pid_t pid, const Avoid& avoid) {
   }
 }
 
+// A signal that came now would be handled first, and the next one after that, so that a thread might never get on. The kernel keeps the one
+// that is being delivered for later, too.
+void Halt::hold_signals_back(pid_t tid, Thread& thread) {
+  if (thread.mask) return;
+  std::uint64_t mask = 0;
+  std::uint64_t all = all_signals;
+  if (trace_data(PTRACE_GETSIGMASK, tid, mask, sizeof mask) != 0) return;
+  if (trace_data(PTRACE_SETSIGMASK, tid, all, sizeof all) == 0) thread.mask = mask;
+}
+void Halt::let_signals_in(pid_t tid, Thread& thread) {
+  if (thread.mask) trace_data(PTRACE_SETSIGMASK, tid, *thread.mask, sizeof *thread.mask);
+  thread.mask.reset();
+}
+
 // Lets the threads that are inside run on for a moment; where they are interrupted next is chance. True: there were some.
 Result<bool> Halt::drive_out(const Avoid& avoid) {
   std::vector<pid_t> inside;
@@ -417,10 +441,13 @@ Result<bool> Halt::drive_out(const Avoid& avoid) {
       if (errno == ESRCH) continue;
       return failed("reading registers", tid);
     }
-    if (!is_in(avoid.places, registers.rip) && !returns_to(avoid.returns, tid, registers.rsp)) continue;
+    const bool is_inside = is_in(avoid.places, registers.rip);
+    if (is_inside) hold_signals_back(tid, thread);
+    if (!is_inside) let_signals_in(tid, thread);
+    if (!is_inside && !returns_to(avoid.returns, tid, registers.rsp)) continue;
     inside.push_back(tid);
     trace(PTRACE_CONT, tid, 0, thread.signal);
-    thread = {};
+    thread = {.mask = thread.mask};
   }
   if (inside.empty()) return false;
   std::this_thread::sleep_for(moment_);
@@ -459,7 +486,8 @@ pid_t Halt::tid() const {
 
 Duration Halt::release() {
   if (threads_.empty()) return {};
-  for (const auto& [tid, thread] : threads_) {
+  for (auto& [tid, thread] : threads_) {
+    if (thread.stopped) let_signals_in(tid, thread);
     if (thread.stopped) trace(PTRACE_DETACH, tid, 0, thread.signal);
   }
   threads_.clear();

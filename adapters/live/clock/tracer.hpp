@@ -107,13 +107,16 @@ class Halt {
  private:
   struct Thread {
     bool stopped = false;
-    bool asleep = false;       // in the kernel, outside `avoid`
-    std::uint64_t signal = 0;  // to be delivered when it resumes
+    bool asleep = false;                // in the kernel, outside `avoid`
+    std::uint64_t signal = 0;           // to be delivered when it resumes
+    std::optional<std::uint64_t> mask;  // of its signals, while they are held back
   };
   Halt() = default;
   Result<bool> seize_new(pid_t pid);
   Result<void> wait_for_all(pid_t pid, const Avoid& avoid);
   Result<bool> drive_out(const Avoid& avoid);
+  static void hold_signals_back(pid_t tid, Thread& thread);
+  static void let_signals_in(pid_t tid, Thread& thread);
 
   std::map<pid_t, Thread> threads_;
   std::chrono::steady_clock::time_point since_{};

@@ -250,17 +250,19 @@ TEST(ClockStub, AReaderNeverSeesHalfAChange) {
         warp.segments[0] = {.base = base, .offset = base - start + (i % 7) * day, .slope = -(std::int64_t{1} << 32)};
       }
       stub.publish(table);
+      std::this_thread::sleep_for(1us);  // readers look a bounded number of times
     }
   });
   auto* gettime = stub.entry<long(clockid_t, timespec*)>(entry_clock_gettime);
   for (int i = 0; i < 200'000; ++i) {
     timespec t{};
-    ASSERT_EQ(gettime(CLOCK_REALTIME, &t), 0);
+    EXPECT_EQ(gettime(CLOCK_REALTIME, &t), 0);
     const std::int64_t seen = std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
     if (stub.pages().parameters.version == 0) continue;
     const std::int64_t off = seen - start;
     // Frozen at base + offset = 2 * base - start + k days.
-    ASSERT_EQ(off % (2'000'000 * ms) % (400'000 * ms), 0) << off;
+    EXPECT_EQ(off % (2'000'000 * ms) % (400'000 * ms), 0) << off;
+    if (off % (2'000'000 * ms) % (400'000 * ms) != 0) break;
   }
   stop = true;
   writer.join();
