@@ -1,4 +1,5 @@
 // faultline doctor: tries each ability, says what it is good for and what would add it; heals what dead runs left.
+#include <faultline/live/clock.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/network.hpp>
 
@@ -39,6 +40,12 @@ Ability namespaces_ability() {
           works ? "-" : works.error().to_string()};
 }
 
+Ability clocks_ability() {
+  const auto works = live::clock_faults_work();
+  return {"clocks", works ? "ok" : "degraded", "--nemesis clock: other times for running processes",
+          works ? "-" : works.error().to_string()};
+}
+
 Ability state_ability() {
   const auto directory = live::leftovers_directory();
   return {"state", directory ? "ok" : "missing", "cleaning up after a run that was killed",
@@ -66,7 +73,8 @@ int heal(Console& console) {
 
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
-  const std::vector<Ability> abilities{etcd_ability(), namespaces_ability(), state_ability(), memory_ability()};
+  const std::vector<Ability> abilities{etcd_ability(), namespaces_ability(), clocks_ability(), state_ability(),
+                                       memory_ability()};
   bool can_run = true;
   std::string text;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();

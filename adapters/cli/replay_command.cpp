@@ -166,10 +166,11 @@ Result<void> all_exist(const Schedule& schedule, std::string_view world,
 
 // What clusters of this machine take; see LocalCluster::supports.
 Result<void> exists_live(const Fault& fault) {
-  constexpr std::array<std::string_view, 4> kinds{"partition", "kill", "pause", "membership"};
-  constexpr std::array<std::string_view, 5> parameters{"shape", "of", "target", "fallback", "change"};
+  constexpr std::array<std::string_view, 5> kinds{"partition", "kill", "pause", "membership", "clock"};
+  constexpr std::array<std::string_view, 9> parameters{"shape", "of", "target", "fallback", "change",
+                                                       "clock", "by", "rate",   "period"};
   if (std::find(kinds.begin(), kinds.end(), fault.kind) == kinds.end())
-    return Error::bad_input("live clusters take partition, kill, pause and membership");
+    return Error::bad_input("live clusters take partition, kill, pause, membership and clock");
   if (!fault.parameters.is_map()) return {};
   for (const auto& [name, value] : fault.parameters.as_map()) {
     const bool plain = std::find(parameters.begin(), parameters.end(), name.as_text()) != parameters.end();

@@ -47,6 +47,7 @@ Result<ClockGroup> group_of(const Value& parameters) {
 Result<void> check_fields(const Value& parameters, const std::set<std::string_view>& allowed) {
   for (const auto& [name, value] : parameters.as_map()) {
     const std::string_view field = name.is_string() ? name.as_text() : "?";
+    if (field == "target" || field == "fallback") continue;  // how its nodes were chosen
     if (field != "clock" && field != "change" && !allowed.contains(field))
       return wrong("this change takes no field '" + std::string(field) + "'");
   }

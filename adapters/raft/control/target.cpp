@@ -127,7 +127,8 @@ class Target final : public live::Target {
     std::map<std::string, std::string> unavailable;
     for (const Fault& fault :
          {Fault{.kind = "partition", .grudge = {{first, {last}}}}, Fault{.kind = "kill", .nodes = {first}},
-          Fault{.kind = "pause", .nodes = {first}}, Fault{.kind = "membership", .nodes = {first}}}) {
+          Fault{.kind = "pause", .nodes = {first}}, Fault{.kind = "membership", .nodes = {first}},
+          Fault{.kind = "clock", .nodes = {first}, .parameters = Value::map({{"change", "jump"}, {"by", "1s"}})}}) {
       if (const auto supported = cluster_.supports(fault); !supported) {
         unavailable.emplace(fault.kind, supported.error().message);
       }
