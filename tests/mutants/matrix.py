@@ -72,7 +72,8 @@ def text(mutants, known: dict, arguments) -> str:
     return f"""# Kill matrix
 
 Written by `tests/mutants/runner matrix`. A cell: the median of the seeds it took, and in how many of the disjoint ranges of
-seeds the bug was found at all; `- (n)`: not in any of n seeds. A range ends at {cap}.
+seeds the bug was found at all; `- (n)`: not in any of n seeds. A range ends at {cap}, if not before; an empty
+cell was not measured. One range is an anecdote, twenty are a figure.
 Found by some preset: {len(found)} of {len(mutants)}; by the history alone: {len(alone)} of {len(mutants)}.
 
 ## All detectors
