@@ -159,7 +159,7 @@ TEST_F(Scheduled, WhatCannotBePerformedIsRefusedBeforehand) {
     return watched ? std::string("watched") : watched.error().message;
   };
   EXPECT_EQ(refusal({.id = 3, .when = Duration(1s), .lasts = {}, .fault = fault("upgrade", {"n1"})}),
-            "decision 3: fault 'upgrade' is not available in the simulator");
+            "decision 3: unknown kind of fault 'upgrade'");
   EXPECT_EQ(refusal({.id = 3,
                      .when = EventTrigger{CallTrigger{"fdatasync", "n1", "", 1, false}, {}},
                      .lasts = {},

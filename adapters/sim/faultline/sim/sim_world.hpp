@@ -127,7 +127,7 @@ class SimWorld final : public World, public FaultPort {
   [[nodiscard]] bool is_running(NodeIndex node) const;  // not down; perhaps paused
   [[nodiscard]] bool is_paused(NodeIndex node) const;
   [[nodiscard]] bool is_member(NodeIndex node) const;  // not out of the group, on its way out or back into it
-  [[nodiscard]] Daemon* daemon(NodeIndex node);  // null: down
+  [[nodiscard]] Daemon* daemon(NodeIndex node);        // null: down
   // Why it is down: "killed", "crashed before fsync 7 of wal/3", what it said itself, or why it refused to start.
   [[nodiscard]] std::string end_of(NodeIndex node) const;
   // Daemons that ended or refused to start though no fault of their disk explains it: findings about the system under test.

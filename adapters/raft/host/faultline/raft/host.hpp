@@ -247,11 +247,11 @@ class Host {
   std::uint64_t last_sequence_ = 0;
   std::map<RequestId, Pending> pending_;
   std::set<std::pair<Instant, RequestId>> deadlines_;
-  std::map<std::uint64_t, Flight> flights_;  // by sequence
-  std::deque<std::uint64_t> parked_;         // flights without a leader to take them
-  Term forwards_term_;                       // the last one this node led in this life
+  std::map<std::uint64_t, Flight> flights_;                        // by sequence
+  std::deque<std::uint64_t> parked_;                               // flights without a leader to take them
+  Term forwards_term_;                                             // the last one this node led in this life
   std::map<std::pair<NodeId, std::uint64_t>, Forwards> forwards_;  // by node and boot, in that term
-  std::vector<RequestId> parked_questions_;  // lease questions without a leader to answer them
+  std::vector<RequestId> parked_questions_;                        // lease questions without a leader to answer them
   Instant unpark_at_;
   std::vector<RequestId> fresh_reads_;                    // no ticket yet
   std::map<ReadId, std::vector<RequestId>> asked_reads_;  // ticket taken
