@@ -60,6 +60,7 @@ Raft::Raft(Options options, Stored stored, Rng rng, Instant now)
       log_(std::move(stored.snapshot), std::move(stored.entries), stored.hard_state.commit),
       term_(stored.hard_state.term),
       vote_(stored.hard_state.vote),
+      stay_(stored.hard_state.stay),
       part_(std::move(stored.part)),
       emitted_(stored.hard_state),
       durable_term_(term_),
@@ -68,6 +69,7 @@ Raft::Raft(Options options, Stored stored, Rng rng, Instant now)
   if (log_.last_term() > term_) {  // the crash came between the entries and the hard state behind them
     term_ = log_.last_term();
     vote_ = NodeId{};
+    is_untold_ = stored.hard_state == HardState() && log_.last() > LogIndex{1};
   }
   // What this node promised to a leader before it went down is forgotten, but not void.
   if (founding() == Founding::seasoned) no_vote_before_ = now_ + options_.election_timeout;
@@ -164,7 +166,7 @@ bool Raft::has_ready() {
   feed_followers();
   return !messages_now_.empty() || !messages_after_persist_.empty() || !chunks_.empty() || snapshot_to_install_ ||
          log_.has_unemitted() || log_.has_unapplied() || !read_states_.empty() || !lost_reads_.empty() ||
-         emitted_ != HardState{term_, vote_, log_.commit()};
+         emitted_ != HardState{term_, vote_, log_.commit(), stay_};
 }
 
 Ready Raft::ready() {
@@ -174,7 +176,7 @@ Ready Raft::ready() {
   ready.chunks = std::exchange(chunks_, {});
   ready.snapshot = std::exchange(snapshot_to_install_, std::nullopt);
   ready.entries = log_.emit(ready.number);
-  const HardState now{term_, vote_, log_.commit()};
+  const HardState now{term_, vote_, log_.commit(), stay_};
   const bool promise_changed = now.term != emitted_.term || now.vote != emitted_.vote;
   if (now != emitted_) ready.hard_state = emitted_ = now;
   ready.must_sync = !ready.chunks.empty() || ready.snapshot || !ready.entries.empty() || promise_changed;

@@ -12,9 +12,21 @@ namespace faultline::raft {
 // A voter of the configuration in force; or of the one before, while the newer one may yet be lost (D §4.2.2: the only
 // node that holds the entry by which it leaves must be able to get it committed).
 bool Raft::may_campaign() const {
-  if ((founding() != Founding::seasoned && !all_founded_) || snapshot_to_install_) return false;
-  if (log_.config().is_voter(options_.id)) return true;
-  return !log_.config_committed() && log_.config_at(log_.config_index() - 1).is_voter(options_.id);
+  if ((founding() != Founding::seasoned && !all_founded_) || snapshot_to_install_ || is_untold_) return false;
+  if (votes_in(log_.config())) return true;
+  return !log_.config_committed() && votes_in(log_.config_at(log_.config_index() - 1));
+}
+
+// As itself: a node that was removed, wiped and added again meets its former stay in old entries, whose promises it does not know.
+bool Raft::votes_in(const Config& config) const {
+  return config.is_voter(options_.id) && config.find(options_.id)->stay >= stay_;
+}
+
+void Raft::note_stay(const Message& message) {
+  if (!message.stay || (message.term == stay_named_ && message.stay < stay_)) return;
+  stay_ = message.stay;
+  stay_named_ = message.term;
+  is_untold_ = false;
 }
 
 // Nobody grants a vote within T of hearing a leader, nor does a leader itself, which steps down when it is not heard.
@@ -65,7 +77,7 @@ void Raft::ask_for_votes(Term term, bool pre, bool transfer) {
 
 void Raft::handle(const Message& message, VoteRequest& request) {
   const Member* self = log_.config().find(options_.id);
-  const bool of_former_life = self && message.stay < self->stay;
+  const bool of_former_life = is_untold_ || message.stay < stay_ || (self && message.stay < self->stay);
   const bool knows_nothing = !log_.last();  // one that joins votes only once it has a log
   const bool vote_is_free = request.pre ? message.term > term_ || vote_ == message.from || !vote_
                                         : vote_ == message.from || (!vote_ && !leader_);

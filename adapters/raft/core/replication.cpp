@@ -34,6 +34,7 @@ bool is_sound(const Message& message, const Append& append) {
 
 void Raft::handle(const Message& message, Append& append) {
   follow(message.from);
+  note_stay(message);
   if (!is_sound(message, append)) {
     ++counters_.messages_ignored;
     return;

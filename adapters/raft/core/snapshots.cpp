@@ -27,6 +27,7 @@ void Raft::send_chunk(Progress& follower) {
 
 void Raft::handle(const Message& message, SnapshotChunk& chunk) {
   follow(message.from);
+  note_stay(message);
   const Snapshot snapshot = chunk.snapshot;
   SnapshotReply answer{
       .index = snapshot.index, .snapshot_term = snapshot.term, .checksum = snapshot.checksum, .round = chunk.round};

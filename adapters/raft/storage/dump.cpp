@@ -59,8 +59,8 @@ std::string Dump::text_of(const Record& record) const {
     }
     case RecordType::hard_state: {
       const HardState state = hard_state_of(record.payload);
-      return fmt::format("hard state: term {}, vote {}, commit {}", state.term.value, state.vote.value,
-                         state.commit.value);
+      return fmt::format("hard state: term {}, vote {}, commit {}, stay {}", state.term.value, state.vote.value,
+                         state.commit.value, state.stay.value);
     }
     case RecordType::mark: {
       const Mark mark = mark_of(record.payload);

@@ -110,6 +110,7 @@ std::string hard_state_payload(const HardState& state) {
   put_u64(out, state.term.value);
   put_u64(out, state.vote.value);
   put_u64(out, state.commit.value);
+  put_u64(out, state.stay.value);
   return out;
 }
 
@@ -136,7 +137,10 @@ Entry entry_of(std::string_view payload) {
 }
 
 HardState hard_state_of(std::string_view payload) {
-  return {.term = {get_u64(payload, 0)}, .vote = {get_u64(payload, 8)}, .commit = {get_u64(payload, 16)}};
+  return {.term = {get_u64(payload, 0)},
+          .vote = {get_u64(payload, 8)},
+          .commit = {get_u64(payload, 16)},
+          .stay = {get_u64(payload, 24)}};
 }
 
 Mark mark_of(std::string_view payload) { return {{get_u64(payload, 0)}, {get_u64(payload, 8)}}; }

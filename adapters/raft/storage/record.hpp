@@ -13,7 +13,7 @@ namespace faultline::raft::storage {
 
 inline constexpr std::uint64_t record_head_bytes = 24;
 inline constexpr std::uint64_t payload_bytes_max = 16 << 20;
-inline constexpr std::uint32_t wal_version = 1;
+inline constexpr std::uint32_t wal_version = 2;
 
 enum class RecordType : std::uint8_t { segment = 1, entry = 2, hard_state = 3, mark = 4 };
 
@@ -53,7 +53,7 @@ std::string hard_state_payload(const HardState& state);
 std::string mark_payload(Mark mark);
 inline constexpr std::uint64_t entry_payload_head_bytes = 24;
 inline constexpr std::uint64_t segment_payload_bytes = 40;
-inline constexpr std::uint64_t hard_state_payload_bytes = 24;
+inline constexpr std::uint64_t hard_state_payload_bytes = 32;
 inline constexpr std::uint64_t mark_payload_bytes = 16;
 
 // REQUIRES: the payload is of a record that `read_record` took as good, of that type.

@@ -1,5 +1,10 @@
 // One test per rule of the papers, named by section: snapshots, reads, transfer, flow control, coming back.
 
+#include <faultline/raft/codec.hpp>
+#include <faultline/raft/membership.hpp>
+
+#include <memory>
+
 #include "paper.hpp"
 
 namespace faultline::raft::test {
@@ -322,6 +327,33 @@ TEST(Rejoin, AWipedNodeThatWasAddedAgainDoesNotVoteForItsFormerSelf) {
   net.sleep(2 * T);
   EXPECT_FALSE(grants(net, vote(2, 4, 9, 99, 9)));  // addressed to stay 1; this one is younger
   EXPECT_EQ(net.raft(4).term(), Term{9});
+}
+
+// It catches up through entries of the time when it was a voter, perhaps the only one; what it promised then is gone.
+TEST(Rejoin, AWipedNodeThatWasAddedAgainDoesNotCampaignAsItsFormerSelf) {
+  const Config alone = initial_config({{NodeId{4}, {}, {}}});
+  const Entry founding{Term{1}, LogIndex{1}, EntryKind::config, encode(alone)};
+  const auto joined = [&](StayId stay) {
+    auto net = std::make_unique<Network>(3);
+    net->add(4);
+    net->inject({NodeId{1}, NodeId{4}, Term{5}, stay, Append{.commit = LogIndex{1}, .entries = {founding}}});
+    net->isolate(4);
+    return net;
+  };
+  const auto former = joined(StayId{50});
+  former->campaign(4);
+  former->settle();
+  EXPECT_EQ(former->raft(4).term(), Term{5});
+  EXPECT_FALSE(former->raft(4).is_leader());
+  former->power_loss(4);
+  former->restart(4);
+  former->campaign(4);
+  former->settle();
+  EXPECT_EQ(former->raft(4).term(), Term{5}) << "it remembers which stay it is";
+  const auto same = joined(StayId{1});
+  same->campaign(4);
+  same->settle();
+  EXPECT_TRUE(same->raft(4).is_leader()) << "the voter of that configuration may";
 }
 
 }  // namespace

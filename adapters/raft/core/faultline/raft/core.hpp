@@ -307,6 +307,8 @@ class Raft {
 
   // election.cpp
   [[nodiscard]] bool may_campaign() const;
+  [[nodiscard]] bool votes_in(const Config& config) const;
+  void note_stay(const Message& message);
   [[nodiscard]] bool has_promised() const;
   void restart_election_timer() { election_deadline_ = now_ + election_timeout_; }
   void draw_election_timeout();
@@ -360,6 +362,9 @@ class Raft {
   Log log_;
   Term term_;
   NodeId vote_, leader_;
+  StayId stay_;             // as in HardState
+  Term stay_named_;         // by the leader of this term; 0: before this start
+  bool is_untold_ = false;  // which stay this is, though it should have been told: a crash came before that was written
   Role role_ = Role::follower;
   Counters counters_;
 

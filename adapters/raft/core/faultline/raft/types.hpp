@@ -66,6 +66,7 @@ struct HardState {
   Term term;
   NodeId vote;  // 0: none in this term
   LogIndex commit;
+  StayId stay;  // of this node, the latest that a leader named; 0: none did
 
   friend bool operator==(const HardState&, const HardState&) = default;
 };

@@ -9,7 +9,7 @@
 //   20 u32  CRC32C of the position, bytes 0..19, payload and padding
 //   24      payload, zeros up to a multiple of 8
 // Payloads, u64 unless said: segment {version u32, bytes of the file u32, cluster, node, sequence, first index}, always the first; entry {term,
-// index, kind u8, 7 zeros, bytes}; hard state {term, vote or 0, commit}; snapshot mark {index, term}. A new segment repeats the hard
+// index, kind u8, 7 zeros, bytes}; hard state {term, vote or 0, commit, stay}; snapshot mark {index, term}. A new segment repeats the hard
 // state and the mark in force, so that older segments may go.
 //
 // Opening. Sequences have no gap; cluster and node must match; an entry at or below the last index cuts the suffix, a hole is
