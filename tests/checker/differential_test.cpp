@@ -16,7 +16,7 @@ namespace {
 
 std::uint64_t histories_per_model() {
   const char* wanted = std::getenv("FL_TINY");
-  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 125'000;
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 60'000;
 }
 
 template <Model M>
