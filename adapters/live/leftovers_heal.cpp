@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -190,7 +191,14 @@ class Healer {
 
   void set_right(const Claims::Clock& clock) {
     const std::string what = "the clocks of process " + std::to_string(clock.undo.pid) + " (" + clock.name + ")";
-    const auto undone = undo_clock_patch(clock.undo);
+    // One that was killed just now may take a moment to be gone, and until then neither stops nor is there; then nothing is left to undo.
+    constexpr auto limit = std::chrono::seconds(10);
+    const auto until = std::chrono::steady_clock::now() + limit;
+    auto undone = undo_clock_patch(clock.undo);
+    while (!undone && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      undone = undo_clock_patch(clock.undo);
+    }
     if (!undone) return failed("cannot set right " + what + ": " + undone.error().to_string());
     if (undone.value()) done("set right " + what);
   }
