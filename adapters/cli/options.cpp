@@ -70,6 +70,7 @@ std::vector<OptionSpec> run_options() {
       {"workload", choice, "WORKLOAD", "register", "what the clients do", "register|cas-register|kv-append"},
       {"nemesis", list, "FAULTS", "partition,kill,pause", "which faults to inject",
        "partition|kill|pause|membership|clock|none"},
+      {"schedule", text, "FILE", "", "perform these faults, at their times, instead of drawn ones", ""},
       {"nodes", number, "N", "3", "replicas", ""},
       {"concurrency", number, "C", "10", "clients at work at once", ""},
       {"keys", number, "K", "10", "objects the clients work on", ""},
@@ -78,6 +79,8 @@ std::vector<OptionSpec> run_options() {
       {"operation-timeout", duration, "DURATION", "5s", "a client gives up on an operation after this long", ""},
       {"reads", choice, "PATH", "", "the read path of the target; default: its linearizable one",
        "index|lease|local|linearizable|serializable"},
+      {"max-clock-drift", share, "SHARE", "0.01", "what raftd's lease reads may rely on: 0.01 if no clock is 1 % off",
+       ""},
       {"network", choice, "KIND", "auto", "how nodes are joined and cut apart", "auto|namespaces|proxy"},
       {"seed", number, "SEED", "", "repeat the same workload and faults; default: drawn", ""},
       {"online", flag, "", "", "judge while the run goes on, and stop it within a second of a proved violation", ""},
@@ -250,6 +253,9 @@ std::optional<std::string> why_not(const OptionSpec& option, std::string_view te
     case rate:
       return parse_rate(text).has_value() ? std::nullopt
                                           : std::optional<std::string>(R"(a rate needs a unit: "200/s")");
+    case share:
+      return parse_share(text).has_value() ? std::nullopt
+                                           : std::optional<std::string>("needs a number from 0 to 1, as 0.01");
     case choice: return not_a_choice(option, text);
     case list:
       if (text.empty()) return "is an empty list: leave it out";

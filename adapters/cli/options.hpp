@@ -17,6 +17,7 @@ enum class OptionKind {
   duration,  // "30s"
   size,      // "2GiB"
   rate,      // "200/s"
+  share,     // 0.01: from 0 to 1
   list,      // "a,b,c"; an array of strings in TOML
   choice,    // one of `choices`
   value      // a value of a history: 0, "text", nil

@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "files.hpp"
 #include "judge.hpp"
+#include "schedule_file.hpp"
 #include "simulated.hpp"
 #include "units.hpp"
 
@@ -52,14 +53,7 @@ Result<Recorded> open_recorded(const std::string& argument) {
 }
 
 Result<Schedule> schedule_in(const RunDirectory& directory) {
-  const auto path = directory.file("schedule.json");
-  const auto bytes = read_file(path);
-  if (!bytes) return bytes.error();
-  const auto value = parse_json(bytes.value());
-  auto schedule = value ? schedule_from_value(value.value(), {}) : Result<Schedule>(value.error());
-  if (!schedule)
-    return Error::bad_input(fmt::format("{}: {}", path.string(), schedule.error().message), schedule.error().remedy);
-  return schedule;
+  return read_schedule(directory.file("schedule.json"), {});
 }
 
 // --- simulated -------------------------------------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ std::optional<std::string> text_of(const OptionSpec& option, const toml::node& n
                           why_not(option, std::to_string(**integer)).value_or("needs text"));
     return std::nullopt;
   }
-  if (const auto* real = node.as_floating_point(); real && option.kind == OptionKind::value)
+  if (const auto* real = node.as_floating_point();
+      real && (option.kind == OptionKind::value || option.kind == OptionKind::share))
     return fmt::format("{}", **real);
   if (const auto* array = node.as_array(); array && option.kind == OptionKind::list) {
     std::vector<std::string> items;
@@ -279,6 +280,12 @@ std::optional<std::uint64_t> Settings::optional_size(std::string_view name) cons
 
 double Settings::rate(std::string_view name) const {
   const auto parsed = parse_rate(text(name));
+  FL_ASSERT(parsed.has_value());
+  return *parsed;
+}
+
+double Settings::share(std::string_view name) const {
+  const auto parsed = parse_share(text(name));
   FL_ASSERT(parsed.has_value());
   return *parsed;
 }

@@ -37,6 +37,7 @@ class Settings {
   [[nodiscard]] std::optional<Duration> optional_duration(std::string_view name) const;
   [[nodiscard]] std::optional<std::uint64_t> optional_size(std::string_view name) const;
   [[nodiscard]] double rate(std::string_view name) const;
+  [[nodiscard]] double share(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> list(std::string_view name) const;
   [[nodiscard]] Value value(std::string_view name) const;
   // "5s" for nemesis.pause.interval, if it was set.

@@ -62,6 +62,7 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                             .run_directory = directory,
                             .network = network_of(settings),
                             .reads = serializable ? "index" : reads,
+                            .max_clock_drift = settings.share("max-clock-drift"),
                             .serializable = serializable,
                             .operation_timeout = timeout});
 }

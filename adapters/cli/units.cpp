@@ -43,6 +43,12 @@ std::optional<double> parse_rate(std::string_view text) {
   return amount;
 }
 
+std::optional<double> parse_share(std::string_view text) {
+  const auto amount = leading_number(text);
+  if (!amount || *amount < 0 || *amount > 1 || !text.empty()) return std::nullopt;
+  return amount;
+}
+
 Value parse_value(std::string_view text) {
   if (text.empty() || text == "nil" || text == "null") return {};
   if (text == "true") return true;

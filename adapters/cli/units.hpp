@@ -15,6 +15,8 @@ namespace faultline::cli {
 std::optional<std::uint64_t> parse_size(std::string_view text);
 // "200/s" per second.
 std::optional<double> parse_rate(std::string_view text);
+// "0.01", from 0 to 1.
+std::optional<double> parse_share(std::string_view text);
 // A value as a person types it: nil, true, 7, 1.5, "text", :keyword; anything else is a string.
 Value parse_value(std::string_view text);
 
