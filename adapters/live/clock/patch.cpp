@@ -38,12 +38,6 @@ Error foreign_patch(pid_t pid) {
                             "end that tool and restart the process");
 }
 
-bool is_trampoline(std::span<const std::byte> bytes) {
-  const StubOffsets offsets = stub_offsets();
-  const auto code = stub_code().subspan(offsets.trampoline, offsets.saved - offsets.trampoline);
-  return bytes.size() >= code.size() && std::equal(code.begin(), code.end(), bytes.begin());
-}
-
 // The original word of an entry. If it is not pristine, it may still be a jump of ours whose harness is gone.
 Result<std::uint64_t> original_word(pid_t pid, std::uint64_t entry, std::uint64_t word, std::uint64_t pristine,
                                     int index) {
@@ -74,6 +68,23 @@ std::size_t trampoline_size() {
   return (offsets.trampoline_end - offsets.trampoline + 15) / 16 * 16;
 }
 std::size_t room_needed() { return trampoline_size() + file_name.size() + 1; }
+
+// Whether a harness that was killed has left this in the tail: the trampoline, the registers it saved, the file's name, each of them
+// perhaps half written or half wiped.
+bool is_our_litter(std::span<const std::byte> bytes) {
+  const StubOffsets offsets = stub_offsets();
+  const auto code = stub_code().subspan(offsets.trampoline, offsets.saved - offsets.trampoline);
+  const auto name = std::as_bytes(std::span(file_name));
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] == std::byte{0}) continue;
+    const bool is_register = i >= code.size() && i < trampoline_size();
+    if (is_register) continue;
+    const std::size_t letter = i - trampoline_size();
+    const bool is_ours = i < code.size() ? bytes[i] == code[i] : letter < name.size() && bytes[i] == name[letter];
+    if (!is_ours) return false;
+  }
+  return true;
+}
 
 Result<void> write_name(pid_t tid, std::uint64_t address) {
   static_assert((file_name.size() + 1) % 8 == 0);
@@ -192,7 +203,7 @@ Result<Site> inspect(pid_t pid) {
             .tail = mapping.begin + tail,
             .pages = *hole,
             .littered = image.value().tail > tail};
-  if (site.littered && !is_trampoline(std::span(*bytes).subspan(tail))) return foreign_patch(pid);
+  if (site.littered && !is_our_litter(std::span(*bytes).subspan(tail))) return foreign_patch(pid);
   const StubOffsets offsets = stub_offsets();
   for (int entry = 0; entry < entry_count; ++entry) {
     const std::size_t offset = image.value().entries[static_cast<std::size_t>(entry)];

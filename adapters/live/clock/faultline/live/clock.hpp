@@ -11,8 +11,8 @@
 //
 // A fork inherits the patch and follows later changes; an exec drops it: attach again (attach_at_exec() before the first instruction).
 // What is patched stays so when the harness dies, so the undo record is handed out before the first entry is changed: keep it, and let
-// undo_clock_patch() of another process end it. Being killed at any moment leaves a process that runs on unharmed;
-// but one in some hundred such kills left one that refused a further patch until it was restarted.
+// undo_clock_patch() of another process end it. Being killed at any moment leaves a process that runs on unharmed,
+// and takes another patch.
 //
 // Errors are of the environment and say what would help: no permission, a debugger in the way, another architecture, no vDSO, an entry that
 // somebody else has patched, no room near it, a time namespace of its own.
