@@ -41,7 +41,18 @@ Result<void> settle_target(Settings& settings) {
                           "it has: " + join(known, ", "));
 }
 
-Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory) {
+bool may_cut_clients(const Settings& settings, const Schedule* schedule) {
+  if (schedule == nullptr) {
+    const auto faults = settings.list("nemesis");
+    return std::find(faults.begin(), faults.end(), "directed") != faults.end();
+  }
+  return std::any_of(schedule->decisions.begin(), schedule->decisions.end(), [](const Decision& decision) {
+    return !decision.fault.parameters.get("clients").is_null();
+  });
+}
+
+Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
+                                                  bool client_links) {
   const std::string reads = settings.text("reads");
   const auto etcd_reads = reads == "serializable" ? etcd::Reads::serializable : etcd::Reads::linearizable;
   const Duration timeout = settings.duration("operation-timeout");
@@ -53,6 +64,8 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
     return etcd::make_etcd_target({.nodes = settings.number("nodes"),
                                    .run_directory = directory,
                                    .network = network_of(settings),
+                                   .client_links = client_links,
+                                   .concurrency = settings.number("concurrency"),
                                    .reads = etcd_reads,
                                    .operation_timeout = timeout});
   }
@@ -61,6 +74,8 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                             .spares = changes_members(settings) ? 1U : 0U,
                             .run_directory = directory,
                             .network = network_of(settings),
+                            .client_links = client_links,
+                            .concurrency = settings.number("concurrency"),
                             .reads = serializable ? "index" : reads,
                             .serializable = serializable,
                             .operation_timeout = timeout});
