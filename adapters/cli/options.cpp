@@ -69,7 +69,7 @@ std::vector<OptionSpec> run_options() {
       {"endpoints", list, "URL,…", "", "test a cluster that is already running (no process or network faults)", ""},
       {"workload", choice, "WORKLOAD", "register", "what the clients do", "register|cas-register|kv-append"},
       {"nemesis", list, "FAULTS", "partition,kill,pause", "which faults to inject",
-       "partition|kill|pause|membership|clock|none"},
+       "partition|directed|packet|frames|clog|kill|pause|membership|clock|none"},
       {"nodes", number, "N", "3", "replicas", ""},
       {"concurrency", number, "C", "10", "clients at work at once", ""},
       {"keys", number, "K", "10", "objects the clients work on", ""},
