@@ -253,7 +253,7 @@ int run_live(Settings settings, const Schedule* schedule, Console& console) {
   if (auto written = write_file(directory.file("run.toml"), settings.to_toml()); !written)
     return fail(written.error(), console);
 
-  const auto made = make_target(settings, directory.path(), may_cut_clients(settings, schedule));
+  const auto made = make_target(settings, directory.path(), network_needs(settings, schedule));
   if (!made) return fail(made.error(), console);
   live::Target& target = *made.value();
   set_leftovers_notice(

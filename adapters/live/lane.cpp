@@ -30,8 +30,8 @@ TrafficCounters& TrafficCounters::operator+=(const TrafficCounters& other) {
 }
 
 void Link::set(LinkFaults faults) {
-  const bool limited =
-      std::any_of(faults.packets.begin(), faults.packets.end(), [](const PacketRules& rules) { return rules.rate > 0; });
+  const bool limited = std::any_of(faults.packets.begin(), faults.packets.end(),
+                                   [](const PacketRules& rules) { return rules.rate > 0; });
   if (!limited) free_at_ = Instant::min();
   faults_ = std::move(faults);
 }

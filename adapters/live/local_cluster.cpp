@@ -72,7 +72,7 @@ Result<void> LocalCluster::build() {
                                .run_id = options_.run_id,
                                .kind = options_.network,
                                .framer = options_.framer,
-                               .client_links = options_.client_links,
+                               .needs = options_.needs,
                                .leftovers = leftovers_.get()});
   if (!network) return network.error();
   network_ = std::move(network).value();

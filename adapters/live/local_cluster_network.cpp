@@ -13,9 +13,9 @@ namespace {
 
 using Entries = std::vector<Value::Entry>;
 
-constexpr std::array<std::string_view, 7> packet_counters{"delayed_packets",   "lost_packets",      "duplicated_packets",
-                                                          "reordered_packets", "corrupted_packets", "throttled_packets",
-                                                          "throttled_bytes"};
+constexpr std::array<std::string_view, 7> packet_counters{
+    "delayed_packets",   "lost_packets",      "duplicated_packets", "reordered_packets",
+    "corrupted_packets", "throttled_packets", "throttled_bytes"};
 
 std::string_view text_of(const Value& value) { return value.is_string() ? value.as_text() : std::string_view(); }
 
@@ -60,8 +60,7 @@ PacketRules rules_of(const Value& parameters) {
 
 std::set<LinkName> listed_links(const Value& links) {
   std::set<LinkName> listed;
-  for (const Value& link : links.as_list())
-    listed.emplace(link.as_list()[0].as_text(), link.as_list()[1].as_text());
+  for (const Value& link : links.as_list()) listed.emplace(link.as_list()[0].as_text(), link.as_list()[1].as_text());
   return listed;
 }
 
@@ -80,7 +79,8 @@ Result<void> check_link_ends(const Value& links, const std::string& kind, const 
     for (const NodeName& end : {from, to}) {
       if (std::find(nodes.begin(), nodes.end(), end) != nodes.end()) continue;
       return Error::bad_input("fault '" + kind + "' names the link of a client, '" + end + "'",
-                              "only links between nodes can be " + std::string(kind == "packet" ? "slowed" : "clogged") +
+                              "only links between nodes can be " +
+                                  std::string(kind == "packet" ? "slowed" : "clogged") +
                                   " here; clients can be cut off: a partition with \"clients\"");
     }
   }
@@ -95,9 +95,7 @@ Value to_value(const NetworkCounters& counters) {
 
 }  // namespace
 
-bool is_traffic_fault(std::string_view kind) {
-  return kind == "packet" || kind == "clog" || kind == "swizzle_clog";
-}
+bool is_traffic_fault(std::string_view kind) { return kind == "packet" || kind == "clog" || kind == "swizzle_clog"; }
 
 bool counts_for(std::string_view kind, std::string_view counter) {
   const bool of_packets = std::find(packet_counters.begin(), packet_counters.end(), counter) != packet_counters.end();
@@ -217,7 +215,8 @@ ClientCuts LocalCluster::client_cuts() const {
 }
 
 Result<Value> LocalCluster::apply_traffic(const Fault& fault) {
-  Active active{.fault = fault, .nodes = {}, .before = network_->counters(), .traffic = traffic_of(fault, steady_now())};
+  Active active{
+      .fault = fault, .nodes = {}, .before = network_->counters(), .traffic = traffic_of(fault, steady_now())};
   const auto links = static_cast<std::int64_t>(active.traffic.size());
   active_.push_back(std::move(active));
   if (auto loaded = load_traffic(); !loaded) {
@@ -243,8 +242,8 @@ Result<Value> LocalCluster::heal_traffic(const Active& healed) {
   return to_value(did);
 }
 
+// Without the lock, which a fault may hold for long: the network and its addresses stay as they are from set_up() to tear_down().
 ClientRoute LocalCluster::client_route(const NodeName& node, std::size_t worker) const {
-  const std::lock_guard lock(mutex_);
   FL_ASSERT(network_ != nullptr);
   return network_->client_route(node, worker);
 }

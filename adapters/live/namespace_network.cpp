@@ -377,10 +377,11 @@ Result<void> NamespaceNetwork::tear_down() {
 std::string NamespaceNetwork::describe() const {
   return std::string("each node in its own network namespace on a bridge; a cut drops packets at the destination (") +
          to_string(tool_) + "), acknowledgements included; " +
-         (queue_tool_ ? std::string("packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the "
-                                    "harness at the destination (NFQUEUE, ") +
-                            to_string(queue_tool_.value()) + "); what is damaged fails its checksum"
-                      : "packets cannot be held or changed: " + queue_tool_.error().message);
+         (queue_tool_
+              ? std::string("packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the "
+                            "harness at the destination (NFQUEUE, ") +
+                    to_string(queue_tool_.value()) + "); what is damaged fails its checksum"
+              : "packets cannot be held or changed: " + queue_tool_.error().message);
 }
 
 }  // namespace faultline::live

@@ -101,13 +101,14 @@ Result<std::unique_ptr<Network>> make_network(NetworkOptions options) {
   if (auto checked = check(options); !checked) return checked.error();
   std::string reason = "chosen by the user";
   if (options.kind != NetworkKind::proxy) {
-    const auto works = namespaces_work();
+    const bool may_choose = options.kind == NetworkKind::automatic;
+    const auto works = may_choose && options.needs.packets ? packet_faults_work() : namespaces_work();
     if (works.ok()) {
       const auto tool = choose_filter_tool();
       if (!tool) return tool.error();
       return std::unique_ptr<Network>(std::make_unique<NamespaceNetwork>(std::move(options), tool.value()));
     }
-    if (options.kind == NetworkKind::namespaces) return works.error();
+    if (!may_choose) return works.error();
     reason = works.error().message;
   }
   return std::unique_ptr<Network>(std::make_unique<ProxyNetwork>(std::move(options), std::move(reason)));

@@ -96,7 +96,8 @@ Result<void> PacketFilter::drop(const std::set<std::size_t>& sources, const std:
   }
   auto before = dropped_packets();
   if (!before) return before.error();
-  auto loaded = run_checked({"iptables-restore", "--noflush", "-w", "5"}, iptables_rules(plan_, sources, others), name_space_);
+  auto loaded =
+      run_checked({"iptables-restore", "--noflush", "-w", "5"}, iptables_rules(plan_, sources, others), name_space_);
   if (!loaded) return loaded.error();
   dropped_before_ = before.value();
   return {};

@@ -47,7 +47,8 @@ std::string nft_queue_rules(const FilterPlan& plan, const std::set<std::size_t>&
   const std::string table = "ip " + queue_chain(plan);
   // Declaring and flushing first makes the batch idempotent; a hook behind that of the cuts.
   std::string text = "add table " + table + "\nadd chain " + table +
-                     " input { type filter hook input priority -150; policy accept; }\nflush chain " + table + " input\n";
+                     " input { type filter hook input priority -150; policy accept; }\nflush chain " + table +
+                     " input\n";
   for (const auto i : queued) {
     text += "add rule " + table + " input ip saddr " + plan.sources[i] + " meta mark != " + std::to_string(copy_mark) +
             " queue num " + std::to_string(queue_number) + " bypass\n";

@@ -91,7 +91,7 @@ Result<void> ProxyNetwork::set_up() {
     auto client = reserve_port();
     if (!client) return client.error();
     targets.push_back(peer.value().number);
-    if (options_.client_links) clients.push_back(client.value().number);
+    if (options_.needs.client_links) clients.push_back(client.value().number);
     peer_ports_.push_back(std::move(peer).value());
     client_ports_.push_back(std::move(client).value());
   }
@@ -137,8 +137,9 @@ Result<void> ProxyNetwork::apply(const Grudge& grudge) {
 Result<void> ProxyNetwork::can_shape(const PacketRules& rules) const {
   const bool only_copies = rules.duplicate > 0 && PacketRules{.duplicate = rules.duplicate} == rules;
   if (options_.framer || !only_copies) return {};
-  return Error::bad_input("the fault proxy cannot double packets of a system whose frames it does not know: a stream has no copies",
-                          "run as root with --network namespaces, or ask for delay, jitter, loss, reorder, corrupt or rate");
+  return Error::bad_input(
+      "the fault proxy cannot double packets of a system whose frames it does not know: a stream has no copies",
+      "run as root with --network namespaces, or ask for delay, jitter, loss, reorder, corrupt or rate");
 }
 
 Result<void> ProxyNetwork::shape(const Traffic& traffic) {
@@ -155,14 +156,14 @@ Result<void> ProxyNetwork::shape(const Traffic& traffic) {
 }
 
 Result<void> ProxyNetwork::can_cut_clients() const {
-  if (options_.client_links) return {};
+  if (options_.needs.client_links) return {};
   return Error::bad_input("the fault proxy stands between nodes only: clients of this run have no links of their own",
                           "use --network namespaces as root, or --nemesis directed, which gives clients their own");
 }
 
 Result<void> ProxyNetwork::cut_clients(const ClientCuts& cuts) {
   if (!proxy_) return Error::environment("the network is not set up");
-  if (!options_.client_links) return cuts.empty() ? Result<void>() : can_cut_clients();
+  if (!options_.needs.client_links) return cuts.empty() ? Result<void>() : can_cut_clients();
   Proxy::Pairs pairs;
   for (const auto& [node, workers] : cuts) {
     for (const std::size_t worker : workers) pairs.emplace(worker, index_of(node));
@@ -171,9 +172,8 @@ Result<void> ProxyNetwork::cut_clients(const ClientCuts& cuts) {
 }
 
 ClientRoute ProxyNetwork::client_route(const NodeName& node, std::size_t worker) const {
-  if (!options_.client_links) return {.to = addresses(node).client, .from = {}};
-  return {.to = {loopback, advertised_[options_.nodes.size() + index_of(node)]},
-          .from = Proxy::client_address(worker)};
+  if (!options_.needs.client_links) return {.to = addresses(node).client, .from = {}};
+  return {.to = {loopback, advertised_[options_.nodes.size() + index_of(node)]}, .from = Proxy::client_address(worker)};
 }
 
 Result<ProxyNetwork::Line> ProxyNetwork::connect_line(std::size_t from, std::size_t to, Duration limit) {
@@ -194,7 +194,8 @@ Result<ProxyNetwork::Line> ProxyNetwork::connect_line(std::size_t from, std::siz
                               options_.nodes[to]);
   }
   const int on = 1;
-  for (const int end : {line.source.get(), line.sink.get()}) ::setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  for (const int end : {line.source.get(), line.sink.get()})
+    ::setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return line;
 }
 
@@ -297,9 +298,10 @@ std::string ProxyNetwork::describe() const {
   return "nodes on loopback, peers through the fault proxy (" + reason_ +
          "): a cut holds bytes and delivers them when it heals; a connection opened during a cut connects, but hears "
          "nothing; " +
-         (options_.framer ? "whole frames between nodes are delayed, lost, doubled, reordered, damaged, slowed down and held"
-                          : "streams between nodes are delayed, slowed down and held; of what is lost, damaged or reordered "
-                            "they show what TCP would: a piece comes 200 ms or a few ms later, and what follows waits");
+         (options_.framer
+              ? "whole frames between nodes are delayed, lost, doubled, reordered, damaged, slowed down and held"
+              : "streams between nodes are delayed, slowed down and held; of what is lost, damaged or reordered "
+                "they show what TCP would: a piece comes 200 ms or a few ms later, and what follows waits");
 }
 
 }  // namespace faultline::live

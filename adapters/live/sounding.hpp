@@ -35,8 +35,8 @@ class Train {
 
 struct SoundingPlan {
   std::int64_t count = 100;
-  Duration pace{};                                   // from one probe to the next
-  Duration limit = std::chrono::seconds(2);          // for all
+  Duration pace{};                                  // from one probe to the next
+  Duration limit = std::chrono::seconds(2);         // for all
   Duration settle = std::chrono::milliseconds(20);  // after the last has arrived: copies may follow
 };
 

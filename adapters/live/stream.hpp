@@ -43,7 +43,8 @@ struct Stream {
   Link& link;
   Lane lane;
   Cutter cutter;
-  boost::asio::steady_timer wake;   // of the coroutine that empties the lane; cancelled when something was sent or the faults changed
+  boost::asio::steady_timer
+      wake;  // of the coroutine that empties the lane; cancelled when something was sent or the faults changed
   boost::asio::steady_timer moved;  // cancelled when the lane has got shorter
   bool draining = false;            // that coroutine is at work: nothing may overtake it
 };

@@ -183,7 +183,7 @@ class Target final : public live::Target {
     cluster.run_directory = options_.run_directory;
     cluster.network = options_.network;
     cluster.framer = [] { return std::make_unique<PeerFramer>(); };
-    cluster.client_links = options_.client_links;
+    cluster.needs = options_.needs;
     cluster.ready_limit = options_.ready_limit;
     cluster.node_spec = [this](const live::NodePlace& self, std::span<const live::NodePlace> all) {
       return node_spec(self, all);

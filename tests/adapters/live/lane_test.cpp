@@ -201,12 +201,14 @@ TEST(Lane, ARateIsKeptAndWhatWaitsTooLongIsLost) {
   // 140 bytes with headers, 14 a second would take 2 kB/s: of a thousand in a second most find two seconds of others before them.
   const Journey run = run_with({.rate = 14000});
   EXPECT_GT(run.counters.lost, 600);
-  EXPECT_NEAR(static_cast<double>(run.arrived.size()), 300, 10) << "one second of sending and two of backlog, 100 frames each";
+  EXPECT_NEAR(static_cast<double>(run.arrived.size()), 300, 10)
+      << "one second of sending and two of backlog, 100 frames each";
   EXPECT_NEAR(static_cast<double>(run.arrived.back().first), 3000, 50);
 }
 
 TEST(Lane, OfAStreamNothingIsLostDoubledReorderedOrDamaged) {
-  const Journey run = run_with({.loss = 0.1, .duplicate = 0.5, .reorder = 0.2, .corrupt = 0.1, .rate = 20000}, 1000, false);
+  const Journey run =
+      run_with({.loss = 0.1, .duplicate = 0.5, .reorder = 0.2, .corrupt = 0.1, .rate = 20000}, 1000, false);
   ASSERT_EQ(run.arrived.size(), 1000U);
   for (std::size_t i = 0; i < run.arrived.size(); ++i) {
     EXPECT_EQ(run.arrived[i].second.id, i);

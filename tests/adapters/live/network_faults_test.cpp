@@ -201,7 +201,7 @@ struct Cluster {
   }
   static LocalClusterOptions options(const std::filesystem::path& directory, NetworkKind kind, bool client_links) {
     auto options = test::gossip_options(directory, kind);
-    options.client_links = client_links;
+    options.needs.client_links = client_links;
     return options;
   }
   void expect_all_healed() {
@@ -261,8 +261,10 @@ TEST_P(ClusterTraffic, ASwizzleClogBeginsAndEndsByItself) {
   Cluster run(GetParam());
   const Fault swizzle =
       with("swizzle_clog", {},
-           {{"clogs", Value::list({Value::map({{"node", "n1"}, {"from", "0ms"}, {"to", "1200ms"}}),
-                                   Value::map({{"node", "n3"}, {"from", "600s"}, {"to", "700s"}, {"links", links({{"n3", "n2"}})}})})}});
+           {{"clogs",
+             Value::list(
+                 {Value::map({{"node", "n1"}, {"from", "0ms"}, {"to", "1200ms"}}),
+                  Value::map({{"node", "n3"}, {"from", "600s"}, {"to", "700s"}, {"links", links({{"n3", "n2"}})}})})}});
   const auto applied = run.cluster.apply(swizzle);
   ASSERT_TRUE(applied.ok()) << applied.error().to_string();
   EXPECT_EQ(applied.value().get("clogged_links"), Value(5)) << "one of them later";
@@ -334,7 +336,8 @@ TEST(TrafficFaults, RefusesWhatItCannotDo) {
   EXPECT_NE(refusal(with("packet", {"n1"}, {{"delay", "fast"}})).find("no duration"), std::string::npos);
   EXPECT_NE(refusal(with("packet", {"n9"}, {{"delay", "1ms"}})).find("n9"), std::string::npos);
   EXPECT_NE(refusal(with("clog", {}, {{"links", links({{"c0", "n1"}})}})).find("link of a client"), std::string::npos);
-  EXPECT_NE(refusal(with("partition", {}, {{"clients", Value::map({{"n1", Value::list({"c0"})}})}})).find("--nemesis directed"),
+  EXPECT_NE(refusal(with("partition", {}, {{"clients", Value::map({{"n1", Value::list({"c0"})}})}}))
+                .find("--nemesis directed"),
             std::string::npos);
   const auto both = run.cluster.apply(with("packet", {"n1"}, {{"duplicate", 0.5}, {"delay", "1ms"}}));
   ASSERT_TRUE(both.ok());
@@ -342,15 +345,37 @@ TEST(TrafficFaults, RefusesWhatItCannotDo) {
   run.expect_all_healed();
 }
 
+// As an ordinary user, who has the proxy: a whole frame doubled, a fault of a cluster, a client cut off.
+TEST(TrafficFaults, WorkForAUserWithoutRights) {
+  if (!test::is_root()) return;  // then every other test has shown it
+  const Folder folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  for (const auto& [from, to] : {std::pair(std::filesystem::path("/proc/self/exe"), "test"),
+                                 std::pair(std::filesystem::path(test::gossip_program()), "gossip")}) {
+    std::filesystem::copy_file(from, folder / to);
+  }
+  const auto run =
+      run_command({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env",
+                   "FAULTLINE_TEST_GOSSIP=" + (folder / "gossip").string(), "TMPDIR=" + folder.path().string(),
+                   (folder / "test").string(),
+                   "--gtest_filter=*.CopiesArriveTwice/Proxy:*.APacketFaultDelays*/Proxy:*.APartitionCuts*/Proxy"},
+                  "", "", seconds(60));
+  ASSERT_TRUE(run.ok()) << run.error().to_string();
+  EXPECT_EQ(run.value().status, 0) << run.value().output << run.value().errors;
+  EXPECT_NE(run.value().output.find("[  PASSED  ] 3 tests."), std::string::npos);
+}
+
 TEST(PacketQueue, BatchesOfBothTools) {
   const FilterPlan plan{.name = "faultline_x", .harness = {}, .sources = {"10.99.0.1", "10.99.0.2"}};
-  EXPECT_EQ(iptables_queue_rules(plan, {1}),
-            "*mangle\n:faultline_x_q - [0:0]\n-A faultline_x_q -s 10.99.0.2 -m mark ! --mark 17996 -j NFQUEUE --queue-num 9 "
-            "--queue-bypass\nCOMMIT\n");
-  EXPECT_EQ(nft_queue_rules(plan, {0}),
-            "add table ip faultline_x_q\nadd chain ip faultline_x_q input { type filter hook input priority -150; policy "
-            "accept; }\nflush chain ip faultline_x_q input\nadd rule ip faultline_x_q input ip saddr 10.99.0.1 meta mark != "
-            "17996 queue num 9 bypass\n");
+  EXPECT_EQ(
+      iptables_queue_rules(plan, {1}),
+      "*mangle\n:faultline_x_q - [0:0]\n-A faultline_x_q -s 10.99.0.2 -m mark ! --mark 17996 -j NFQUEUE --queue-num 9 "
+      "--queue-bypass\nCOMMIT\n");
+  EXPECT_EQ(
+      nft_queue_rules(plan, {0}),
+      "add table ip faultline_x_q\nadd chain ip faultline_x_q input { type filter hook input priority -150; policy "
+      "accept; }\nflush chain ip faultline_x_q input\nadd rule ip faultline_x_q input ip saddr 10.99.0.1 meta mark != "
+      "17996 queue num 9 bypass\n");
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ struct EtcdOptions {
   std::filesystem::path run_directory;  // logs go to <run directory>/nodes/<name>/
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   live::NetworkKind network = live::NetworkKind::automatic;
-  bool client_links = false;    // partitions may include clients (live::NetworkOptions)
+  live::NetworkNeeds needs;
   std::size_t concurrency = 1;  // process p is of worker p mod concurrency
   std::string binary = "etcd";  // a path, or found in PATH
   std::chrono::milliseconds heartbeat_interval{100};

@@ -65,8 +65,8 @@ struct LocalClusterOptions {
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   std::filesystem::path run_directory;  // logs go to run_directory/nodes/<name>/daemon.log
   NetworkKind network = NetworkKind::automatic;
-  MakeFramer framer;          // how connections between nodes fall into frames; see NetworkOptions
-  bool client_links = false;  // partitions may include clients; the same
+  MakeFramer framer;   // how connections between nodes fall into frames; see NetworkOptions
+  NetworkNeeds needs;  // what the faults of this run ask of it
   Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
   Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
   Duration stop_grace = std::chrono::seconds(2);     // between SIGTERM and SIGKILL in tear_down
@@ -107,7 +107,7 @@ class LocalCluster final : public FaultPort {
   // Spares last. REQUIRES: set_up() came as far as building the network.
   [[nodiscard]] std::span<const NodePlace> places() const { return places_; }
   [[nodiscard]] const NodePlace& place(const NodeName& node) const;
-  // How the client of a worker reaches a node. REQUIRES: set_up() succeeded.
+  // How the client of a worker reaches a node. Never waits. REQUIRES: set_up() succeeded, and tear_down() was not called.
   [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t worker) const;
   // How the nodes are connected: a sentence for Target::describe().
   [[nodiscard]] std::string network_description() const;

@@ -11,7 +11,7 @@
 // What packets suffer short of a cut is `shape`d, see traffic.hpp. Namespaces: this process judges what reaches a node (NFQUEUE). Proxy:
 // whole frames where the target told how its streams fall into frames, else pieces of streams, which can only be late.
 //
-// Clients are not nodes. With `client_links` each worker's client has an address of its own (see ClientRoute), so that clients can be
+// Clients are not nodes. With `needs.client_links` each worker's client has an address of its own (see ClientRoute), so that clients can be
 // cut from nodes one by one; what the harness asks nodes itself is never cut.
 //
 // Thread rules: calls come from one thread at a time (LocalCluster serialises them), except enter(), which any thread may call
@@ -113,12 +113,19 @@ struct Network {
 
 enum class NetworkKind { automatic, namespaces, proxy };
 
+// What the faults of a run ask of its network. What is not asked for costs nothing.
+struct NetworkNeeds {
+  bool packets =
+      false;  // packet, clog, swizzle_clog: where they do not work in namespaces, `automatic` takes the proxy
+  bool client_links = false;  // partitions include clients; through the proxy it costs clients a hop
+};
+
 struct NetworkOptions {
   std::vector<NodeName> nodes;
   std::string run_id;  // short, [a-z0-9-]: part of namespace names
   NetworkKind kind = NetworkKind::automatic;
-  MakeFramer framer = {};         // of the connections between nodes, for the proxy; empty: streams nobody can take apart
-  bool client_links = false;      // clients can be cut from nodes; through the proxy it costs them a hop
+  MakeFramer framer = {};  // of the connections between nodes, for the proxy; empty: streams nobody can take apart
+  NetworkNeeds needs = {};
   Leftovers* leftovers = nullptr;  // what is created is journaled there first; must outlive the network
 };
 
@@ -130,7 +137,7 @@ Result<void> packet_faults_work();
 // Whether the proxy works here, by sending probes through one.
 Result<void> proxy_works();
 
-// The network of that kind; automatic: namespaces where they work, else the proxy.
+// The network of that kind; automatic: namespaces where they work and can do what is needed, else the proxy.
 Result<std::unique_ptr<Network>> make_network(NetworkOptions options);
 
 }  // namespace faultline::live

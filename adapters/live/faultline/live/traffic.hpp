@@ -21,12 +21,12 @@ Instant steady_now();
 
 // What one packet fault asks for.
 struct PacketRules {
-  Duration delay{};      // for each packet
-  Duration jitter{};     // up to so much more; the order stays
-  double loss = 0;       // probabilities
-  double duplicate = 0;  // a copy comes later
-  double reorder = 0;    // later than those sent after it
-  double corrupt = 0;    // one to three bits flipped, never in what keeps a stream in step
+  Duration delay{};        // for each packet
+  Duration jitter{};       // up to so much more; the order stays
+  double loss = 0;         // probabilities
+  double duplicate = 0;    // a copy comes later
+  double reorder = 0;      // later than those sent after it
+  double corrupt = 0;      // one to three bits flipped, never in what keeps a stream in step
   std::uint64_t rate = 0;  // bytes a second, 0: any; what would wait longer than 2 s is lost
 
   friend bool operator==(const PacketRules&, const PacketRules&) = default;
