@@ -40,9 +40,9 @@ Ability namespaces_ability() {
           works ? "-" : works.error().to_string()};
 }
 
-Ability packets_ability() {
+Ability nfqueue_ability() {
   const auto works = live::packet_faults_work();
-  return {"packets", works ? "ok" : "degraded",
+  return {"nfqueue", works ? "ok" : "degraded",
           "--nemesis packet, clog in namespaces: packets delayed, lost, doubled … (without: frames, in the proxy)",
           works ? "-" : works.error().to_string()};
 }
@@ -86,7 +86,7 @@ int heal(Console& console) {
 
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
-  const std::vector<Ability> abilities{etcd_ability(),   namespaces_ability(), packets_ability(), proxy_ability(),
+  const std::vector<Ability> abilities{etcd_ability(),   namespaces_ability(), nfqueue_ability(), proxy_ability(),
                                        clocks_ability(), state_ability(),      memory_ability()};
   bool can_run = true;
   std::string text;

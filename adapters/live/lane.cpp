@@ -70,8 +70,10 @@ bool Link::cross(const PacketRules& rules, std::size_t bytes, bool whole, Fate& 
     constexpr double nanoseconds = 1e9;
     const double takes = static_cast<double>(bytes + packet_overhead) * nanoseconds / static_cast<double>(rules.rate);
     free_at_ = begins + Duration(static_cast<Duration::rep>(takes));
-    seen.throttled = 1;
-    seen.throttled_bytes = static_cast<std::int64_t>(bytes);
+    if (begins > fate.at) {
+      seen.throttled = 1;
+      seen.throttled_bytes = static_cast<std::int64_t>(bytes);
+    }
     fate.at = free_at_;
   }
   if (late) {

@@ -30,6 +30,7 @@ constexpr std::size_t clients_a_block = 250;
 constexpr std::size_t client_blocks = 64;
 
 using Clock = std::chrono::steady_clock;
+constexpr auto sounding_limit = std::chrono::seconds(5);  // it ends as soon as all have arrived
 
 // Interfaces to come get no IPv6 address: its neighbour discovery would take seconds, and no rule of ours looks at it.
 Result<void> without_ipv6(const std::string& name) {
@@ -191,7 +192,7 @@ Result<void> NamespaceNetwork::set_up() {
   if (!probed) return probed.error();
   if (options_.nodes.size() < 2) return {};
   constexpr std::int64_t few = 20;
-  auto first = sound(0, 1, few, Duration::zero(), std::chrono::seconds(1));
+  auto first = sound(0, 1, few, Duration::zero(), sounding_limit);
   if (!first) return first.error();
   baseline_ = first.value().median;
   return {};
@@ -298,7 +299,7 @@ Result<std::int64_t> NamespaceNetwork::probe_shaped(Duration limit) {
     std::string wrong;
     do {
       constexpr std::int64_t train = 100;
-      auto sounding = sound(from, to, train, Duration::zero(), std::chrono::seconds(1));
+      auto sounding = sound(from, to, train, Duration::zero(), sounding_limit);
       if (!sounding) return sounding.error();
       wrong = unlike_clear(sounding.value(), baseline_);
     } while (!wrong.empty() && Clock::now() < until);

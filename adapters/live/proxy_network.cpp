@@ -18,6 +18,7 @@ namespace {
 
 constexpr const char* loopback = "127.0.0.1";
 using Clock = std::chrono::steady_clock;
+constexpr auto sounding_limit = std::chrono::seconds(5);  // it ends as soon as all have arrived
 
 sockaddr_in loopback_address(std::uint16_t port) {
   sockaddr_in address{};
@@ -101,7 +102,7 @@ Result<void> ProxyNetwork::set_up() {
   advertised_ = std::move(advertised).value();
   if (options_.nodes.size() < 2) return {};
   constexpr std::int64_t few = 20;
-  auto first = sound(0, 1, few, Duration::zero(), std::chrono::seconds(1));
+  auto first = sound(0, 1, few, Duration::zero(), sounding_limit);
   if (!first) return first.error();
   baseline_ = first.value().median;
   return {};
@@ -236,7 +237,7 @@ Result<std::int64_t> ProxyNetwork::probe_shaped(Duration limit) {
     std::string wrong;
     do {
       constexpr std::int64_t train = 100;
-      auto sounding = sound(from, to, train, Duration::zero(), std::chrono::seconds(1));
+      auto sounding = sound(from, to, train, Duration::zero(), sounding_limit);
       if (!sounding) return sounding.error();
       wrong = unlike_clear(sounding.value(), baseline_);
     } while (!wrong.empty() && Clock::now() < until);

@@ -141,8 +141,8 @@ TEST_P(PacketFaults, ARateSlowsATrainDown) {
   const Sounding slowed = wires->sound(100, {}, seconds(4));
   EXPECT_GE(slowed.arrived, 100);
   EXPECT_GE(slowed.median, milliseconds(300));
-  EXPECT_GE(wires->count("throttled_packets"), 100);
-  EXPECT_GE(wires->count("throttled_bytes"), 3200);
+  EXPECT_GE(wires->count("throttled_packets"), 90) << "all but the first wait";
+  EXPECT_GE(wires->count("throttled_bytes"), 90 * 32);
   wires->expect_healed();
 }
 

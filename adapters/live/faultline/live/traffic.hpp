@@ -53,7 +53,8 @@ struct LinkFaults {
 using LinkName = std::pair<NodeName, NodeName>;
 using Traffic = std::map<LinkName, LinkFaults>;
 
-// What they did. Each packet counts once for a thing, however many faults did it to it; reordered are those that were overtaken.
+// What they did. Each packet counts once for a thing, however many faults did it to it; reordered are those that were
+// overtaken, throttled those that had to wait for others.
 struct TrafficCounters {
   std::int64_t held = 0, delayed = 0, lost = 0, duplicated = 0, reordered = 0, corrupted = 0, throttled = 0;
   std::int64_t throttled_bytes = 0;
