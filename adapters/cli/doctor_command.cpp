@@ -40,6 +40,19 @@ Ability namespaces_ability() {
           works ? "-" : works.error().to_string()};
 }
 
+Ability nfqueue_ability() {
+  const auto works = live::packet_faults_work();
+  return {"nfqueue", works ? "ok" : "degraded",
+          "--nemesis packet, clog in namespaces: packets delayed, lost, doubled … (without: frames, in the proxy)",
+          works ? "-" : works.error().to_string()};
+}
+
+Ability proxy_ability() {
+  const auto works = live::proxy_works();
+  return {"proxy", works ? "ok" : "missing", "--network proxy: network faults for any user",
+          works ? "-" : works.error().to_string()};
+}
+
 Ability clocks_ability() {
   const auto works = live::clock_faults_work();
   return {"clocks", works ? "ok" : "degraded", "--nemesis clock: other times for running processes",
@@ -73,8 +86,8 @@ int heal(Console& console) {
 
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
-  const std::vector<Ability> abilities{etcd_ability(), namespaces_ability(), clocks_ability(), state_ability(),
-                                       memory_ability()};
+  const std::vector<Ability> abilities{etcd_ability(),   namespaces_ability(), nfqueue_ability(), proxy_ability(),
+                                       clocks_ability(), state_ability(),      memory_ability()};
   bool can_run = true;
   std::string text;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();

@@ -69,7 +69,7 @@ std::vector<OptionSpec> run_options() {
       {"endpoints", list, "URL,…", "", "test a cluster that is already running (no process or network faults)", ""},
       {"workload", choice, "WORKLOAD", "register", "what the clients do", "register|cas-register|kv-append"},
       {"nemesis", list, "FAULTS", "partition,kill,pause", "which faults to inject",
-       "partition|kill|pause|membership|clock|none"},
+       "partition|directed|packet|frames|clog|kill|pause|membership|clock|none"},
       {"schedule", text, "FILE", "", "perform these faults, at their times, instead of drawn ones", ""},
       {"nodes", number, "N", "3", "replicas", ""},
       {"concurrency", number, "C", "10", "clients at work at once", ""},

@@ -60,6 +60,7 @@ std::vector<std::uint64_t> clocks_of(std::string_view target) {
 
 Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::string>& names, std::uint64_t seed) {
   NemesisOptions options{.seed = seed};
+  options.drawing.clients = settings.number("concurrency");
   for (const auto& [dotted, text] : settings.nemesis_parameters()) {
     const auto parts = split(dotted, '.');
     options.intervals[parts[0]] = parse_duration(text).value();
@@ -116,7 +117,9 @@ void heal_dead_runs(Console& console) {
 Result<void> refuse_impossible(live::Target& target, const std::vector<std::string>& nemesis) {
   const auto unavailable = target.unavailable_faults();
   for (const std::string& name : nemesis) {
-    if (const auto found = unavailable.find(name); found != unavailable.end()) {
+    const auto package = find_package(name);
+    const std::string kind(package ? package.value()->kind : std::string_view(name));
+    if (const auto found = unavailable.find(kind); found != unavailable.end()) {
       return Error::environment(fmt::format("the fault '{}' cannot be used here: {}", name, found->second),
                                 "choose others with --nemesis; `faultline doctor` says what works");
     }
@@ -253,7 +256,7 @@ int run_live(Settings settings, const Schedule* schedule, Console& console) {
   if (auto written = write_file(directory.file("run.toml"), settings.to_toml()); !written)
     return fail(written.error(), console);
 
-  const auto made = make_target(settings, directory.path());
+  const auto made = make_target(settings, directory.path(), network_needs(settings, schedule));
   if (!made) return fail(made.error(), console);
   live::Target& target = *made.value();
   set_leftovers_notice(

@@ -1,6 +1,8 @@
 #include "targets.hpp"
 
 #include <faultline/etcd/target.hpp>
+#include <faultline/live/local_cluster.hpp>
+#include <faultline/nemesis.hpp>
 #include <faultline/raft/target.hpp>
 
 #include <fmt/format.h>
@@ -41,7 +43,26 @@ Result<void> settle_target(Settings& settings) {
                           "it has: " + join(known, ", "));
 }
 
-Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory) {
+live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule) {
+  live::NetworkNeeds needs;
+  if (schedule == nullptr) {
+    const auto faults = settings.list("nemesis");
+    needs.client_links = std::find(faults.begin(), faults.end(), "directed") != faults.end();
+    for (const std::string& name : faults) {
+      const auto package = find_package(name);
+      needs.packets = needs.packets || (package && live::is_traffic_fault(package.value()->kind));
+    }
+    return needs;
+  }
+  for (const Decision& decision : schedule->decisions) {
+    needs.packets = needs.packets || live::is_traffic_fault(decision.fault.kind);
+    needs.client_links = needs.client_links || !decision.fault.parameters.get("clients").is_null();
+  }
+  return needs;
+}
+
+Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
+                                                  live::NetworkNeeds needs) {
   const std::string reads = settings.text("reads");
   const auto etcd_reads = reads == "serializable" ? etcd::Reads::serializable : etcd::Reads::linearizable;
   const Duration timeout = settings.duration("operation-timeout");
@@ -53,6 +74,8 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
     return etcd::make_etcd_target({.nodes = settings.number("nodes"),
                                    .run_directory = directory,
                                    .network = network_of(settings),
+                                   .needs = needs,
+                                   .concurrency = settings.number("concurrency"),
                                    .reads = etcd_reads,
                                    .operation_timeout = timeout});
   }
@@ -61,6 +84,8 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                             .spares = changes_members(settings) ? 1U : 0U,
                             .run_directory = directory,
                             .network = network_of(settings),
+                            .needs = needs,
+                            .concurrency = settings.number("concurrency"),
                             .reads = serializable ? "index" : reads,
                             .max_clock_drift = settings.share("max-clock-drift"),
                             .serializable = serializable,

@@ -44,7 +44,8 @@ class GatewayClient final : public live::Client {
  public:
   GatewayClient(boost::asio::any_io_executor executor, ClientOptions options)
       : options_(std::make_shared<ClientOptions>(std::move(options))),
-        connection_(std::make_shared<Connection>(std::move(executor), options_->endpoint, options_->reply_bytes_max)) {}
+        connection_(std::make_shared<Connection>(std::move(executor), options_->endpoint, options_->reply_bytes_max,
+                                                 options_->from)) {}
   ~GatewayClient() override { connection_->abandon(); }
   GatewayClient(const GatewayClient&) = delete;
   GatewayClient& operator=(const GatewayClient&) = delete;

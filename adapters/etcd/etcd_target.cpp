@@ -99,10 +99,12 @@ class EtcdTarget final : public live::Target {
   std::vector<NodeName> nodes() const override { return cluster_.nodes(); }
   FaultPort& faults() override { return cluster_; }
 
-  std::unique_ptr<live::Client> open_client(boost::asio::any_io_executor executor, Process,
+  std::unique_ptr<live::Client> open_client(boost::asio::any_io_executor executor, Process process,
                                             const NodeName& node) override {
+    const auto route = cluster_.client_route(node, static_cast<std::size_t>(process) % options_.concurrency);
     return make_client(std::move(executor), {.node = node,
-                                             .endpoint = cluster_.place(node).addresses.client,
+                                             .endpoint = route.to,
+                                             .from = route.from,
                                              .codec = {.reads = options_.reads},
                                              .operation_timeout = options_.operation_timeout});
   }
@@ -125,6 +127,9 @@ class EtcdTarget final : public live::Target {
     for (const Fault& fault :
          {Fault{.kind = "partition", .grudge = {{first, {last}}}}, Fault{.kind = "kill", .nodes = {first}},
           Fault{.kind = "pause", .nodes = {first}}, Fault{.kind = "membership", .nodes = {first}},
+          Fault{.kind = "packet", .nodes = {first}, .parameters = Value::map({{"delay", "1ms"}})},
+          Fault{.kind = "clog", .nodes = {first}},
+          Fault{.kind = "swizzle_clog", .parameters = Value::map({{"window", "1s"}})},
           Fault{.kind = "clock", .nodes = {first}, .parameters = Value::map({{"change", "jump"}, {"by", "1s"}})}}) {
       if (const auto supported = cluster_.supports(fault); !supported) {
         unavailable.emplace(fault.kind, supported.error().message);
@@ -148,6 +153,7 @@ class EtcdTarget final : public live::Target {
     cluster.run_id = options_.run_id;
     cluster.run_directory = options_.run_directory;
     cluster.network = options_.network;
+    cluster.needs = options_.needs;
     cluster.ready_limit = options_.ready_limit;
     cluster.node_spec = [this](const live::NodePlace& self, std::span<const live::NodePlace> all) {
       return node_spec(options_, self, all);

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -47,9 +48,11 @@ std::string text_of(beast::string_view view) { return {view.data(), view.size()}
 
 }  // namespace
 
-Connection::Connection(asio::any_io_executor executor, live::Endpoint endpoint, std::size_t reply_bytes_max)
+Connection::Connection(asio::any_io_executor executor, live::Endpoint endpoint, std::size_t reply_bytes_max,
+                       std::string from)
     : endpoint_(std::move(endpoint)),
       reply_bytes_max_(reply_bytes_max),
+      from_(std::move(from)),
       stream_(executor),
       timer_(std::move(executor)) {}
 
@@ -57,6 +60,20 @@ bool Connection::is_spoilt() {
   char byte = 0;
   const auto n = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n >= 0 || errno != EAGAIN;
+}
+
+// A fresh socket, bound to the local address before it connects.
+bool Connection::bind_to(const std::string& address) {
+  boost::system::error_code error;
+  auto& socket = stream_.socket();
+  socket.close(error);
+  const auto local = asio::ip::make_address(address, error);
+  if (!error) socket.open(tcp::v4(), error);
+  // Which port is left to connect(), where only the pair of both ends must be free.
+  const int on = 1;
+  if (!error) ::setsockopt(socket.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  if (!error) socket.bind(tcp::endpoint(local, 0), error);
+  return !error;
 }
 
 void Connection::close() {
@@ -97,6 +114,8 @@ asio::awaitable<Exchange> Connection::exchange(std::shared_ptr<Connection> self,
     const auto address = asio::ip::make_address(self->endpoint_.host, bad_address);
     if (bad_address) co_return self->failed(End::not_sent, "connecting", bad_address);
     self->stream_.expires_at(deadline);
+    if (!self->from_.empty() && !self->bind_to(self->from_))
+      co_return self->failed(End::not_sent, "binding", asio::error::address_in_use);
     const auto [error] = co_await self->stream_.async_connect(tcp::endpoint(address, self->endpoint_.port), as_tuple);
     if (error) co_return self->failed(End::not_sent, "connecting", error);
     if (self->abandoned_) co_return self->failed(End::not_sent, "connecting", {});

@@ -33,7 +33,9 @@ struct Exchange {
 
 class Connection {
  public:
-  Connection(boost::asio::any_io_executor executor, live::Endpoint endpoint, std::size_t reply_bytes_max);
+  // `from`: the local address; empty: any.
+  Connection(boost::asio::any_io_executor executor, live::Endpoint endpoint, std::size_t reply_bytes_max,
+             std::string from = {});
 
   // Sends `message`, a whole HTTP request, and reads one reply, connecting first if need be. Owns the connection while
   // it runs, so the caller may let go of it.
@@ -50,11 +52,13 @@ class Connection {
   // Closed by the server, or holding bytes that nobody asked for.
   [[nodiscard]] bool is_spoilt();
   void close();
+  bool bind_to(const std::string& address);
   Exchange failed(Exchange::End end, const char* phase, boost::system::error_code error);
   Exchange replied(Reply reply, bool reusable);
 
   live::Endpoint endpoint_;
   std::size_t reply_bytes_max_;
+  std::string from_;
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   boost::asio::steady_timer timer_;

@@ -71,9 +71,12 @@ Result<void> LocalCluster::build() {
   auto network = make_network({.nodes = all_names(options_),
                                .run_id = options_.run_id,
                                .kind = options_.network,
+                               .framer = options_.framer,
+                               .needs = options_.needs,
                                .leftovers = leftovers_.get()});
   if (!network) return network.error();
   network_ = std::move(network).value();
+  learn_network_limits();
   if (auto built = network_->set_up(); !built) return built;
   return make_places();
 }

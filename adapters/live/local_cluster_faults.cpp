@@ -19,6 +19,7 @@ Value to_value(const std::map<std::string, Value>& fields) {
 Value to_value(const NetworkCounters& now, const NetworkCounters& before) {
   std::map<std::string, Value> fields;
   for (const auto& [name, count] : now) {
+    if (!counts_for("partition", name)) continue;
     const auto old = before.find(name);
     fields[name] = count - (old == before.end() ? 0 : old->second);
   }
@@ -51,17 +52,21 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
     if (!options_.membership) {
       return Error::bad_input(
           "fault 'membership' is not available: this target's members cannot be changed while it runs",
-          "use partition, kill, pause or clock");
+          "use partition, packet, clog, kill, pause or clock");
     }
   } else if (fault.kind == "clock") {
     if (!fault.parameters.is_null()) {
       if (auto change = clock_change_of(fault); !change) return change.error();
     }
     if (auto works = clocks_can_be_bent(); !works) return works;
-  } else if (fault.kind != "partition" && fault.kind != "kill" && fault.kind != "pause") {
+  } else if (is_traffic_fault(fault.kind)) {
+    if (auto supported = supports_traffic(fault); !supported) return supported;
+  } else if (fault.kind == "partition") {
+    if (auto supported = supports_clients(fault); !supported) return supported;
+  } else if (fault.kind != "kill" && fault.kind != "pause") {
     return Error::bad_input("fault '" + fault.kind + "' is not available for daemons on this machine",
-                            options_.membership ? "use partition, kill, pause, clock or membership"
-                                                : "use partition, kill, pause or clock");
+                            options_.membership ? "use partition, packet, clog, kill, pause, clock or membership"
+                                                : "use partition, packet, clog, kill, pause or clock");
   }
   const auto known = [&](const NodeName& node) {
     return std::find(options_.nodes.begin(), options_.nodes.end(), node) != options_.nodes.end();
@@ -88,6 +93,7 @@ Result<Value> LocalCluster::apply(const Fault& fault) {
   note_exits();
   if (fault.kind == "partition") return apply_partition(fault);
   if (fault.kind == "clock") return apply_clock(fault);
+  if (is_traffic_fault(fault.kind)) return apply_traffic(fault);
   return fault.kind == "membership" ? apply_membership(fault) : apply_to_daemons(fault);
 }
 
@@ -98,6 +104,7 @@ Result<void> LocalCluster::load_grudges() {
     for (const auto& [node, sources] : active.fault.grudge) total[node].insert(sources.begin(), sources.end());
   }
   for (auto& [node, sources] : total) sources.erase(node);  // nobody is cut from itself
+  if (auto cut = network_->cut_clients(client_cuts()); !cut) return cut;
   return network_->apply(total);
 }
 
@@ -162,6 +169,7 @@ Result<Value> LocalCluster::heal(const Fault& fault) {
   active_.erase(found);
   if (fault.kind == "membership") return heal_membership(healed);
   if (fault.kind == "clock") return heal_clock(healed);
+  if (is_traffic_fault(fault.kind)) return heal_traffic(healed);
   if (fault.kind != "partition") return heal_daemons(healed);
   if (auto loaded = load_grudges(); !loaded) return loaded.error();
   return to_value(network_->counters(), healed.before);
@@ -197,6 +205,7 @@ Result<Value> LocalCluster::heal_all() {
   const auto collect = [&](const Error& error) { failures += (failures.empty() ? "" : "\n") + error.message; };
   std::map<std::string, Value> value;
   if (auto loaded = load_grudges(); !loaded) collect(loaded.error());
+  if (auto loaded = load_traffic(); !loaded) collect(loaded.error());
   std::map<std::string, Value> died;
   for (std::size_t node = 0; node < daemons_.size(); ++node) {
     if (auto resumed = daemons_[node]->resume(); !resumed) collect(resumed.error());
@@ -218,6 +227,7 @@ Result<Value> LocalCluster::heal_all() {
   std::vector<Value> running;
   for (const std::size_t node : members()) running.emplace_back(places_[node].name);
   value["reachable_pairs"] = probed.value().get("reachable_pairs");
+  if (const Value& links = probed.value().get("sounded_links"); links != Value(0)) value["sounded_links"] = links;
   value["running"] = Value::list(std::move(running));
   if (!clocks.value().as_map().empty()) value["clocks"] = clocks.value();
   if (!died.empty()) value["died"] = to_value(died);

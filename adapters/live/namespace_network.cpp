@@ -15,7 +15,9 @@
 
 #include "descriptor.hpp"
 #include "namespaces.hpp"
+#include "sounding.hpp"
 #include "spawn.hpp"
+#include "traffic_counters.hpp"
 
 namespace faultline::live {
 namespace {
@@ -23,8 +25,12 @@ namespace {
 constexpr std::uint16_t peer_port = 2380;
 constexpr std::uint16_t client_port = 2379;
 constexpr const char* harness_address = "10.99.0.254";
+constexpr const char* client_addresses = "10.99.64.0/18";  // all of them local to the bridge's namespace
+constexpr std::size_t clients_a_block = 250;
+constexpr std::size_t client_blocks = 64;
 
 using Clock = std::chrono::steady_clock;
+constexpr auto sounding_limit = std::chrono::seconds(5);  // it ends as soon as all have arrived
 
 // Interfaces to come get no IPv6 address: its neighbour discovery would take seconds, and no rule of ours looks at it.
 Result<void> without_ipv6(const std::string& name) {
@@ -106,13 +112,18 @@ Pairs unreached(const std::vector<Mailbox>& boxes, Duration limit) {
 }  // namespace
 
 NamespaceNetwork::NamespaceNetwork(NetworkOptions options, FilterTool tool)
-    : options_(std::move(options)), tool_(tool) {}
+    : options_(std::move(options)), tool_(tool), queue_tool_(choose_queue_tool()) {}
 
 NamespaceNetwork::~NamespaceNetwork() { (void)tear_down().ok(); }
 
 std::string NamespaceNetwork::bridge_space() const { return "fl-" + options_.run_id + "-net"; }
 std::string NamespaceNetwork::node_space(std::size_t index) const {
   return "fl-" + options_.run_id + "-" + options_.nodes[index];
+}
+std::string NamespaceNetwork::filter_name() const {
+  std::string name = "faultline_" + options_.run_id;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
 }
 std::string NamespaceNetwork::address(std::size_t index) { return "10.99.0." + std::to_string(index + 1); }
 
@@ -140,9 +151,11 @@ Result<void> NamespaceNetwork::connect_bridge() {
                           "link add br0 type bridge\n"
                           "addr add " +
                               std::string(harness_address) +
-                              "/24 dev br0\n"
+                              "/16 dev br0\n"
                               "link set lo up\n"
-                              "link set br0 up\n",
+                              "link set br0 up\n"
+                              "route add local " +
+                              client_addresses + " dev lo\n",
                           namespace_path(bridge_space()));
   if (!done) return done.error();
   return {};
@@ -158,15 +171,14 @@ Result<void> NamespaceNetwork::connect_node(std::size_t index) {
                              namespace_path(bridge_space()));
   if (!bridged) return bridged.error();
   auto addressed = run_checked({"ip", "-batch", "-"},
-                               "addr add " + address(index) + "/24 dev eth0\nlink set lo up\nlink set eth0 up\n",
+                               "addr add " + address(index) + "/16 dev eth0\nlink set lo up\nlink set eth0 up\n",
                                namespace_path(space));
   if (!addressed) return addressed.error();
-  std::string name = "faultline_" + options_.run_id;
-  std::replace(name.begin(), name.end(), '-', '_');
-  FilterPlan plan{.name = name, .harness = harness_address, .sources = {}};
+  FilterPlan plan{.name = filter_name(), .harness = harness_address, .sources = {}};
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) plan.sources.push_back(address(i));
   filters_.emplace_back(tool_, std::move(plan), namespace_path(space));
-  dropped_.emplace_back(std::set<std::size_t>());
+  dropped_.emplace_back(Cuts());
+  wanted_.emplace_back();
   return filters_.back().set_up();
 }
 
@@ -178,6 +190,11 @@ Result<void> NamespaceNetwork::set_up() {
   constexpr auto limit = std::chrono::seconds(10);
   auto probed = probe(limit);
   if (!probed) return probed.error();
+  if (options_.nodes.size() < 2) return {};
+  constexpr std::int64_t few = 20;
+  auto first = sound(0, 1, few, Duration::zero(), sounding_limit);
+  if (!first) return first.error();
+  baseline_ = first.value().median;
   return {};
 }
 
@@ -190,21 +207,118 @@ std::filesystem::path NamespaceNetwork::name_space(const NodeName& node) const {
   return namespace_path(node_space(index_of(node)));
 }
 
-Result<void> NamespaceNetwork::apply(const Grudge& grudge) {
+Result<void> NamespaceNetwork::load_filters() {
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
-    std::set<std::size_t> sources;
-    if (const auto found = grudge.find(options_.nodes[i]); found != grudge.end()) {
-      for (const auto& source : found->second) sources.insert(index_of(source));
-    }
-    if (sources == dropped_[i]) continue;
+    if (wanted_[i] == dropped_[i]) continue;
     dropped_[i].reset();
-    if (auto loaded = filters_[i].drop(sources); !loaded) return loaded;
-    dropped_[i] = std::move(sources);
+    if (auto loaded = filters_[i].drop(wanted_[i].nodes, wanted_[i].clients); !loaded) return loaded;
+    dropped_[i] = wanted_[i];
   }
   return {};
 }
 
+Result<void> NamespaceNetwork::apply(const Grudge& grudge) {
+  for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
+    wanted_[i].nodes.clear();
+    if (const auto found = grudge.find(options_.nodes[i]); found != grudge.end()) {
+      for (const auto& source : found->second) wanted_[i].nodes.insert(index_of(source));
+    }
+  }
+  return load_filters();
+}
+
+Result<void> NamespaceNetwork::cut_clients(const ClientCuts& cuts) {
+  for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
+    wanted_[i].clients.clear();
+    if (const auto found = cuts.find(options_.nodes[i]); found != cuts.end()) {
+      for (const std::size_t worker : found->second)
+        wanted_[i].clients.insert(client_route(options_.nodes[i], worker).from);
+    }
+  }
+  return load_filters();
+}
+
+ClientRoute NamespaceNetwork::client_route(const NodeName& node, std::size_t worker) const {
+  const std::size_t block = client_blocks + worker / clients_a_block % client_blocks;
+  return {.to = addresses(node).client,
+          .from = "10.99." + std::to_string(block) + "." + std::to_string(1 + worker % clients_a_block)};
+}
+
+Result<void> NamespaceNetwork::can_shape(const PacketRules&) const {
+  return queue_tool_ ? Result<void>() : queue_tool_.error();
+}
+
+Result<void> NamespaceNetwork::shape(const Traffic& traffic) {
+  if (!queue_) {
+    if (traffic.empty()) return {};
+    if (!queue_tool_) return queue_tool_.error();
+    std::vector<PacketQueue::Place> places;
+    for (std::size_t i = 0; i < options_.nodes.size(); ++i)
+      places.push_back({.name_space = namespace_path(node_space(i)), .address = address(i)});
+    queue_ = std::make_unique<PacketQueue>(queue_tool_.value(), filter_name(), std::move(places));
+  }
+  PacketQueue::Pairs pairs;
+  for (const auto& [link, faults] : traffic) pairs[{index_of(link.first), index_of(link.second)}] = faults;
+  for (const auto& [pair, faults] : pairs) shaped_.insert(pair);
+  return queue_->shape(pairs);
+}
+
+Result<Sounding> NamespaceNetwork::sound(std::size_t from, std::size_t to, std::int64_t count, Duration pace,
+                                         Duration limit) const {
+  auto source = open_mailbox(namespace_path(node_space(from)), address(from));
+  if (!source) return source.error();
+  auto sink = open_mailbox(namespace_path(node_space(to)), address(to));
+  if (!sink) return sink.error();
+  const auto send = [&](std::string_view probe) {
+    ::sendto(source.value().socket.get(), probe.data(), probe.size(), 0,
+             reinterpret_cast<const sockaddr*>(&sink.value().address), sizeof sink.value().address);
+  };
+  const auto receive = [&](Duration wait) -> std::optional<std::string> {
+    pollfd watched{sink.value().socket.get(), POLLIN, 0};
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+    if (::poll(&watched, 1, static_cast<int>(ms)) <= 0) return std::nullopt;
+    std::string probe(probe_bytes + 1, '\0');
+    const auto n = ::recv(watched.fd, probe.data(), probe.size(), 0);
+    if (n < 0) return std::nullopt;
+    probe.resize(static_cast<std::size_t>(n));
+    return probe;
+  };
+  return live::sound({.count = count, .pace = pace, .limit = limit}, send, receive);
+}
+
+Result<Sounding> NamespaceNetwork::sound(const NodeName& from, const NodeName& to, std::int64_t count, Duration pace,
+                                         Duration limit) {
+  return sound(index_of(from), index_of(to), count, pace, limit);
+}
+
+// How many links were sounded: those that were shaped since the last time.
+Result<std::int64_t> NamespaceNetwork::probe_shaped(Duration limit) {
+  const auto until = Clock::now() + limit;
+  std::int64_t links = 0;
+  for (const auto& [from, to] : shaped_) {
+    std::string wrong;
+    do {
+      constexpr std::int64_t train = 100;
+      auto sounding = sound(from, to, train, Duration::zero(), sounding_limit);
+      if (!sounding) return sounding.error();
+      wrong = unlike_clear(sounding.value(), baseline_);
+    } while (!wrong.empty() && Clock::now() < until);
+    if (!wrong.empty())
+      return Error::environment(options_.nodes[from] + "->" + options_.nodes[to] + " is not as it was: " + wrong);
+    ++links;
+  }
+  shaped_.clear();
+  return links;
+}
+
 Result<Value> NamespaceNetwork::probe(Duration limit) {
+  if (queue_) {
+    auto queued = queue_->has_rules();
+    if (!queued) return queued.error();
+    if (queued.value()) return Error::environment("a rule that queues packets is still loaded");
+    if (const auto held = queue_->counters().under_way; held > 0)
+      return Error::environment(std::to_string(held) + " packets are still held back");
+  }
   std::vector<Mailbox> boxes;
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
     auto rules = filters_[i].has_rules();
@@ -215,8 +329,12 @@ Result<Value> NamespaceNetwork::probe(Duration limit) {
     boxes.push_back(std::move(box).value());
   }
   const Pairs missing = unreached(boxes, limit);
-  if (missing.empty())
-    return Value::map({{"reachable_pairs", static_cast<std::int64_t>(boxes.size() * (boxes.size() - 1))}});
+  if (missing.empty()) {
+    const auto sounded = probe_shaped(limit);
+    if (!sounded) return sounded.error();
+    return Value::map({{"reachable_pairs", static_cast<std::int64_t>(boxes.size() * (boxes.size() - 1))},
+                       {"sounded_links", sounded.value()}});
+  }
   std::string text;
   for (const auto& [from, to] : missing) text += " " + options_.nodes[from] + "->" + options_.nodes[to];
   return Error::environment("no packet crossed within " + to_text(limit) + ":" + text);
@@ -227,7 +345,9 @@ NetworkCounters NamespaceNetwork::counters() {
   for (auto& filter : filters_) {
     if (const auto dropped = filter.dropped_packets(); dropped.ok()) sum += dropped.value();
   }
-  return {{"dropped_packets", sum}};
+  NetworkCounters counters{{"dropped_packets", sum}};
+  if (queue_) add_counters(counters, queue_->counters());
+  return counters;
 }
 
 Result<void> NamespaceNetwork::enter() const {
@@ -238,6 +358,7 @@ Result<void> NamespaceNetwork::enter() const {
 }
 
 Result<void> NamespaceNetwork::tear_down() {
+  queue_.reset();
   filters_.clear();
   dropped_.clear();
   Result<void> outcome;
@@ -256,7 +377,12 @@ Result<void> NamespaceNetwork::tear_down() {
 
 std::string NamespaceNetwork::describe() const {
   return std::string("each node in its own network namespace on a bridge; a cut drops packets at the destination (") +
-         to_string(tool_) + "), acknowledgements included";
+         to_string(tool_) + "), acknowledgements included; " +
+         (queue_tool_
+              ? std::string("packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the "
+                            "harness at the destination (NFQUEUE, ") +
+                    to_string(queue_tool_.value()) + "); what is damaged fails its checksum"
+              : "packets cannot be held or changed: " + queue_tool_.error().message);
 }
 
 }  // namespace faultline::live

@@ -12,6 +12,7 @@
 #include "namespace_network.hpp"
 #include "proxy_network.hpp"
 #include "spawn.hpp"
+#include "traffic_counters.hpp"
 
 namespace faultline::live {
 namespace {
@@ -58,6 +59,30 @@ Result<void> try_namespace(FilterTool tool) {
 
 }  // namespace
 
+void add_counters(NetworkCounters& counters, const TrafficCounters& traffic) {
+  counters["held_packets"] = traffic.held;
+  counters["delayed_packets"] = traffic.delayed;
+  counters["lost_packets"] = traffic.lost;
+  counters["duplicated_packets"] = traffic.duplicated;
+  counters["reordered_packets"] = traffic.reordered;
+  counters["corrupted_packets"] = traffic.corrupted;
+  counters["throttled_packets"] = traffic.throttled;
+  counters["throttled_bytes"] = traffic.throttled_bytes;
+}
+
+Result<void> packet_faults_work() {
+  if (auto works = namespaces_work(); !works) return works;
+  const auto tool = choose_queue_tool();
+  return tool ? Result<void>() : tool.error();
+}
+
+Result<void> proxy_works() {
+  ProxyNetwork network({.nodes = {"n1", "n2"}, .run_id = "try"}, "being tried");
+  if (auto built = network.set_up(); !built) return built;
+  auto probed = network.probe(std::chrono::seconds(5));
+  return probed ? Result<void>() : probed.error();
+}
+
 Result<void> namespaces_work() {
   if (::geteuid() != 0) return Error::environment("network namespaces need root", "run as root");
   if (auto ip = find_program("ip"); !ip) return Error::environment(ip.error().message, "apt install iproute2");
@@ -76,13 +101,14 @@ Result<std::unique_ptr<Network>> make_network(NetworkOptions options) {
   if (auto checked = check(options); !checked) return checked.error();
   std::string reason = "chosen by the user";
   if (options.kind != NetworkKind::proxy) {
-    const auto works = namespaces_work();
+    const bool may_choose = options.kind == NetworkKind::automatic;
+    const auto works = may_choose && options.needs.packets ? packet_faults_work() : namespaces_work();
     if (works.ok()) {
       const auto tool = choose_filter_tool();
       if (!tool) return tool.error();
       return std::unique_ptr<Network>(std::make_unique<NamespaceNetwork>(std::move(options), tool.value()));
     }
-    if (options.kind == NetworkKind::namespaces) return works.error();
+    if (!may_choose) return works.error();
     reason = works.error().message;
   }
   return std::unique_ptr<Network>(std::make_unique<ProxyNetwork>(std::move(options), std::move(reason)));

@@ -23,17 +23,21 @@ const char* to_string(FilterTool tool) { return tool == FilterTool::nft ? "nft" 
 std::string nft_setup(const FilterPlan& plan) {
   std::string text = "table ip " + plan.name + " {\n";
   for (std::size_t i = 0; i < plan.sources.size(); ++i) text += "  counter " + counter_name(i) + " { }\n";
+  text += "  counter from_others { }\n";
   return text + "  chain input { type filter hook input priority -300; policy accept; }\n}\n";
 }
 
-std::string nft_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped) {
+std::string nft_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped,
+                      const std::set<std::string>& others) {
   const std::string chain = "ip " + plan.name + " input";
   std::string text = "flush chain " + chain + "\n";
-  if (dropped.empty()) return text;
+  if (dropped.empty() && others.empty()) return text;
   text += "add rule " + chain + " ip saddr " + plan.harness + " accept\n";
   for (const auto i : dropped) {
     text += "add rule " + chain + " ip saddr " + plan.sources[i] + " counter name \"" + counter_name(i) + "\" drop\n";
   }
+  for (const auto& address : others)
+    text += "add rule " + chain + " ip saddr " + address + " counter name \"from_others\" drop\n";
   return text;
 }
 
@@ -41,10 +45,12 @@ std::string iptables_setup(const FilterPlan& plan) {
   return "*filter\n:" + plan.name + " - [0:0]\n-I INPUT 1 -j " + plan.name + "\nCOMMIT\n";
 }
 
-std::string iptables_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped) {
+std::string iptables_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped,
+                           const std::set<std::string>& others) {
   std::string text = "*filter\n:" + plan.name + " - [0:0]\n";  // declaring a chain of one's own empties it
-  if (!dropped.empty()) text += "-A " + plan.name + " -s " + plan.harness + " -j ACCEPT\n";
+  if (!dropped.empty() || !others.empty()) text += "-A " + plan.name + " -s " + plan.harness + " -j ACCEPT\n";
   for (const auto i : dropped) text += "-A " + plan.name + " -s " + plan.sources[i] + " -j DROP\n";
+  for (const auto& address : others) text += "-A " + plan.name + " -s " + address + " -j DROP\n";
   return text + "COMMIT\n";
 }
 
@@ -82,15 +88,16 @@ Result<void> PacketFilter::set_up() {
   return {};
 }
 
-Result<void> PacketFilter::drop(const std::set<std::size_t>& sources) {
+Result<void> PacketFilter::drop(const std::set<std::size_t>& sources, const std::set<std::string>& others) {
   if (tool_ == FilterTool::nft) {
-    auto loaded = run_checked({"nft", "-f", "-"}, nft_rules(plan_, sources), name_space_);
+    auto loaded = run_checked({"nft", "-f", "-"}, nft_rules(plan_, sources, others), name_space_);
     if (!loaded) return loaded.error();
     return {};
   }
   auto before = dropped_packets();
   if (!before) return before.error();
-  auto loaded = run_checked({"iptables-restore", "--noflush", "-w", "5"}, iptables_rules(plan_, sources), name_space_);
+  auto loaded =
+      run_checked({"iptables-restore", "--noflush", "-w", "5"}, iptables_rules(plan_, sources, others), name_space_);
   if (!loaded) return loaded.error();
   dropped_before_ = before.value();
   return {};

@@ -29,9 +29,12 @@ struct FilterPlan {
 
 // The batches, as text for `nft -f -` and `iptables-restore --noflush`. `dropped`: positions in plan.sources.
 std::string nft_setup(const FilterPlan& plan);
-std::string nft_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped);
+// `others`: further addresses that are dropped, and counted together.
+std::string nft_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped,
+                      const std::set<std::string>& others = {});
 std::string iptables_setup(const FilterPlan& plan);
-std::string iptables_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped);
+std::string iptables_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped,
+                           const std::set<std::string>& others = {});
 // The sum of "packets N" in `nft list counters`, and of "[N:B] -A NAME … -j DROP" in `iptables-save -c`.
 std::int64_t nft_packets(const std::string& listing);
 std::int64_t iptables_packets(const std::string& listing, const std::string& name);
@@ -43,7 +46,7 @@ class PacketFilter {
 
   Result<void> set_up();
   // From now on exactly these sources are dropped.
-  Result<void> drop(const std::set<std::size_t>& sources);
+  Result<void> drop(const std::set<std::size_t>& sources, const std::set<std::string>& others = {});
   // Packets dropped since set_up.
   Result<std::int64_t> dropped_packets();
   // Whether a dropping rule is loaded, as the kernel says.

@@ -21,6 +21,8 @@
 
 #include "procfs.hpp"
 #include "socket_owner.hpp"
+#include "sounding.hpp"
+#include "stream.hpp"
 
 namespace faultline::live {
 
@@ -36,6 +38,9 @@ constexpr std::size_t chunk_bytes = 64 * 1024;
 constexpr auto connect_limit = std::chrono::seconds(5);
 constexpr auto attribution_limit = std::chrono::seconds(2);
 constexpr std::chrono::milliseconds first_look_again(10);  // then twice as long each time
+constexpr std::size_t under_way_most = 4U << 20U;          // of one direction of a connection
+constexpr std::uint32_t client_network = (127U << 24U) | (64U << 16U);
+constexpr std::uint32_t client_bits = 22;
 
 // Resets instead of closing in an orderly way: the other end must not take it for an end of stream.
 void abort_connection(tcp::socket& socket) {
@@ -55,13 +60,19 @@ struct Probe {
   std::uint16_t target;
 };
 
+struct ProbeFramer final : Framer {
+  FrameLook look(std::string_view bytes) override { return {.size = bytes.size() < probe_bytes ? 0 : probe_bytes}; }
+};
+
 struct Connection {
   explicit Connection(tcp::socket accepted) : source(std::move(accepted)), target(source.get_executor()) {}
   tcp::socket source;
   tcp::socket target;
-  std::size_t from = 0;
+  std::size_t from = 0;  // a node, or behind the nodes a client
   std::size_t to = 0;
+  bool is_probe = false;
   bool counted_cut = false;
+  std::unique_ptr<Stream> forth, back;  // between nodes, once it is known whose it is
 };
 
 using ConnectionPointer = std::shared_ptr<Connection>;
@@ -69,27 +80,45 @@ using ConnectionPointer = std::shared_ptr<Connection>;
 }  // namespace
 
 struct Proxy::Core {
-  explicit Core(std::vector<std::uint16_t> ports)
-      : targets(std::move(ports)), processes(targets.size(), 0), opened(context) {
+  Core(std::vector<std::uint16_t> ports, std::vector<std::uint16_t> client_ports, MakeFramer framer)
+      : make_framer(std::move(framer)),
+        targets(std::move(ports)),
+        clients(std::move(client_ports)),
+        processes(targets.size(), 0),
+        opened(context) {
     opened.expires_at(asio::steady_timer::time_point::max());
+    const Rng rng(targets.size());
+    for (std::size_t i = 0; i < targets.size() * targets.size(); ++i)
+      links.push_back(std::make_unique<Link>(rng.fork(i)));
   }
 
+  // Before the context, whose coroutines hold on to them until it goes.
+  std::vector<std::unique_ptr<Link>> links;  // from * nodes + to
+  MakeFramer make_framer;
   asio::io_context context{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
   std::vector<std::uint16_t> targets;
+  std::vector<std::uint16_t> clients;
   std::vector<pid_t> processes;
   std::vector<std::shared_ptr<tcp::acceptor>> listeners;
   std::map<std::uint16_t, Probe> probes;  // by source port
   SocketFinder sockets;
   Pairs closed;
+  Pairs closed_to_clients;
   asio::steady_timer opened;  // cancelled when a gate opens: wakes everybody who waits for one
   std::vector<std::weak_ptr<Connection>> connections;
   ProxyCounters counts;
 
-  [[nodiscard]] bool is_closed(std::size_t from, std::size_t to) const { return closed.contains({from, to}); }
+  [[nodiscard]] bool is_closed(std::size_t from, std::size_t to) const {
+    const std::size_t nodes = targets.size();
+    if (from >= nodes) return closed_to_clients.contains({from - nodes, to});
+    return to >= nodes ? closed_to_clients.contains({to - nodes, from}) : closed.contains({from, to});
+  }
   [[nodiscard]] bool is_cut(const Connection& c) const { return is_closed(c.from, c.to) || is_closed(c.to, c.from); }
   void count_cut(Connection& connection);
-  void set_closed(Pairs pairs);
+  void gates_changed();
+  void set_faults(const std::map<std::pair<std::size_t, std::size_t>, LinkFaults>& faults);
+  void open_streams(Connection& connection);
   [[nodiscard]] std::optional<std::size_t> owner(std::uint64_t inode) const;
 
   asio::awaitable<void> accept_loop(std::size_t node);
@@ -98,6 +127,9 @@ struct Proxy::Core {
   asio::awaitable<void> wait_for_gates(std::size_t from, std::size_t to, bool both);
   asio::awaitable<bool> connect(ConnectionPointer connection, std::uint16_t port);
   asio::awaitable<void> pump(ConnectionPointer connection, bool forth);
+  asio::awaitable<error_code> forward(ConnectionPointer connection, bool forth, std::span<const char> bytes);
+  asio::awaitable<void> drain(ConnectionPointer connection, bool forth);
+  void enter_lane(const ConnectionPointer& connection, bool forth, std::vector<Parcel> parcels);
   asio::awaitable<error_code> deliver(ConnectionPointer connection, bool forth, std::span<const char> bytes);
 };
 
@@ -106,8 +138,7 @@ void Proxy::Core::count_cut(Connection& connection) {
   connection.counted_cut = true;
 }
 
-void Proxy::Core::set_closed(Pairs pairs) {
-  closed = std::move(pairs);
+void Proxy::Core::gates_changed() {
   std::erase_if(connections, [](const auto& connection) { return connection.expired(); });
   for (const auto& weak : connections) {
     if (const auto connection = weak.lock()) {
@@ -116,6 +147,30 @@ void Proxy::Core::set_closed(Pairs pairs) {
     }
   }
   opened.cancel();
+}
+
+void Proxy::Core::set_faults(const std::map<std::pair<std::size_t, std::size_t>, LinkFaults>& faults) {
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const auto found = faults.find({i / targets.size(), i % targets.size()});
+    links[i]->set(found == faults.end() ? LinkFaults() : found->second);
+  }
+  for (const auto& weak : connections) {
+    const auto connection = weak.lock();
+    if (!connection || !connection->forth) continue;
+    connection->forth->wake.cancel();
+    connection->back->wake.cancel();
+  }
+}
+
+void Proxy::Core::open_streams(Connection& connection) {
+  const std::size_t nodes = targets.size();
+  if (connection.from >= nodes) return;
+  const auto framer = [&]() -> std::unique_ptr<Framer> {
+    if (connection.is_probe) return std::make_unique<ProbeFramer>();
+    return make_framer ? make_framer() : nullptr;
+  };
+  connection.forth = std::make_unique<Stream>(context, *links[connection.from * nodes + connection.to], framer());
+  connection.back = std::make_unique<Stream>(context, *links[connection.to * nodes + connection.from], framer());
 }
 
 std::optional<std::size_t> Proxy::Core::owner(std::uint64_t inode) const {
@@ -143,7 +198,8 @@ asio::awaitable<void> Proxy::Core::accept_loop(std::size_t node) {
       continue;
     }
     auto connection = std::make_shared<Connection>(std::move(socket));
-    connection->to = node;
+    connection->to = node % targets.size();
+    if (node >= targets.size()) connection->from = targets.size();  // a client's
     asio::co_spawn(context, serve(std::move(connection)), asio::detached);
   }
 }
@@ -154,8 +210,15 @@ asio::awaitable<std::optional<std::uint16_t>> Proxy::Core::attribute(ConnectionP
   const auto remote = connection->source.remote_endpoint(error);
   const auto local = connection->source.local_endpoint(error);
   if (error) co_return std::nullopt;
+  if (connection->from >= targets.size()) {
+    const std::uint32_t address = remote.address().to_v4().to_uint();
+    const bool is_known = address >> client_bits == client_network >> client_bits;
+    connection->from += is_known ? address - client_network - 1 : (1U << client_bits);
+    co_return clients[connection->to];
+  }
   if (const auto probe = probes.extract(remote.port()); !probe.empty()) {
     connection->from = probe.mapped().from;
+    connection->is_probe = true;
     co_return probe.mapped().target;
   }
   const auto until = std::chrono::steady_clock::now() + attribution_limit;
@@ -202,6 +265,7 @@ asio::awaitable<void> Proxy::Core::serve(ConnectionPointer connection) {
     co_return;
   }
   connections.push_back(connection);
+  open_streams(*connection);
   if (is_cut(*connection)) {
     count_cut(*connection);
     co_await wait_for_gates(connection->from, connection->to, true);
@@ -240,6 +304,58 @@ asio::awaitable<error_code> Proxy::Core::deliver(ConnectionPointer connection, b
   co_return error_code();
 }
 
+// Empties the lane of one direction, at the times its link wants; ends when it is empty.
+asio::awaitable<void> Proxy::Core::drain(ConnectionPointer connection, bool forth) {
+  Stream& stream = forth ? *connection->forth : *connection->back;
+  auto& from = forth ? connection->source : connection->target;
+  error_code broken;
+  while (!stream.lane.empty()) {
+    for (const Parcel& parcel : stream.lane.take(steady_now())) {
+      // The rest of a broken connection is nobody's.
+      if (!broken) broken = co_await deliver(connection, forth, std::span<const char>(parcel.bytes));
+    }
+    stream.moved.cancel();
+    const auto next = stream.lane.next(steady_now());
+    if (broken || stream.lane.empty()) break;
+    const auto at = asio::steady_timer::time_point(
+        std::chrono::duration_cast<asio::steady_timer::duration>(next.value_or(Instant::max()).time_since_epoch()));
+    stream.wake.expires_at(at);
+    co_await stream.wake.async_wait(token);
+  }
+  stream.draining = false;
+  stream.moved.cancel();
+  if (!broken) co_return;
+  co_await wait_for_gates(forth ? connection->to : connection->from, forth ? connection->from : connection->to, false);
+  abort_connection(from);
+}
+
+void Proxy::Core::enter_lane(const ConnectionPointer& connection, bool forth, std::vector<Parcel> parcels) {
+  Stream& stream = forth ? *connection->forth : *connection->back;
+  for (Parcel& parcel : parcels) (void)stream.lane.send(steady_now(), std::move(parcel));
+  stream.wake.cancel();
+  if (stream.draining || stream.lane.empty()) return;
+  stream.draining = true;
+  asio::co_spawn(context, drain(connection, forth), asio::detached);
+}
+
+// What was read, to the other end or into the lane.
+asio::awaitable<error_code> Proxy::Core::forward(ConnectionPointer connection, bool forth,
+                                                 std::span<const char> bytes) {
+  if (!connection->forth) co_return co_await deliver(connection, forth, bytes);
+  Stream& stream = forth ? *connection->forth : *connection->back;
+  const bool is_free = stream.link.is_clear() && !stream.draining;
+  if (is_free && stream.cutter.is_opaque()) co_return co_await deliver(connection, forth, bytes);
+  auto parcels = stream.cutter.cut(bytes);
+  if (is_free) {
+    std::string whole;
+    for (const Parcel& parcel : parcels) whole += parcel.bytes;
+    co_return co_await deliver(connection, forth, std::span<const char>(whole));
+  }
+  enter_lane(connection, forth, std::move(parcels));
+  while (stream.draining && stream.lane.bytes() > under_way_most) co_await stream.moved.async_wait(token);
+  co_return error_code();
+}
+
 // One direction of a connection, until it ends: idle reads last as long as the two ends want, at most until the proxy stops.
 asio::awaitable<void> Proxy::Core::pump(ConnectionPointer connection, bool forth) {
   auto& from = forth ? connection->source : connection->target;
@@ -250,6 +366,10 @@ asio::awaitable<void> Proxy::Core::pump(ConnectionPointer connection, bool forth
   for (;;) {
     auto [read_error, n] = co_await from.async_read_some(asio::buffer(chunk), token);
     if (read_error) {
+      if (Stream* stream = forth ? connection->forth.get() : connection->back.get(); stream != nullptr) {
+        enter_lane(connection, forth, stream->cutter.rest());
+        while (stream->draining) co_await stream->moved.async_wait(token);
+      }
       co_await wait_for_gates(i, j, false);
       error_code ignored;
       if (read_error == asio::error::eof) {
@@ -259,7 +379,7 @@ asio::awaitable<void> Proxy::Core::pump(ConnectionPointer connection, bool forth
       }
       co_return;
     }
-    if (co_await deliver(connection, forth, std::span<const char>(chunk.data(), n))) {
+    if (co_await forward(connection, forth, std::span<const char>(chunk.data(), n))) {
       co_await wait_for_gates(j, i, false);  // the news that the receiver is gone travels the other way
       abort_connection(from);
       co_return;
@@ -267,16 +387,19 @@ asio::awaitable<void> Proxy::Core::pump(ConnectionPointer connection, bool forth
   }
 }
 
-Proxy::Proxy(std::vector<std::uint16_t> targets) : targets_(std::move(targets)) {}
+Proxy::Proxy(std::vector<std::uint16_t> targets, std::vector<std::uint16_t> clients, MakeFramer framer)
+    : targets_(std::move(targets)), clients_(std::move(clients)), framer_(std::move(framer)) {
+  FL_ASSERT(clients_.empty() || clients_.size() == targets_.size());
+}
 
 Proxy::~Proxy() { stop(); }
 
 Result<std::vector<std::uint16_t>> Proxy::start() {
   FL_ASSERT(!core_);
-  core_ = std::make_unique<Core>(targets_);
+  core_ = std::make_unique<Core>(targets_, clients_, framer_);
   std::vector<std::uint16_t> ports;
   try {
-    for (std::size_t node = 0; node < targets_.size(); ++node) {
+    for (std::size_t node = 0; node < targets_.size() + clients_.size(); ++node) {
       const tcp::endpoint any(asio::ip::address_v4::loopback(), 0);
       core_->listeners.push_back(std::make_shared<tcp::acceptor>(core_->context, any));
       ports.push_back(core_->listeners.back()->local_endpoint().port());
@@ -315,7 +438,26 @@ Result<void> Proxy::set_process(std::size_t node, pid_t group) {
 }
 
 Result<void> Proxy::set_closed(Pairs closed) {
-  return run([closed = std::move(closed)](Core& core) { core.set_closed(closed); });
+  return run([closed = std::move(closed)](Core& core) {
+    core.closed = closed;
+    core.gates_changed();
+  });
+}
+
+Result<void> Proxy::set_cut_clients(Pairs cut) {
+  return run([cut = std::move(cut)](Core& core) {
+    core.closed_to_clients = cut;
+    core.gates_changed();
+  });
+}
+
+Result<void> Proxy::set_faults(std::map<std::pair<std::size_t, std::size_t>, LinkFaults> faults) {
+  return run([faults = std::move(faults)](Core& core) { core.set_faults(faults); });
+}
+
+std::string Proxy::client_address(std::size_t worker) {
+  const std::size_t below = (std::size_t{1} << client_bits) - 2;
+  return asio::ip::address_v4(client_network + 1 + static_cast<std::uint32_t>(worker % below)).to_string();
 }
 
 Result<void> Proxy::expect_probe(std::uint16_t source_port, std::size_t from, std::uint16_t target) {
@@ -324,7 +466,10 @@ Result<void> Proxy::expect_probe(std::uint16_t source_port, std::size_t from, st
 
 Result<ProxyCounters> Proxy::counters() {
   auto counts = std::make_shared<ProxyCounters>();
-  auto asked = run([counts](Core& core) { *counts = core.counts; });
+  auto asked = run([counts](Core& core) {
+    *counts = core.counts;
+    for (const auto& link : core.links) counts->traffic += link->counters;
+  });
   if (!asked) return asked.error();
   return *counts;
 }

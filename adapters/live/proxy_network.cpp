@@ -2,19 +2,23 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <thread>
 
+#include "sounding.hpp"
+#include "traffic_counters.hpp"
+
 namespace faultline::live {
 namespace {
 
 constexpr const char* loopback = "127.0.0.1";
 using Clock = std::chrono::steady_clock;
+constexpr auto sounding_limit = std::chrono::seconds(5);  // it ends as soon as all have arrived
 
 sockaddr_in loopback_address(std::uint16_t port) {
   sockaddr_in address{};
@@ -45,14 +49,25 @@ bool wait_readable(int socket, Clock::time_point until) {
   return left > 0 && ::poll(&watched, 1, static_cast<int>(left)) > 0;
 }
 
-bool receive_nonce(int socket, std::uint64_t nonce, Clock::time_point until) {
-  std::uint64_t heard = 0;
-  return wait_readable(socket, until) && ::recv(socket, &heard, sizeof heard, MSG_WAITALL) == sizeof heard &&
-         heard == nonce;
-}
-
-bool send_nonce(int socket, std::uint64_t nonce) {
-  return ::send(socket, &nonce, sizeof nonce, MSG_NOSIGNAL) == sizeof nonce;
+// A train over a connection, whose frames are probes.
+Sounding sound_over(int out, int in, std::int64_t count, Duration pace, Duration limit) {
+  const auto send = [out](std::string_view probe) { ::send(out, probe.data(), probe.size(), MSG_NOSIGNAL); };
+  std::string heard;
+  const auto receive = [&](Duration wait) -> std::optional<std::string> {
+    while (heard.size() < probe_bytes) {
+      pollfd watched{.fd = in, .events = POLLIN, .revents = 0};
+      const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+      if (::poll(&watched, 1, static_cast<int>(ms)) <= 0) return std::nullopt;
+      char chunk[4096];
+      const auto n = ::recv(in, chunk, sizeof chunk, MSG_DONTWAIT);
+      if (n <= 0) return std::nullopt;
+      heard.append(chunk, static_cast<std::size_t>(n));
+    }
+    std::string probe = heard.substr(0, probe_bytes);
+    heard.erase(0, probe_bytes);
+    return probe;
+  };
+  return live::sound({.count = count, .pace = pace, .limit = limit}, send, receive);
 }
 
 }  // namespace
@@ -70,19 +85,26 @@ Result<ProxyNetwork::Port> ProxyNetwork::reserve_port() {
 
 Result<void> ProxyNetwork::set_up() {
   std::vector<std::uint16_t> targets;
+  std::vector<std::uint16_t> clients;
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
     auto peer = reserve_port();
     if (!peer) return peer.error();
     auto client = reserve_port();
     if (!client) return client.error();
     targets.push_back(peer.value().number);
+    if (options_.needs.client_links) clients.push_back(client.value().number);
     peer_ports_.push_back(std::move(peer).value());
     client_ports_.push_back(std::move(client).value());
   }
-  proxy_ = std::make_unique<Proxy>(std::move(targets));
+  proxy_ = std::make_unique<Proxy>(std::move(targets), std::move(clients), options_.framer);
   auto advertised = proxy_->start();
   if (!advertised) return advertised.error();
   advertised_ = std::move(advertised).value();
+  if (options_.nodes.size() < 2) return {};
+  constexpr std::int64_t few = 20;
+  auto first = sound(0, 1, few, Duration::zero(), sounding_limit);
+  if (!first) return first.error();
+  baseline_ = first.value().median;
   return {};
 }
 
@@ -113,31 +135,118 @@ Result<void> ProxyNetwork::apply(const Grudge& grudge) {
   return proxy_->set_closed(std::move(closed));
 }
 
-// A connection of the harness that the proxy takes for one of `from` and leads back to us: it crosses the gates of both directions.
-Result<void> ProxyNetwork::probe_pair(std::size_t from, std::size_t to, Duration limit) {
-  const auto until = Clock::now() + limit;
+Result<void> ProxyNetwork::can_shape(const PacketRules& rules) const {
+  const bool only_copies = rules.duplicate > 0 && PacketRules{.duplicate = rules.duplicate} == rules;
+  if (options_.framer || !only_copies) return {};
+  return Error::bad_input(
+      "the fault proxy cannot double packets of a system whose frames it does not know: a stream has no copies",
+      "run as root with --network namespaces, or ask for delay, jitter, loss, reorder, corrupt or rate");
+}
+
+Result<void> ProxyNetwork::shape(const Traffic& traffic) {
+  if (!proxy_) return Error::environment("the network is not set up");
+  if (traffic.empty() && !was_shaped_) return {};
+  was_shaped_ = true;
+  std::map<std::pair<std::size_t, std::size_t>, LinkFaults> faults;
+  for (const auto& [link, on_it] : traffic) {
+    const std::pair pair(index_of(link.first), index_of(link.second));
+    shaped_.insert(pair);
+    faults[pair] = on_it;
+  }
+  return proxy_->set_faults(std::move(faults));
+}
+
+Result<void> ProxyNetwork::can_cut_clients() const {
+  if (options_.needs.client_links) return {};
+  return Error::bad_input("the fault proxy stands between nodes only: clients of this run have no links of their own",
+                          "use --network namespaces as root, or --nemesis directed, which gives clients their own");
+}
+
+Result<void> ProxyNetwork::cut_clients(const ClientCuts& cuts) {
+  if (!proxy_) return Error::environment("the network is not set up");
+  if (!options_.needs.client_links) return cuts.empty() ? Result<void>() : can_cut_clients();
+  Proxy::Pairs pairs;
+  for (const auto& [node, workers] : cuts) {
+    for (const std::size_t worker : workers) pairs.emplace(worker, index_of(node));
+  }
+  return proxy_->set_cut_clients(std::move(pairs));
+}
+
+ClientRoute ProxyNetwork::client_route(const NodeName& node, std::size_t worker) const {
+  if (!options_.needs.client_links) return {.to = addresses(node).client, .from = {}};
+  return {.to = {loopback, advertised_[options_.nodes.size() + index_of(node)]}, .from = Proxy::client_address(worker)};
+}
+
+Result<ProxyNetwork::Line> ProxyNetwork::connect_line(std::size_t from, std::size_t to, Duration limit) {
   auto sink = bound_socket(0);
   if (!sink) return sink.error();
   if (::listen(sink.value().first.get(), 1) != 0) return Error::environment("cannot listen: " + errno_text(errno));
   auto source = bound_socket(0);
   if (!source) return source.error();
-  if (auto told = proxy_->expect_probe(source.value().second, from, sink.value().second); !told) return told;
-  const int out = source.value().first.get();
+  if (auto told = proxy_->expect_probe(source.value().second, from, sink.value().second); !told) return told.error();
+  Line line{.source = std::move(source.value().first), .sink = {}};
   const sockaddr_in listener = loopback_address(advertised_[to]);
-  if (::connect(out, reinterpret_cast<const sockaddr*>(&listener), sizeof listener) != 0) {
+  if (::connect(line.source.get(), reinterpret_cast<const sockaddr*>(&listener), sizeof listener) != 0)
     return Error::environment("cannot connect to the fault proxy: " + errno_text(errno));
+  if (wait_readable(sink.value().first.get(), Clock::now() + limit))
+    line.sink = Descriptor(::accept4(sink.value().first.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!line.sink) {
+    return Error::environment("no byte crossed within " + to_text(limit) + ": " + options_.nodes[from] + "->" +
+                              options_.nodes[to]);
   }
-  std::uint64_t nonce = 0;
-  FL_ASSERT(::getrandom(&nonce, sizeof nonce, 0) == sizeof nonce);
-  const auto silent = [&](std::size_t a, std::size_t b) {
-    return Error::environment("no byte crossed within " + to_text(limit) + ": " + options_.nodes[a] + "->" +
-                              options_.nodes[b]);
-  };
-  if (!send_nonce(out, nonce) || !wait_readable(sink.value().first.get(), until)) return silent(from, to);
-  const Descriptor in(::accept4(sink.value().first.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (!in || !receive_nonce(in.get(), nonce, until)) return silent(from, to);
-  if (!send_nonce(in.get(), ~nonce) || !receive_nonce(out, ~nonce, until)) return silent(to, from);
+  const int on = 1;
+  for (const int end : {line.source.get(), line.sink.get()})
+    ::setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return line;
+}
+
+// One probe each way.
+Result<void> ProxyNetwork::probe_pair(std::size_t from, std::size_t to, Duration limit) {
+  const auto until = Clock::now() + limit;
+  auto line = connect_line(from, to, limit);
+  if (!line) return line.error();
+  for (const bool forth : {true, false}) {
+    const Descriptor& out = forth ? line.value().source : line.value().sink;
+    const Descriptor& in = forth ? line.value().sink : line.value().source;
+    const Sounding heard = sound_over(out.get(), in.get(), 1, Duration::zero(), until - Clock::now());
+    if (heard.arrived == 1) continue;
+    return Error::environment("no byte crossed within " + to_text(limit) + ": " + options_.nodes[forth ? from : to] +
+                              "->" + options_.nodes[forth ? to : from]);
+  }
   return {};
+}
+
+Result<Sounding> ProxyNetwork::sound(std::size_t from, std::size_t to, std::int64_t count, Duration pace,
+                                     Duration limit) {
+  auto line = connect_line(from, to, limit);
+  if (!line) return line.error();
+  return sound_over(line.value().source.get(), line.value().sink.get(), count, pace, limit);
+}
+
+Result<Sounding> ProxyNetwork::sound(const NodeName& from, const NodeName& to, std::int64_t count, Duration pace,
+                                     Duration limit) {
+  if (!proxy_) return Error::environment("the network is not set up");
+  return sound(index_of(from), index_of(to), count, pace, limit);
+}
+
+// How many links were sounded: those that were shaped since the last time.
+Result<std::int64_t> ProxyNetwork::probe_shaped(Duration limit) {
+  const auto until = Clock::now() + limit;
+  std::int64_t links = 0;
+  for (const auto& [from, to] : shaped_) {
+    std::string wrong;
+    do {
+      constexpr std::int64_t train = 100;
+      auto sounding = sound(from, to, train, Duration::zero(), sounding_limit);
+      if (!sounding) return sounding.error();
+      wrong = unlike_clear(sounding.value(), baseline_);
+    } while (!wrong.empty() && Clock::now() < until);
+    if (!wrong.empty())
+      return Error::environment(options_.nodes[from] + "->" + options_.nodes[to] + " is not as it was: " + wrong);
+    ++links;
+  }
+  shaped_.clear();
+  return links;
 }
 
 Result<Value> ProxyNetwork::probe(Duration limit) {
@@ -151,12 +260,18 @@ Result<Value> ProxyNetwork::probe(Duration limit) {
       ++pairs;
     }
   }
+  const auto sounded = probe_shaped(limit);
+  if (!sounded) return sounded.error();
   auto counts = proxy_->counters();
   if (!counts) return counts.error();
   if (counts.value().held_now > 0) {
     return Error::environment("the fault proxy still holds " + std::to_string(counts.value().held_now) + " bytes");
   }
-  return Value::map({{"reachable_pairs", pairs}});
+  if (counts.value().traffic.under_way > 0) {
+    return Error::environment("the fault proxy still holds " + std::to_string(counts.value().traffic.under_way) +
+                              " frames");
+  }
+  return Value::map({{"reachable_pairs", pairs}, {"sounded_links", sounded.value()}});
 }
 
 NetworkCounters ProxyNetwork::counters() {
@@ -167,6 +282,7 @@ NetworkCounters ProxyNetwork::counters() {
     out["held_chunks"] = counts.value().held_chunks;
     out["cut_connections"] = counts.value().cut_connections;
     out["unattributed_connections"] = counts.value().unattributed_connections;
+    if (was_shaped_) add_counters(out, counts.value().traffic);
   }
   return out;
 }
@@ -182,7 +298,11 @@ Result<void> ProxyNetwork::tear_down() {
 std::string ProxyNetwork::describe() const {
   return "nodes on loopback, peers through the fault proxy (" + reason_ +
          "): a cut holds bytes and delivers them when it heals; a connection opened during a cut connects, but hears "
-         "nothing";
+         "nothing; " +
+         (options_.framer
+              ? "whole frames between nodes are delayed, lost, doubled, reordered, damaged, slowed down and held"
+              : "streams between nodes are delayed, slowed down and held; of what is lost, damaged or reordered "
+                "they show what TCP would: a piece comes 200 ms or a few ms later, and what follows waits");
 }
 
 }  // namespace faultline::live

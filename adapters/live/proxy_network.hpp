@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <faultline/live/network.hpp>
@@ -24,6 +26,13 @@ class ProxyNetwork final : public Network {
   [[nodiscard]] std::filesystem::path name_space(const NodeName&) const override { return {}; }
   void daemon_started(const NodeName& node, pid_t pid) override;
   Result<void> apply(const Grudge& grudge) override;
+  Result<void> shape(const Traffic& traffic) override;
+  [[nodiscard]] Result<void> can_shape(const PacketRules& rules) const override;
+  Result<void> cut_clients(const ClientCuts& cuts) override;
+  [[nodiscard]] Result<void> can_cut_clients() const override;
+  [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t worker) const override;
+  Result<Sounding> sound(const NodeName& from, const NodeName& to, std::int64_t count, Duration pace,
+                         Duration limit) override;
   Result<Value> probe(Duration limit) override;
   [[nodiscard]] NetworkCounters counters() override;
   Result<void> enter() const override { return {}; }
@@ -38,7 +47,15 @@ class ProxyNetwork final : public Network {
   };
   static Result<Port> reserve_port();
   [[nodiscard]] std::size_t index_of(const NodeName& node) const;
+  // A connection of ours that the proxy takes for one from a node to another: both its ends.
+  struct Line {
+    Descriptor source;
+    Descriptor sink;
+  };
+  Result<Line> connect_line(std::size_t from, std::size_t to, Duration limit);
   Result<void> probe_pair(std::size_t from, std::size_t to, Duration limit);
+  Result<Sounding> sound(std::size_t from, std::size_t to, std::int64_t count, Duration pace, Duration limit);
+  Result<std::int64_t> probe_shaped(Duration limit);
 
   NetworkOptions options_;
   std::string reason_;
@@ -46,6 +63,9 @@ class ProxyNetwork final : public Network {
   std::vector<Port> client_ports_;
   std::vector<std::uint16_t> advertised_;
   std::unique_ptr<Proxy> proxy_;
+  bool was_shaped_ = false;
+  std::set<std::pair<std::size_t, std::size_t>> shaped_;  // since the last probe
+  Duration baseline_{};                                   // of a probe, before any fault
 };
 
 }  // namespace faultline::live

@@ -250,7 +250,8 @@ TEST(LocalCluster, RefusesWhatItCannotDo) {
   const auto unknown = cluster.supports(on("eclipse", {"n1"}));
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.error().to_string(),
-            "fault 'eclipse' is not available for daemons on this machine\n  use partition, kill, pause or clock");
+            "fault 'eclipse' is not available for daemons on this machine\n  use partition, packet, clog, kill, pause "
+            "or clock");
   EXPECT_FALSE(cluster.apply(on("kill", {"n1"})).ok()) << "before set_up";
   EXPECT_FALSE(cluster.enter_client_network().ok());
   EXPECT_TRUE(cluster.tear_down().ok());

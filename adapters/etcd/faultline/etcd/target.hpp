@@ -18,6 +18,8 @@ struct EtcdOptions {
   std::filesystem::path run_directory;  // logs go to <run directory>/nodes/<name>/
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   live::NetworkKind network = live::NetworkKind::automatic;
+  live::NetworkNeeds needs;
+  std::size_t concurrency = 1;  // process p is of worker p mod concurrency
   std::string binary = "etcd";  // a path, or found in PATH
   std::chrono::milliseconds heartbeat_interval{100};
   std::chrono::milliseconds election_timeout{1000};

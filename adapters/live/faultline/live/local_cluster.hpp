@@ -1,5 +1,5 @@
 // LocalCluster: N daemons of any system on this machine, with the faults a local machine offers: partition, kill, pause,
-// membership, clock.
+// packets, clogs, membership, clock.
 //
 // A Target builds on it: it says by callbacks how a node is started, when it is ready and whether it leads; the cluster does the rest:
 // network, daemons, logs under `<run directory>/nodes/<name>/`, scratch folders, faults, healing, leftovers journal.
@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,6 +65,8 @@ struct LocalClusterOptions {
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   std::filesystem::path run_directory;  // logs go to run_directory/nodes/<name>/daemon.log
   NetworkKind network = NetworkKind::automatic;
+  MakeFramer framer;   // how connections between nodes fall into frames; see NetworkOptions
+  NetworkNeeds needs;  // what the faults of this run ask of it
   Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
   Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
   Duration stop_grace = std::chrono::seconds(2);     // between SIGTERM and SIGKILL in tear_down
@@ -79,6 +82,10 @@ struct LocalClusterOptions {
   // Without it the fault `membership` is not available.
   std::optional<MembershipControl> membership;
 };
+
+// Whether the kind is about packets on links: packet, clog, swizzle_clog; and whether a counter of the network tells of it.
+[[nodiscard]] bool is_traffic_fault(std::string_view kind);
+[[nodiscard]] bool counts_for(std::string_view kind, std::string_view counter);
 
 class LocalCluster final : public FaultPort {
  public:
@@ -100,22 +107,25 @@ class LocalCluster final : public FaultPort {
   // Spares last. REQUIRES: set_up() came as far as building the network.
   [[nodiscard]] std::span<const NodePlace> places() const { return places_; }
   [[nodiscard]] const NodePlace& place(const NodeName& node) const;
+  // How the client of a worker reaches a node. Never waits. REQUIRES: set_up() succeeded, and tear_down() was not called.
+  [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t worker) const;
   // How the nodes are connected: a sentence for Target::describe().
   [[nodiscard]] std::string network_description() const;
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
-  // --- FaultPort: kinds partition, kill, pause, membership, clock --------------------------------------------------------------
+  // --- FaultPort: kinds partition, packet, clog, swizzle_clog, kill, pause, membership, clock --------------------------------------------------------------
   [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
   // Asks every running node at once; paused and killed ones do not answer.
   std::vector<NodeName> primaries() override;
   [[nodiscard]] Result<void> supports(const Fault& fault) const override;
-  // partition: {"dropped_pairs":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership:
+  // partition: {"dropped_pairs":4}; packet: {"affected_links":4}, with {"skipped":{"duplicate":…}} where streams are all the proxy sees;
+  // clog, swizzle_clog: {"clogged_links":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership:
   // {"removed":["n1"]} or {"added":["n4"]}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812} as read in the daemons, reads
   // within 100 ms, "unread":["n2"] for daemons that did not look, "beyond_model":true if a monotonic clock steps back. Nodes that could not take the fault
   // are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
   Result<Value> apply(const Fault& fault) override;
-  // partition: the network counters since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}};
+  // partition, packet, clog, swizzle_clog: the network counters of its kind since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}};
   // membership: {"returned":["n1"]} or {"left":["n4"]}; clock: {"skew_ms":…,"clock_reads":…} up to then, {"healed":{"n1":0.1}} in
   // milliseconds off, and {"slewing_ms":{"n1":400}} where a monotonic clock was ahead.
   Result<Value> heal(const Fault& fault) override;
@@ -128,8 +138,9 @@ class LocalCluster final : public FaultPort {
   struct Active {
     Fault fault;
     std::vector<std::size_t> nodes;    // kill, pause, membership: those that took it
-    NetworkCounters before;            // partition
+    NetworkCounters before;            // of the network
     std::vector<std::uint64_t> reads;  // clock: of each of the nodes, when it was applied
+    Traffic traffic;                   // packet, clog, swizzle_clog
   };
   using Indices = std::vector<std::size_t>;
   // Of a node in the system's configuration. In doubt: a change of it was begun and not confirmed.
@@ -160,6 +171,20 @@ class LocalCluster final : public FaultPort {
   Result<void> load_grudges();
   [[nodiscard]] bool is_under(std::string_view kind, std::size_t node) const;
 
+  // What the network can do to packets and clients; known once it is built, and read without the lock.
+  struct NetworkLimits {
+    Result<void> packets, copies_alone, clients;
+  };
+  void learn_network_limits();
+  [[nodiscard]] Result<void> supports_traffic(const Fault& fault) const;
+  [[nodiscard]] Result<void> supports_clients(const Fault& fault) const;
+  [[nodiscard]] std::set<LinkName> links_of(const std::vector<NodeName>& nodes) const;
+  [[nodiscard]] Traffic traffic_of(const Fault& fault, Instant now) const;
+  Result<void> load_traffic();
+  [[nodiscard]] ClientCuts client_cuts() const;
+  Result<Value> apply_traffic(const Fault& fault);
+  Result<Value> heal_traffic(const Active& healed);
+
   Result<Value> apply_clock(const Fault& fault);
   Result<Value> heal_clock(const Active& healed);
   [[nodiscard]] std::optional<Error> heal_node_clock(std::size_t node);
@@ -169,6 +194,7 @@ class LocalCluster final : public FaultPort {
 
   LocalClusterOptions options_;
   std::vector<NodePlace> places_;
+  NetworkLimits limits_;
   std::atomic<bool> stopping_{false};
   mutable std::once_flag clocks_tried_;
   mutable Result<void> clocks_work_;

@@ -8,6 +8,12 @@
 // system with one advertised address per member can be cut per directed pair. Bytes of a cut direction are held, in order, and
 // delivered when it heals, as retransmission would; a connection opened during a cut connects, but hears nothing until then.
 //
+// What packets suffer short of a cut is `shape`d, see traffic.hpp. Namespaces: this process judges what reaches a node (NFQUEUE). Proxy:
+// whole frames where the target told how its streams fall into frames, else pieces of streams, which can only be late.
+//
+// Clients are not nodes. With `needs.client_links` each worker's client has an address of its own (see ClientRoute), so that clients can be
+// cut from nodes one by one; what the harness asks nodes itself is never cut.
+//
 // Thread rules: calls come from one thread at a time (LocalCluster serialises them), except enter(), which any thread may call
 // between set_up() and tear_down(). Every call is bounded.
 #pragma once
@@ -16,12 +22,15 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
 
 #include <faultline/fault.hpp>
+#include <faultline/live/framer.hpp>
+#include <faultline/live/traffic.hpp>
 #include <faultline/time.hpp>
 
 namespace faultline::live {
@@ -44,7 +53,20 @@ struct NodeAddresses {
   friend bool operator==(const NodeAddresses&, const NodeAddresses&) = default;
 };
 
-// How much the cuts bit since set_up: {"dropped_packets":812} or {"held_bytes":70312,"held_chunks":41,"cut_connections":7}.
+// How one client reaches a node.
+struct ClientRoute {
+  Endpoint to;
+  std::string from;  // the address its socket must be bound to; empty: any
+
+  friend bool operator==(const ClientRoute&, const ClientRoute&) = default;
+};
+
+// By node: the workers whose clients it hears nothing from, and which hear nothing from it.
+using ClientCuts = std::map<NodeName, std::set<std::size_t>>;
+
+// How much the faults bit since set_up: {"dropped_packets":812} or {"held_bytes":70312,"held_chunks":41,"cut_connections":7}, and what
+// packet faults did: held_packets, delayed_packets, lost_packets, duplicated_packets, reordered_packets, corrupted_packets,
+// throttled_packets, throttled_bytes, once there was one.
 using NetworkCounters = std::map<std::string, std::int64_t>;
 
 struct Network {
@@ -62,8 +84,21 @@ struct Network {
 
   // Makes `grudge` the whole truth about who drops whom; an empty one heals. In force for every packet or byte when it returns.
   virtual Result<void> apply(const Grudge& grudge) = 0;
-  // Sends a nonce over every directed pair until each arrived, and checks that no rule or held byte is left, within the limit.
-  // {"reachable_pairs":6}; the error names the pairs that stay silent. REQUIRES: no grudge is in force.
+  // Makes `traffic` the whole truth about what packets suffer; an empty one heals, and what was under way arrives at once.
+  virtual Result<void> shape(const Traffic& traffic) = 0;
+  // Whether it can do that to these nodes' packets. The error says why not and what would make it possible.
+  [[nodiscard]] virtual Result<void> can_shape(const PacketRules& rules) const = 0;
+  // Makes `cuts` the whole truth about which clients are cut from which nodes.
+  virtual Result<void> cut_clients(const ClientCuts& cuts) = 0;
+  [[nodiscard]] virtual Result<void> can_cut_clients() const = 0;
+  // How the client of a worker reaches the node.
+  [[nodiscard]] virtual ClientRoute client_route(const NodeName& node, std::size_t worker) const = 0;
+  // Sends a train of `count` probes, one each `pace`, from one node to another as their packets (frames) go.
+  virtual Result<Sounding> sound(const NodeName& from, const NodeName& to, std::int64_t count, Duration pace,
+                                 Duration limit) = 0;
+  // Sends a nonce over every directed pair until each arrived, and checks that no rule or held byte is left, within the limit; links that
+  // were shaped since the last time also carry 100 probes, which must arrive once, in order, intact and as soon as at first.
+  // {"reachable_pairs":6,"sounded_links":2}; the error names the pairs that stay silent. REQUIRES: no fault is in force.
   virtual Result<Value> probe(Duration limit) = 0;
   [[nodiscard]] virtual NetworkCounters counters() = 0;
 
@@ -78,18 +113,31 @@ struct Network {
 
 enum class NetworkKind { automatic, namespaces, proxy };
 
+// What the faults of a run ask of its network. What is not asked for costs nothing.
+struct NetworkNeeds {
+  bool packets =
+      false;  // packet, clog, swizzle_clog: where they do not work in namespaces, `automatic` takes the proxy
+  bool client_links = false;  // partitions include clients; through the proxy it costs clients a hop
+};
+
 struct NetworkOptions {
   std::vector<NodeName> nodes;
   std::string run_id;  // short, [a-z0-9-]: part of namespace names
   NetworkKind kind = NetworkKind::automatic;
+  MakeFramer framer = {};  // of the connections between nodes, for the proxy; empty: streams nobody can take apart
+  NetworkNeeds needs = {};
   Leftovers* leftovers = nullptr;  // what is created is journaled there first; must outlive the network
 };
 
 // Whether namespaces work here, by trying: builds a pair of interfaces and loads a rule in a namespace that vanishes again.
 // The error says what is missing and how to get it.
 Result<void> namespaces_work();
+// Whether packets can be delayed, lost, doubled … in namespaces, by trying; the same.
+Result<void> packet_faults_work();
+// Whether the proxy works here, by sending probes through one.
+Result<void> proxy_works();
 
-// The network of that kind; automatic: namespaces where they work, else the proxy.
+// The network of that kind; automatic: namespaces where they work and can do what is needed, else the proxy.
 Result<std::unique_ptr<Network>> make_network(NetworkOptions options);
 
 }  // namespace faultline::live

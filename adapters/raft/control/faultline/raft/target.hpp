@@ -17,7 +17,9 @@ struct TargetOptions {
   std::filesystem::path run_directory;  // logs go to <run directory>/nodes/<name>/
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   live::NetworkKind network = live::NetworkKind::automatic;
-  std::string binary;  // empty: the raftd beside this program, else the one found in PATH
+  live::NetworkNeeds needs;
+  std::size_t concurrency = 1;  // process p is of worker p mod concurrency
+  std::string binary;           // empty: the raftd beside this program, else the one found in PATH
   Duration heartbeat_interval = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(1000);
   std::string reads = "index";    // index, lease, local: raftd's --reads

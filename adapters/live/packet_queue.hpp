@@ -1,0 +1,73 @@
+// PacketQueue: packets on their way into nodes' namespaces, judged by this process: delayed, lost, doubled, reordered, damaged, slowed
+// down, held.
+//
+// NFQUEUE on the input of each node: there a packet has left its sender for good, so that TCP's limits on what a socket may have in its
+// own host do not count it. A rule for each source whose link bears a fault, none otherwise: a link without faults costs nothing. A copy
+// is the packet sent once more by a raw socket in the receiver's namespace, marked so that the rule lets it pass. Bits are flipped behind
+// the IP header and break the checksum, so that the receiver's kernel drops the packet. The rules let packets pass when nobody listens
+// (bypass), so that a harness that died cuts nobody off; they vanish with the namespace.
+//
+// netem would do most of this in the kernel, but counts only what it lost, and needs a class for each destination.
+//
+// Thread rules: shape(), counters() and stop() from one thread at a time; a thread of its own, started by the first fault, judges.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <faultline/live/traffic.hpp>
+#include <faultline/result.hpp>
+
+#include "packet_filter.hpp"
+
+namespace faultline::live {
+
+// What loads the rules: nft where its kernel module is there, else iptables. By trying in a namespace that vanishes again; the error says
+// what is missing and how to get it.
+Result<FilterTool> choose_queue_tool();
+
+// The batches, as text for `nft -f -` and `iptables-restore --noflush`. `queued`: positions in plan.sources.
+std::string nft_queue_rules(const FilterPlan& plan, const std::set<std::size_t>& queued);
+std::string iptables_queue_rules(const FilterPlan& plan, const std::set<std::size_t>& queued);
+
+class PacketQueue {
+ public:
+  // Of one node.
+  struct Place {
+    std::string name_space;  // a path
+    std::string address;     // IPv4
+  };
+  // By position in the places: (from, to).
+  using Pairs = std::map<std::pair<std::size_t, std::size_t>, LinkFaults>;
+
+  // `name` of the table or chain of rules: letters, digits, underscore.
+  PacketQueue(FilterTool tool, std::string name, std::vector<Place> places);
+  ~PacketQueue();
+  PacketQueue(const PacketQueue&) = delete;
+  PacketQueue& operator=(const PacketQueue&) = delete;
+
+  // The faults that lie on links from now on; all other links are clear. What was under way on those arrives at once.
+  Result<void> shape(const Pairs& faults);
+  [[nodiscard]] TrafficCounters counters() const;
+  // Whether a rule is loaded, as the kernel says.
+  [[nodiscard]] Result<bool> has_rules() const;
+  void stop();
+
+ private:
+  class Judge;
+  Result<void> load(std::size_t place, const std::set<std::size_t>& queued);
+  [[nodiscard]] FilterPlan plan() const;
+
+  FilterTool tool_;
+  std::string name_;
+  std::vector<Place> places_;
+  std::vector<std::set<std::size_t>> queued_;  // by place: the sources with a rule
+  std::unique_ptr<Judge> judge_;
+};
+
+}  // namespace faultline::live
