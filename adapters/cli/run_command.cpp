@@ -15,6 +15,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "commands.hpp"
 #include "judge.hpp"
 #include "online_watch.hpp"
@@ -60,12 +63,24 @@ Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::stri
   return make_nemesis(names, options);
 }
 
-std::vector<std::string> kinds_of(const Schedule& schedule) {
-  std::vector<std::string> kinds;
+// The package that asks for such a fault: by its name the target knows what to prepare for.
+std::string package_of(const Fault& fault) {
+  const bool forgets = fault.parameters.is_map() && !fault.parameters.get("disk").is_null() &&
+                       fault.parameters.get("disk") != Value("keep");
+  if (fault.kind == "kill") return forgets ? "power" : "kill";
+  if (fault.kind == "crash_point") return "crash";
+  constexpr std::array<std::string_view, 6> of_disk{"io_error",  "fsync_error", "enospc",
+                                                    "slow_disk", "bit_flip",    "truncate"};
+  return std::find(of_disk.begin(), of_disk.end(), fault.kind) == of_disk.end() ? fault.kind : "disk";
+}
+
+std::vector<std::string> packages_of(const Schedule& schedule) {
+  std::vector<std::string> names;
   for (const Decision& decision : schedule.decisions) {
-    if (std::find(kinds.begin(), kinds.end(), decision.fault.kind) == kinds.end()) kinds.push_back(decision.fault.kind);
+    const std::string name = package_of(decision.fault);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  return kinds;
+  return names;
 }
 
 // Drawn from the seed, or as the schedule has them.
@@ -86,7 +101,7 @@ Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& con
   settings.set("seed", std::to_string(setup.seed));
   if (auto settled = settle_target(settings); !settled) return settled.error();
   auto names =
-      schedule == nullptr ? requested_faults(settings, console) : Result<std::vector<std::string>>(kinds_of(*schedule));
+      schedule == nullptr ? requested_faults(settings, console) : Result<std::vector<std::string>>(packages_of(*schedule));
   if (!names) return names.error();
   setup.nemesis = names.value();
   settings.set("nemesis", setup.nemesis.empty() ? "none" : join(setup.nemesis, ","));
@@ -109,6 +124,20 @@ void heal_dead_runs(Console& console) {
   for (const std::string& line : healed.value().remaining) console.error("left behind by a dead run: " + line);
 }
 
+// What a package draws has many forms; some of them show whether all can be taken.
+Result<void> refuse_package(live::Target& target, const std::string& name) {
+  const auto package = find_package(name);
+  if (!package) return {};
+  Rng rng(0);
+  for (int drawn = 0; drawn < 50; ++drawn) {
+    const Fault fault = package.value()->draw({}, rng);
+    if (const auto supported = target.faults().supports(fault); !supported)
+      return Error::environment(fmt::format("--nemesis {}: {}", name, supported.error().message),
+                                supported.error().remedy);
+  }
+  return {};
+}
+
 // Refuses before the run what the target cannot take; never skips a fault silently.
 Result<void> refuse_impossible(live::Target& target, const std::vector<std::string>& nemesis) {
   const auto unavailable = target.unavailable_faults();
@@ -117,6 +146,7 @@ Result<void> refuse_impossible(live::Target& target, const std::vector<std::stri
       return Error::environment(fmt::format("the fault '{}' cannot be used here: {}", name, found->second),
                                 "choose others with --nemesis; `faultline doctor` says what works");
     }
+    if (auto possible = refuse_package(target, name); !possible) return possible;
   }
   return {};
 }

@@ -1,6 +1,7 @@
 #include "targets.hpp"
 
 #include <faultline/etcd/target.hpp>
+#include <faultline/live/local_cluster.hpp>
 #include <faultline/raft/target.hpp>
 
 #include <fmt/format.h>
@@ -24,9 +25,17 @@ live::NetworkKind network_of(const Settings& settings) {
   return network == "proxy" ? live::NetworkKind::proxy : live::NetworkKind::automatic;
 }
 
-bool changes_members(const Settings& settings) {
+bool asks_for(const Settings& settings, std::string_view package) {
   const auto faults = settings.list("nemesis");
-  return std::find(faults.begin(), faults.end(), "membership") != faults.end();
+  return std::find(faults.begin(), faults.end(), package) != faults.end();
+}
+
+// Calls of a daemon are seen only if it was started for that.
+live::DiskOptions disks_of(const Settings& settings) {
+  const bool fails = asks_for(settings, "disk");
+  return {.supervised = fails || asks_for(settings, "power") || asks_for(settings, "crash"),
+          .reads = fails,
+          .seed = settings.number("seed")};
 }
 
 }  // namespace
@@ -34,6 +43,8 @@ bool changes_members(const Settings& settings) {
 Result<void> settle_target(Settings& settings) {
   const std::vector<std::string> known = read_paths(settings);
   if (settings.text("reads").empty()) settings.set("reads", known.front());
+  if (settings.text("fsync") == "off" && (settings.text("target") != "raft" || settings.given("endpoints")))
+    return Error::bad_input("--fsync off: only the target raft can be told so", "leave --fsync out");
   const std::string reads = settings.text("reads");
   if (std::find(known.begin(), known.end(), reads) != known.end()) return {};
   return Error::bad_input(fmt::format("--reads {}: the target {} has no such read path", reads,
@@ -53,16 +64,19 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
     return etcd::make_etcd_target({.nodes = settings.number("nodes"),
                                    .run_directory = directory,
                                    .network = network_of(settings),
+                                   .disks = disks_of(settings),
                                    .reads = etcd_reads,
                                    .operation_timeout = timeout});
   }
   const bool serializable = reads == "serializable";
   return raft::make_target({.nodes = settings.number("nodes"),
-                            .spares = changes_members(settings) ? 1U : 0U,
+                            .spares = asks_for(settings, "membership") ? 1U : 0U,
                             .run_directory = directory,
                             .network = network_of(settings),
+                            .disks = disks_of(settings),
                             .reads = serializable ? "index" : reads,
                             .serializable = serializable,
+                            .fsync = settings.text("fsync") != "off",
                             .operation_timeout = timeout});
 }
 

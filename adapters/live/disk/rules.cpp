@@ -20,10 +20,6 @@ std::optional<DiskCall> disk_call_of(std::string_view word) {
   return static_cast<DiskCall>(found - words.begin());
 }
 
-}  // namespace faultline::live
-
-namespace faultline::live::disk {
-
 namespace {
 
 bool matches_all_of(std::string_view glob, std::string_view path) {
@@ -47,7 +43,7 @@ bool matches_all_of(std::string_view glob, std::string_view path) {
 
 }  // namespace
 
-bool matches(std::string_view glob, std::string_view path) {
+bool disk_file_matches(std::string_view glob, std::string_view path) {
   if (glob.empty()) return true;
   for (;;) {
     if (matches_all_of(glob, path)) return true;
@@ -56,6 +52,10 @@ bool matches(std::string_view glob, std::string_view path) {
     path.remove_prefix(slash + 1);
   }
 }
+
+}  // namespace faultline::live
+
+namespace faultline::live::disk {
 
 DiskSupervisor::RuleId Rules::add(DiskRule rule) {
   rules_.emplace(next_, Active{.rule = std::move(rule), .effect = {}});
@@ -88,7 +88,7 @@ std::function<void()> Rules::crash(DiskCall call, std::string_view path, bool af
   for (auto& [id, active] : rules_) {
     auto* point = std::get_if<CrashRule>(&active.rule);
     if (point == nullptr || active.fired || point->call != call || point->after != after) continue;
-    if (!matches(point->file, path) || ++active.seen < point->nth) continue;
+    if (!disk_file_matches(point->file, path) || ++active.seen < point->nth) continue;
     active.fired = true;
     active.effect.count = 1;
     return point->crash;
@@ -99,7 +99,7 @@ std::function<void()> Rules::crash(DiskCall call, std::string_view path, bool af
 int Rules::error(DiskCall call, std::string_view path) {
   for (auto& [id, active] : rules_) {
     const auto* rule = std::get_if<ErrorRule>(&active.rule);
-    if (rule == nullptr || rule->reads != (call == DiskCall::read) || !matches(rule->file, path)) continue;
+    if (rule == nullptr || rule->reads != (call == DiskCall::read) || !disk_file_matches(rule->file, path)) continue;
     if (!rng_.chance(rule->probability)) continue;
     ++active.effect.count;
     return rule->error;
@@ -110,7 +110,7 @@ int Rules::error(DiskCall call, std::string_view path) {
 Rules::FailedSync Rules::sync(std::string_view path) {
   for (auto& [id, active] : rules_) {
     const auto* rule = std::get_if<SyncErrorRule>(&active.rule);
-    if (rule == nullptr || active.fired || !matches(rule->file, path) || ++active.seen < rule->nth) continue;
+    if (rule == nullptr || active.fired || !disk_file_matches(rule->file, path) || ++active.seen < rule->nth) continue;
     active.fired = true;
     active.effect.count = 1;
     return {rule->error, rule->drops_pages, id};

@@ -9,9 +9,6 @@
 
 namespace faultline::live::disk {
 
-// Whether the path, or what is left of it below any of its folders, matches.
-[[nodiscard]] bool matches(std::string_view glob, std::string_view path);
-
 class Rules {
  public:
   explicit Rules(std::uint64_t seed) : rng_(seed) {}

@@ -175,6 +175,7 @@ class Target final : public live::Target {
     cluster.run_id = options_.run_id;
     cluster.run_directory = options_.run_directory;
     cluster.network = options_.network;
+    cluster.disks = options_.disks;
     cluster.ready_limit = options_.ready_limit;
     cluster.node_spec = [this](const live::NodePlace& self, std::span<const live::NodePlace> all) {
       return node_spec(self, all);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <faultline/etcd/codec.hpp>
+#include <faultline/live/local_cluster.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/target.hpp>
 #include <faultline/time.hpp>
@@ -18,6 +19,7 @@ struct EtcdOptions {
   std::filesystem::path run_directory;  // logs go to <run directory>/nodes/<name>/
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   live::NetworkKind network = live::NetworkKind::automatic;
+  live::DiskOptions disks;
   std::string binary = "etcd";  // a path, or found in PATH
   std::chrono::milliseconds heartbeat_interval{100};
   std::chrono::milliseconds election_timeout{1000};

@@ -49,6 +49,7 @@ struct LossReport {
 };
 
 // Files are named by globs (* and ? match any character, also '/') relative to the data directory or to any folder in it; empty: any.
+[[nodiscard]] bool disk_file_matches(std::string_view glob, std::string_view path);
 struct ErrorRule {  // calls fail: reads, or writes and what allocates
   bool reads = false;
   int error = 0;

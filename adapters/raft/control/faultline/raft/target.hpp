@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include <faultline/live/local_cluster.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/target.hpp>
 #include <faultline/time.hpp>
@@ -17,6 +18,7 @@ struct TargetOptions {
   std::filesystem::path run_directory;  // logs go to <run directory>/nodes/<name>/
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   live::NetworkKind network = live::NetworkKind::automatic;
+  live::DiskOptions disks;
   std::string binary;  // empty: the raftd beside this program, else the one found in PATH
   Duration heartbeat_interval = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(1000);
