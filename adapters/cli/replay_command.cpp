@@ -160,11 +160,14 @@ Result<void> all_exist(const Schedule& schedule, std::string_view world,
 
 // What clusters of this machine take; see LocalCluster::supports.
 Result<void> exists_live(const Fault& fault) {
-  constexpr std::array<std::string_view, 5> kinds{"partition", "kill", "pause", "membership", "clock"};
-  constexpr std::array<std::string_view, 9> parameters{"shape", "of", "target", "fallback", "change",
-                                                       "clock", "by", "rate",   "period"};
+  constexpr std::array<std::string_view, 14> kinds{
+      "partition",   "kill",   "pause",     "membership", "clock",    "crash_point", "io_error",
+      "fsync_error", "enospc", "slow_disk", "bit_flip",   "truncate", "wipe",        "pressure"};
+  constexpr std::array<std::string_view, 21> parameters{
+      "shape", "of",   "target", "fallback", "change",      "clock", "by",    "rate",    "period", "disk", "call",
+      "nth",   "edge", "file",   "errno",    "probability", "pages", "bytes", "latency", "bits",   "speed"};
   if (std::find(kinds.begin(), kinds.end(), fault.kind) == kinds.end())
-    return Error::bad_input("live clusters take partition, kill, pause, membership and clock");
+    return Error::bad_input("live clusters know no such fault");
   if (!fault.parameters.is_map()) return {};
   for (const auto& [name, value] : fault.parameters.as_map()) {
     const bool plain = std::find(parameters.begin(), parameters.end(), name.as_text()) != parameters.end();

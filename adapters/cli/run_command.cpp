@@ -15,6 +15,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "commands.hpp"
 #include "judge.hpp"
 #include "online_watch.hpp"
@@ -89,8 +92,8 @@ Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& con
   setup.seed = settings.given("seed") ? settings.number("seed") : random_seed();
   settings.set("seed", std::to_string(setup.seed));
   if (auto settled = settle_target(settings); !settled) return settled.error();
-  auto names =
-      schedule == nullptr ? requested_faults(settings, console) : Result<std::vector<std::string>>(kinds_of(*schedule));
+  auto names = schedule == nullptr ? requested_faults(settings, console)
+                                   : Result<std::vector<std::string>>(packages_of(*schedule));
   if (!names) return names.error();
   setup.nemesis = names.value();
   settings.set("nemesis", setup.nemesis.empty() ? "none" : join(setup.nemesis, ","));
@@ -113,6 +116,20 @@ void heal_dead_runs(Console& console) {
   for (const std::string& line : healed.value().remaining) console.error("left behind by a dead run: " + line);
 }
 
+// What a package draws has many forms; some of them show whether all can be taken.
+Result<void> refuse_package(live::Target& target, const std::string& name) {
+  const auto package = find_package(name);
+  if (!package) return {};
+  Rng rng(0);
+  for (int drawn = 0; drawn < 50; ++drawn) {
+    const Fault fault = package.value()->draw({}, rng);
+    if (const auto supported = target.faults().supports(fault); !supported)
+      return Error::environment(fmt::format("--nemesis {}: {}", name, supported.error().message),
+                                supported.error().remedy);
+  }
+  return {};
+}
+
 // Refuses before the run what the target cannot take; never skips a fault silently.
 Result<void> refuse_impossible(live::Target& target, const std::vector<std::string>& nemesis) {
   const auto unavailable = target.unavailable_faults();
@@ -123,6 +140,7 @@ Result<void> refuse_impossible(live::Target& target, const std::vector<std::stri
       return Error::environment(fmt::format("the fault '{}' cannot be used here: {}", name, found->second),
                                 "choose others with --nemesis; `faultline doctor` says what works");
     }
+    if (auto possible = refuse_package(target, name); !possible) return possible;
   }
   return {};
 }
@@ -297,7 +315,7 @@ int run_command(Settings settings, Console& console) {
   for (std::uint64_t n = 1; n <= settings.number("nodes"); ++n) nodes.push_back(fmt::format("n{}", n));
   const auto schedule = read_schedule(settings.text("schedule"), nodes);
   if (!schedule) return fail(schedule.error(), console);
-  if (settings.given("nemesis") && settings.list("nemesis") != kinds_of(schedule.value())) {
+  if (settings.given("nemesis") && settings.list("nemesis") != packages_of(schedule.value())) {
     return fail(Error::bad_input(fmt::format("--nemesis {} beside --schedule, which has all the faults of a run",
                                              settings.text("nemesis")),
                                  "leave one of them out"),

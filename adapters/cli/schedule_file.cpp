@@ -5,10 +5,27 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "files.hpp"
 
 namespace faultline::cli {
+
+namespace {
+
+// The package that asks for such a fault: by its name the target knows what to prepare for.
+std::string package_of(const Fault& fault) {
+  const bool forgets = fault.parameters.is_map() && !fault.parameters.get("disk").is_null() &&
+                       fault.parameters.get("disk") != Value("keep");
+  if (fault.kind == "kill") return forgets ? "power" : "kill";
+  if (fault.kind == "crash_point") return "crash";
+  if (fault.kind == "swizzle_clog") return "clog";
+  constexpr std::array<std::string_view, 6> of_disk{"io_error",  "fsync_error", "enospc",
+                                                    "slow_disk", "bit_flip",    "truncate"};
+  return std::find(of_disk.begin(), of_disk.end(), fault.kind) == of_disk.end() ? fault.kind : "disk";
+}
+
+}  // namespace
 
 Result<Schedule> read_schedule(const std::filesystem::path& file, const Nodes& nodes) {
   const auto bytes = read_file(file);
@@ -20,12 +37,13 @@ Result<Schedule> read_schedule(const std::filesystem::path& file, const Nodes& n
   return schedule;
 }
 
-std::vector<std::string> kinds_of(const Schedule& schedule) {
-  std::vector<std::string> kinds;
+std::vector<std::string> packages_of(const Schedule& schedule) {
+  std::vector<std::string> names;
   for (const Decision& decision : schedule.decisions) {
-    if (std::find(kinds.begin(), kinds.end(), decision.fault.kind) == kinds.end()) kinds.push_back(decision.fault.kind);
+    const std::string name = package_of(decision.fault);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  return kinds;
+  return names;
 }
 
 }  // namespace faultline::cli

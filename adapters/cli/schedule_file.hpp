@@ -10,7 +10,7 @@ namespace faultline::cli {
 // `nodes`: those of the cluster; empty: any name will do. The error names the file.
 Result<Schedule> read_schedule(const std::filesystem::path& file, const Nodes& nodes);
 
-// The kinds of fault it has, each once, in its order.
-std::vector<std::string> kinds_of(const Schedule& schedule);
+// The packages that ask for such faults, each once, in its order: by their names the target knows what to prepare for.
+std::vector<std::string> packages_of(const Schedule& schedule);
 
 }  // namespace faultline::cli

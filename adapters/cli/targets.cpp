@@ -26,9 +26,17 @@ live::NetworkKind network_of(const Settings& settings) {
   return network == "proxy" ? live::NetworkKind::proxy : live::NetworkKind::automatic;
 }
 
-bool changes_members(const Settings& settings) {
+bool asks_for(const Settings& settings, std::string_view package) {
   const auto faults = settings.list("nemesis");
-  return std::find(faults.begin(), faults.end(), "membership") != faults.end();
+  return std::find(faults.begin(), faults.end(), package) != faults.end();
+}
+
+// Calls of a daemon are seen only if it was started for that.
+live::DiskOptions disks_of(const Settings& settings) {
+  const bool fails = asks_for(settings, "disk");
+  return {.supervised = fails || asks_for(settings, "power") || asks_for(settings, "crash"),
+          .reads = fails,
+          .seed = settings.number("seed")};
 }
 
 }  // namespace
@@ -36,6 +44,8 @@ bool changes_members(const Settings& settings) {
 Result<void> settle_target(Settings& settings) {
   const std::vector<std::string> known = read_paths(settings);
   if (settings.text("reads").empty()) settings.set("reads", known.front());
+  if (settings.text("fsync") == "off" && (settings.text("target") != "raft" || settings.given("endpoints")))
+    return Error::bad_input("--fsync off: only the target raft can be told so", "leave --fsync out");
   const std::string reads = settings.text("reads");
   if (std::find(known.begin(), known.end(), reads) != known.end()) return {};
   return Error::bad_input(fmt::format("--reads {}: the target {} has no such read path", reads,
@@ -46,9 +56,8 @@ Result<void> settle_target(Settings& settings) {
 live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule) {
   live::NetworkNeeds needs;
   if (schedule == nullptr) {
-    const auto faults = settings.list("nemesis");
-    needs.client_links = std::find(faults.begin(), faults.end(), "directed") != faults.end();
-    for (const std::string& name : faults) {
+    needs.client_links = asks_for(settings, "directed");
+    for (const std::string& name : settings.list("nemesis")) {
       const auto package = find_package(name);
       needs.packets = needs.packets || (package && live::is_traffic_fault(package.value()->kind));
     }
@@ -76,19 +85,22 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                                    .network = network_of(settings),
                                    .needs = needs,
                                    .concurrency = settings.number("concurrency"),
+                                   .disks = disks_of(settings),
                                    .reads = etcd_reads,
                                    .operation_timeout = timeout});
   }
   const bool serializable = reads == "serializable";
   return raft::make_target({.nodes = settings.number("nodes"),
-                            .spares = changes_members(settings) ? 1U : 0U,
+                            .spares = asks_for(settings, "membership") ? 1U : 0U,
                             .run_directory = directory,
                             .network = network_of(settings),
                             .needs = needs,
                             .concurrency = settings.number("concurrency"),
+                            .disks = disks_of(settings),
                             .reads = serializable ? "index" : reads,
                             .max_clock_drift = settings.share("max-clock-drift"),
                             .serializable = serializable,
+                            .fsync = settings.text("fsync") != "off",
                             .operation_timeout = timeout});
 }
 

@@ -154,6 +154,7 @@ class EtcdTarget final : public live::Target {
     cluster.run_directory = options_.run_directory;
     cluster.network = options_.network;
     cluster.needs = options_.needs;
+    cluster.disks = options_.disks;
     cluster.ready_limit = options_.ready_limit;
     cluster.node_spec = [this](const live::NodePlace& self, std::span<const live::NodePlace> all) {
       return node_spec(options_, self, all);

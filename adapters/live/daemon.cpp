@@ -198,7 +198,9 @@ Result<void> Daemon::start(const Launch& launch) {
                  .working_directory = spec_.working_directory.string(),
                  .output = log.value().get(),
                  .errors = log.value().get(),
-                 .name_space = space.get()};
+                 .name_space = space.get(),
+                 .before_exec = spec_.before_exec,
+                 .before_exec_descriptor = spec_.before_exec_descriptor};
   if (leftovers_ != nullptr) plan.environment[std::string(run_variable)] = leftovers_->run_id();
   run_ = std::make_shared<Run>();
   run_->leftovers = leftovers_;
@@ -304,6 +306,13 @@ Result<void> Daemon::resume() {
   }
   if (wait_until([&] { return is_resumed(run_->identity.pid); })) return {};
   return Error::environment("node " + spec_.name + " stays stopped after SIGCONT", "see whether a debugger holds it");
+}
+
+bool Daemon::nudge(int signal) {
+  const std::lock_guard lock(mutex_);
+  if (!run_) return false;
+  const std::lock_guard guard(run_->mutex);
+  return run_->state == State::running && run_->signal_group(signal) == 0;
 }
 
 Result<void> Daemon::stop(Duration grace) {

@@ -144,6 +144,8 @@ Result<Leftovers::Id> Leftovers::intend_namespace(std::string_view name) {
 
 Result<Leftovers::Id> Leftovers::intend_folder(const fs::path& folder) { return intend({"folder", folder.string()}); }
 
+Result<Leftovers::Id> Leftovers::intend_cgroup(const fs::path& folder) { return intend({"cgroup", folder.string()}); }
+
 Result<Leftovers::Id> Leftovers::intend_clock(const ClockUndo& undo, std::string_view name) {
   return intend({"clock", undo.to_string(), std::string(name)});
 }

@@ -80,6 +80,7 @@ struct Claims {
   std::vector<Clock> clocks;
   std::vector<std::string> namespaces;
   std::vector<fs::path> folders;
+  std::vector<fs::path> cgroups;
 };
 
 template <class Number>
@@ -99,6 +100,8 @@ void add_claim(Claims& claims, const std::vector<std::string>& fields) {
       claims.clocks.push_back({std::move(undo).value(), fields[4]});
   } else if (kind == "namespace" && fields.size() == 4) {
     claims.namespaces.push_back(fields[3]);
+  } else if (kind == "cgroup" && fields.size() == 4) {
+    claims.cgroups.emplace_back(fields[3]);
   } else if (kind == "folder" && fields.size() == 4) {
     claims.folders.emplace_back(fields[3]);
   }
@@ -163,6 +166,7 @@ class Healer {
         kill(identity.value(), "descendant of a node");
     }
     for (const auto& clock : claims_.clocks) set_right(clock);
+    for (const auto& cgroup : claims_.cgroups) remove_cgroup(cgroup);
     for (const auto& name : claims_.namespaces) remove_namespace(name);
     for (const auto& folder : claims_.folders) remove_folder(folder);
     return clean_;
@@ -201,6 +205,19 @@ class Healer {
     }
     if (!undone) return failed("cannot set right " + what + ": " + undone.error().to_string());
     if (undone.value()) done("set right " + what);
+  }
+
+  // Its processes were killed above, and are gone from it a moment later.
+  void remove_cgroup(const fs::path& folder) {
+    constexpr auto limit = std::chrono::seconds(5);
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (::rmdir(folder.c_str()) != 0) {
+      if (errno == ENOENT) return;
+      if (errno != EBUSY || std::chrono::steady_clock::now() > until)
+        return failed("cannot remove the cgroup " + folder.string() + ": " + errno_text(errno));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    done("removed the cgroup " + folder.string());
   }
 
   void remove_namespace(const std::string& name) {

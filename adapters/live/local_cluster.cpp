@@ -6,6 +6,7 @@
 #include <faultline/text.hpp>
 
 #include "node_clock.hpp"
+#include "node_disk.hpp"
 
 namespace faultline::live {
 namespace {
@@ -84,6 +85,7 @@ Result<void> LocalCluster::build() {
 Result<void> LocalCluster::set_up() {
   const std::lock_guard lock(mutex_);
   if (auto built = build(); !built) return built;
+  if (auto supervised = supervise_disks(); !supervised) return supervised;
   for (const auto& place : places_) {
     const NodeSpec node = options_.node_spec(place, places_);
     DaemonSpec spec{.name = place.name,
@@ -107,6 +109,7 @@ Result<void> LocalCluster::start_daemon(std::size_t node) {
   NodeSpec again = options_.node_spec(places_[node], places_);
   spec.command = std::move(again.command);
   spec.environment = std::move(again.environment);
+  if (auto prepared = prepare_disk(node, spec); !prepared) return node_error(node, prepared.error().message);
   daemons_[node]->set_spec(std::move(spec));
   std::vector<ClockChange> changes;
   for (const auto& active : active_) {
@@ -119,6 +122,7 @@ Result<void> LocalCluster::start_daemon(std::size_t node) {
     return clocks_[node]->launch(pid, release, changes);
   };
   auto started = daemons_[node]->start(changes.empty() ? Daemon::Launch() : launch);
+  disk_started(node);
   if (!started) return node_error(node, started.error().to_string());
   network_->daemon_started(places_[node].name, daemons_[node]->identity().pid);
   return {};
@@ -134,6 +138,7 @@ Result<void> LocalCluster::tear_down() {
   };
   // A frozen daemon might not stop when it is asked to. If this fails, it is killed.
   for (const auto& clock : clocks_) (void)clock->restore().ok();
+  release_disks();
   std::vector<Result<void>> stopped(daemons_.size());
   {
     std::vector<std::jthread> threads;
@@ -146,9 +151,10 @@ Result<void> LocalCluster::tear_down() {
     if (daemons_[i]->state() == Daemon::State::down) clocks_[i]->forget();
   }
   clocks_.clear();
+  active_.clear();
+  disks_.clear();
   daemons_.clear();
   standings_.clear();
-  active_.clear();
   if (network_) fail_with(network_->tear_down());
   if (!scratch_folder_.empty()) {
     std::error_code error;
@@ -198,6 +204,7 @@ void LocalCluster::note_exits() {
     const pid_t pid = daemons_[i]->identity().pid;
     if (!daemons_[i]->ended_unasked() || noted_exits_[i] == pid) continue;
     noted_exits_[i] = pid;
+    if (is_excused(i)) continue;  // its disk fails
     unexpected_exits_.push_back(places_[i].name + ": " + daemons_[i]->end() + ", log " + places_[i].log_file.string());
   }
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "node_clock.hpp"
+#include "node_disk.hpp"
 
 namespace faultline::live {
 namespace {
@@ -63,6 +64,8 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
     if (auto supported = supports_traffic(fault); !supported) return supported;
   } else if (fault.kind == "partition") {
     if (auto supported = supports_clients(fault); !supported) return supported;
+  } else if (is_about_a_disk(fault)) {
+    if (auto supported = disks_support(fault); !supported) return supported;
   } else if (fault.kind != "kill" && fault.kind != "pause") {
     return Error::bad_input("fault '" + fault.kind + "' is not available for daemons on this machine",
                             options_.membership ? "use partition, packet, clog, kill, pause, clock or membership"
@@ -94,6 +97,7 @@ Result<Value> LocalCluster::apply(const Fault& fault) {
   if (fault.kind == "partition") return apply_partition(fault);
   if (fault.kind == "clock") return apply_clock(fault);
   if (is_traffic_fault(fault.kind)) return apply_traffic(fault);
+  if (is_about_a_disk(fault)) return apply_disk(fault);
   return fault.kind == "membership" ? apply_membership(fault) : apply_to_daemons(fault);
 }
 
@@ -170,6 +174,7 @@ Result<Value> LocalCluster::heal(const Fault& fault) {
   if (fault.kind == "membership") return heal_membership(healed);
   if (fault.kind == "clock") return heal_clock(healed);
   if (is_traffic_fault(fault.kind)) return heal_traffic(healed);
+  if (healed.disk) return heal_disk(healed);
   if (fault.kind != "partition") return heal_daemons(healed);
   if (auto loaded = load_grudges(); !loaded) return loaded.error();
   return to_value(network_->counters(), healed.before);
@@ -200,9 +205,10 @@ Result<Value> LocalCluster::heal_all() {
   const std::lock_guard lock(mutex_);
   if (!is_set_up()) return Error::environment("the cluster is not set up");
   note_exits();
-  active_.clear();
   std::string failures;
   const auto collect = [&](const Error& error) { failures += (failures.empty() ? "" : "\n") + error.message; };
+  if (auto healed = heal_disks(); !healed) collect(healed.error());
+  active_.clear();
   std::map<std::string, Value> value;
   if (auto loaded = load_grudges(); !loaded) collect(loaded.error());
   if (auto loaded = load_traffic(); !loaded) collect(loaded.error());
@@ -210,7 +216,7 @@ Result<Value> LocalCluster::heal_all() {
   for (std::size_t node = 0; node < daemons_.size(); ++node) {
     if (auto resumed = daemons_[node]->resume(); !resumed) collect(resumed.error());
     if (standings_[node] != Standing::member || daemons_[node]->state() != Daemon::State::down) continue;
-    if (daemons_[node]->ended_unasked()) died[places_[node].name] = daemons_[node]->end();
+    if (daemons_[node]->ended_unasked() && !is_excused(node)) died[places_[node].name] = daemons_[node]->end();
     if (auto started = start_daemon(node); !started) collect(started.error());
   }
   const auto clocks = settle_clocks();

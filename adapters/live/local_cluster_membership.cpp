@@ -10,6 +10,8 @@
 
 #include <faultline/text.hpp>
 
+#include "node_disk.hpp"
+
 namespace faultline::live {
 namespace {
 
@@ -64,6 +66,7 @@ Result<void> LocalCluster::take_out(std::size_t node) {
   if (!removed) return node_error(node, "it could not be removed: " + removed.error().message);
   if (auto killed = daemons_[node]->kill(); !killed) return killed;
   if (auto emptied = empty_folder(places_[node].data_directory); !emptied) return emptied;
+  forget_disk(node);
   standings_[node] = Standing::outside;
   return {};
 }

@@ -25,7 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-enum class Step : int { death_signal, redirect, name_space, directory, gate, exec };
+enum class Step : int { death_signal, redirect, name_space, directory, gate, prepare, exec };
 
 const char* to_string(Step step) {
   switch (step) {
@@ -34,6 +34,7 @@ const char* to_string(Step step) {
     case Step::name_space: return "entering its network namespace";
     case Step::directory: return "changing to its working directory";
     case Step::gate: return "waiting for the harness";
+    case Step::prepare: return "being put under supervision";
     case Step::exec: return "executing it";
   }
   return "?";
@@ -51,6 +52,8 @@ struct ChildPlan {
   char* const* environment;
   const char* working_directory;
   int input, output, errors, name_space, gate, gate_writer, failure;
+  int (*before_exec)(int descriptor);
+  int before_exec_descriptor;
   pid_t parent;
 };
 
@@ -73,7 +76,8 @@ void mark_close_on_exec() {
 
 [[noreturn]] void run_child(ChildPlan plan) {
   for (int* descriptor :
-       {&plan.input, &plan.output, &plan.errors, &plan.name_space, &plan.gate, &plan.gate_writer, &plan.failure}) {
+       {&plan.input, &plan.output, &plan.errors, &plan.name_space, &plan.gate, &plan.gate_writer, &plan.failure,
+        &plan.before_exec_descriptor}) {
     lift(*descriptor);
   }
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(plan, Step::death_signal);
@@ -95,6 +99,7 @@ void mark_close_on_exec() {
   } while (n < 0 && errno == EINTR);
   if (n != 1) ::_exit(126);
   mark_close_on_exec();
+  if (plan.before_exec != nullptr && plan.before_exec(plan.before_exec_descriptor) != 0) give_up(plan, Step::prepare);
   ::execve(plan.program, plan.arguments, plan.environment);
   give_up(plan, Step::exec);
 }
@@ -195,6 +200,8 @@ Result<GatedChild> spawn(const SpawnPlan& plan) {
                         .gate = gate.value().reader.get(),
                         .gate_writer = gate.value().writer.get(),
                         .failure = failure.value().writer.get(),
+                        .before_exec = plan.before_exec,
+                        .before_exec_descriptor = plan.before_exec_descriptor,
                         .parent = ::getpid()};
   const pid_t pid = fork_quietly(child);
   if (pid < 0) {

@@ -26,6 +26,10 @@ struct SpawnPlan {
   int output = -1;
   int errors = -1;
   int name_space = -1;  // descriptor of a network namespace; -1: the calling thread's
+  // What the child does right before it executes the command: async-signal-safe; other than 0 is an errno's failure. Its argument is a
+  // descriptor, which the command does not inherit.
+  int (*before_exec)(int descriptor) = nullptr;
+  int before_exec_descriptor = -1;
 };
 
 // A child at the gate. Dropping it without release() makes the child exit (it still has to be reaped).

@@ -184,6 +184,7 @@ class Target final : public live::Target {
     cluster.network = options_.network;
     cluster.framer = [] { return std::make_unique<PeerFramer>(); };
     cluster.needs = options_.needs;
+    cluster.disks = options_.disks;
     cluster.ready_limit = options_.ready_limit;
     cluster.node_spec = [this](const live::NodePlace& self, std::span<const live::NodePlace> all) {
       return node_spec(self, all);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <faultline/etcd/codec.hpp>
+#include <faultline/live/local_cluster.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/target.hpp>
 #include <faultline/time.hpp>
@@ -20,6 +21,7 @@ struct EtcdOptions {
   live::NetworkKind network = live::NetworkKind::automatic;
   live::NetworkNeeds needs;
   std::size_t concurrency = 1;  // process p is of worker p mod concurrency
+  live::DiskOptions disks;
   std::string binary = "etcd";  // a path, or found in PATH
   std::chrono::milliseconds heartbeat_interval{100};
   std::chrono::milliseconds election_timeout{1000};

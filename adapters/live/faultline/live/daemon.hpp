@@ -30,6 +30,9 @@ struct DaemonSpec {
   std::filesystem::path log_file;                  // appended to
   std::filesystem::path name_space;                // path of a network namespace; empty: the harness's own
   std::vector<Endpoint> ports;                     // must be free (as seen in the namespace) before a start
+  // What the child does right before it executes the command, with a descriptor that is open at the start: async-signal-safe, 0 is success.
+  int (*before_exec)(int descriptor) = nullptr;
+  int before_exec_descriptor = -1;
 };
 
 class Daemon {
@@ -54,6 +57,8 @@ class Daemon {
   Result<void> pause();
   // SIGCONT; returns once no thread is stopped. No effect unless paused.
   Result<void> resume();
+  // SIGSTOP or SIGCONT to the group, without waiting; no effect unless it runs. For a duty cycle: whoever stops it so lets it go on so.
+  bool nudge(int signal);
   // SIGCONT + SIGTERM, and SIGKILL after the grace; returns once it is reaped. No effect if down.
   Result<void> stop(Duration grace);
 

@@ -63,6 +63,8 @@ class Leftovers {
   Result<Id> intend_process(const ProcessIdentity& process, std::string_view name);
   Result<Id> intend_namespace(std::string_view name);
   Result<Id> intend_folder(const std::filesystem::path& folder);
+  // Of the cgroup file system; a folder that goes once no process is in it.
+  Result<Id> intend_cgroup(const std::filesystem::path& folder);
   Result<Id> intend_clock(const ClockUndo& undo, std::string_view name);
   // The thing is gone, or undone.
   void healed(Id id);

@@ -1,5 +1,5 @@
 // LocalCluster: N daemons of any system on this machine, with the faults a local machine offers: partition, kill, pause,
-// packets, clogs, membership, clock.
+// packets, clogs, membership, clock, disk, processor.
 //
 // A Target builds on it: it says by callbacks how a node is started, when it is ready and whether it leads; the cluster does the rest:
 // network, daemons, logs under `<run directory>/nodes/<name>/`, scratch folders, faults, healing, leftovers journal.
@@ -27,11 +27,14 @@
 #include <faultline/live/daemon.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/network.hpp>
+#include <faultline/rng.hpp>
 #include <faultline/time.hpp>
 
 namespace faultline::live {
 
 class NodeClock;
+class NodeDisk;
+struct ActiveDisk;
 
 // Where one node lives. Known for all nodes before the first is started.
 struct NodePlace {
@@ -59,6 +62,13 @@ struct NodeSpec {
   std::map<std::string, std::string> environment;  // in addition to the harness's own
 };
 
+// Faults of disks: calls are seen only of a daemon that was started for that, and they take some microseconds longer then.
+struct DiskOptions {
+  bool supervised = false;  // the kinds kill with a disk, crash_point, io_error, fsync_error, enospc and slow_disk may be asked for
+  bool reads = false;       // and those about reads
+  std::uint64_t seed = 0;   // of what a power loss leaves to chance
+};
+
 struct LocalClusterOptions {
   std::vector<NodeName> nodes;
   std::vector<NodeName> spares;         // further nodes, not started: a membership that grows takes one in
@@ -70,6 +80,7 @@ struct LocalClusterOptions {
   Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
   Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
   Duration stop_grace = std::chrono::seconds(2);     // between SIGTERM and SIGKILL in tear_down
+  DiskOptions disks;
   Duration slew_limit =
       std::chrono::seconds(10);  // heal_all waits so long for a monotonic clock that slews, else restarts the node
 
@@ -114,7 +125,8 @@ class LocalCluster final : public FaultPort {
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
-  // --- FaultPort: kinds partition, packet, clog, swizzle_clog, kill, pause, membership, clock --------------------------------------------------------------
+  // --- FaultPort: kinds partition, packet, clog, swizzle_clog, kill, pause, membership, clock; crash_point, io_error, fsync_error,
+  // enospc, slow_disk, bit_flip, truncate, wipe, pressure -------------------------------------------------------------------------
   [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
   // Asks every running node at once; paused and killed ones do not answer.
   std::vector<NodeName> primaries() override;
@@ -141,6 +153,7 @@ class LocalCluster final : public FaultPort {
     NetworkCounters before;            // of the network
     std::vector<std::uint64_t> reads;  // clock: of each of the nodes, when it was applied
     Traffic traffic;                   // packet, clog, swizzle_clog
+    std::shared_ptr<ActiveDisk> disk;  // those that are about a disk, but kill
   };
   using Indices = std::vector<std::size_t>;
   // Of a node in the system's configuration. In doubt: a change of it was begun and not confirmed.
@@ -192,6 +205,31 @@ class LocalCluster final : public FaultPort {
   [[nodiscard]] std::vector<std::size_t> bent_clocks() const;
   [[nodiscard]] Result<void> clocks_can_be_bent() const;
 
+  static bool is_about_a_disk(const Fault& fault);
+  [[nodiscard]] Result<void> disks_can_be_supervised() const;
+  [[nodiscard]] Result<void> disks_support(const Fault& fault) const;
+  Result<void> supervise_disks();
+  Result<void> prepare_disk(std::size_t node, DaemonSpec& spec);
+  void disk_started(std::size_t node);
+  void forget_disk(std::size_t node);
+  [[nodiscard]] bool is_excused(std::size_t node) const;
+  [[nodiscard]] bool may_rot(std::size_t node) const;
+  Rng draws_of_next_fault();
+  Result<Value> apply_disk(const Fault& fault);
+  Result<Value> apply_power_loss(const Fault& fault);
+  Result<Value> apply_rule(const Fault& fault);
+  Result<Value> apply_rot(const Fault& fault);
+  Result<Value> apply_wipe(const Fault& fault);
+  Result<Value> apply_pressure(const Fault& fault);
+  Result<Value> heal_disk(const Active& healed);
+  Result<Value> heal_rule(const Active& healed);
+  Result<Value> heal_rot(const Active& healed);
+  Result<Value> heal_wipe(const Active& healed);
+  Result<Value> heal_pressure(const Active& healed);
+  Result<Value> start_those_down(const Indices& nodes);
+  Result<void> heal_disks();
+  void release_disks();
+
   LocalClusterOptions options_;
   std::vector<NodePlace> places_;
   NetworkLimits limits_;
@@ -206,6 +244,8 @@ class LocalCluster final : public FaultPort {
   std::vector<std::unique_ptr<Daemon>> daemons_;    // by node
   std::vector<Standing> standings_;                 // by node
   std::vector<std::unique_ptr<NodeClock>> clocks_;  // by node
+  std::vector<std::unique_ptr<NodeDisk>> disks_;    // by node
+  std::uint64_t disk_faults_ = 0;
   std::vector<Active> active_;
   std::vector<std::string> unexpected_exits_;
   std::map<std::size_t, pid_t> noted_exits_;  // by node: the last process whose end was noted

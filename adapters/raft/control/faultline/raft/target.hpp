@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include <faultline/live/local_cluster.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/target.hpp>
 #include <faultline/time.hpp>
@@ -19,7 +20,8 @@ struct TargetOptions {
   live::NetworkKind network = live::NetworkKind::automatic;
   live::NetworkNeeds needs;
   std::size_t concurrency = 1;  // process p is of worker p mod concurrency
-  std::string binary;           // empty: the raftd beside this program, else the one found in PATH
+  live::DiskOptions disks;
+  std::string binary;  // empty: the raftd beside this program, else the one found in PATH
   Duration heartbeat_interval = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(1000);
   std::string reads = "index";    // index, lease, local: raftd's --reads
