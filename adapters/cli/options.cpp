@@ -69,7 +69,8 @@ std::vector<OptionSpec> run_options() {
       {"endpoints", list, "URL,…", "", "test a cluster that is already running (no process or network faults)", ""},
       {"workload", choice, "WORKLOAD", "register", "what the clients do", "register|cas-register|kv-append"},
       {"nemesis", list, "FAULTS", "partition,kill,pause", "which faults to inject",
-       "partition|kill|pause|membership|clock|none"},
+       "partition|kill|pause|membership|clock|wipe|none"},
+      {"inventory", text, "FILE.toml", "", "remote nodes, reached by ssh, instead of this machine", ""},
       {"nodes", number, "N", "3", "replicas", ""},
       {"concurrency", number, "C", "10", "clients at work at once", ""},
       {"keys", number, "K", "10", "objects the clients work on", ""},
@@ -174,7 +175,8 @@ const std::vector<VerbSpec>& verb_table() {
        "faultline doctor --heal",
        0,
        0,
-       {{"heal", flag, "", "", "undo whatever a run that was killed has left behind", ""}}},
+       {{"heal", flag, "", "", "undo whatever a run that was killed has left behind", ""},
+        {"inventory", text, "FILE.toml", "", "say what the remote nodes of this inventory can do", ""}}},
   };
   return table;
 }

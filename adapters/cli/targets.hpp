@@ -7,13 +7,16 @@
 #include <faultline/live/target.hpp>
 #include <faultline/result.hpp>
 
+#include "console.hpp"
 #include "settings.hpp"
 
 namespace faultline::cli {
 
-// Fills in what depends on the target (its read path). Bad input: a read path that the target does not have.
+// Fills in what depends on the target (its read path) and on the inventory (how many nodes). Bad input: a read path that the target does not
+// have; an inventory that is wrong, or has too few nodes.
 Result<void> settle_target(Settings& settings);
-// REQUIRES: settle_target() succeeded.
-Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory);
+// REQUIRES: settle_target() succeeded. The console outlives the target's set_up().
+Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
+                                                  Console& console);
 
 }  // namespace faultline::cli

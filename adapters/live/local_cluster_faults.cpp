@@ -25,7 +25,7 @@ Value to_value(const NetworkCounters& now, const NetworkCounters& before) {
   return to_value(fields);
 }
 
-Value pid_value(const Daemon& daemon) { return static_cast<std::int64_t>(daemon.identity().pid); }
+Value pid_value(const NodeDaemon& daemon) { return static_cast<std::int64_t>(daemon.identity().pid); }
 
 }  // namespace
 
@@ -47,7 +47,16 @@ std::vector<NodeName> LocalCluster::primaries() {
 }
 
 Result<void> LocalCluster::supports(const Fault& fault) const {
-  if (fault.kind == "membership") {
+  if (options_.machines) {
+    if (auto possible = options_.machines->supports(fault); !possible) return possible;
+  }
+  if (fault.kind == "wipe") {
+    if (!options_.membership) {
+      return Error::bad_input(
+          "fault 'wipe' is not available: this target cannot take a member in again that has lost its data",
+          "use partition, kill, pause or clock");
+    }
+  } else if (fault.kind == "membership") {
     if (!options_.membership) {
       return Error::bad_input(
           "fault 'membership' is not available: this target's members cannot be changed while it runs",
@@ -57,10 +66,12 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
     if (!fault.parameters.is_null()) {
       if (auto change = clock_change_of(fault); !change) return change.error();
     }
-    if (auto works = clocks_can_be_bent(); !works) return works;
+    if (!options_.machines) {
+      if (auto works = clocks_can_be_bent(); !works) return works;
+    }
   } else if (fault.kind != "partition" && fault.kind != "kill" && fault.kind != "pause") {
     return Error::bad_input("fault '" + fault.kind + "' is not available for daemons on this machine",
-                            options_.membership ? "use partition, kill, pause, clock or membership"
+                            options_.membership ? "use partition, kill, pause, clock, membership or wipe"
                                                 : "use partition, kill, pause or clock");
   }
   const auto known = [&](const NodeName& node) {
@@ -88,6 +99,7 @@ Result<Value> LocalCluster::apply(const Fault& fault) {
   note_exits();
   if (fault.kind == "partition") return apply_partition(fault);
   if (fault.kind == "clock") return apply_clock(fault);
+  if (fault.kind == "wipe") return apply_wipe(fault);
   return fault.kind == "membership" ? apply_membership(fault) : apply_to_daemons(fault);
 }
 
@@ -128,7 +140,7 @@ Result<Value> LocalCluster::apply_to_daemons(const Fault& fault) {
   Active active{.fault = fault, .nodes = {}, .before = {}};
   for (const auto& name : fault.nodes) {
     const std::size_t node = index_of(name);
-    Daemon& daemon = *daemons_[node];
+    NodeDaemon& daemon = *daemons_[node];
     if (daemon.state() == Daemon::State::down) {
       // A second kill of a node that is down by the nemesis keeps it down until both are healed.
       if (kill && is_under("kill", node)) active.nodes.push_back(node);
@@ -162,6 +174,7 @@ Result<Value> LocalCluster::heal(const Fault& fault) {
   active_.erase(found);
   if (fault.kind == "membership") return heal_membership(healed);
   if (fault.kind == "clock") return heal_clock(healed);
+  if (fault.kind == "wipe") return heal_wipe(healed);
   if (fault.kind != "partition") return heal_daemons(healed);
   if (auto loaded = load_grudges(); !loaded) return loaded.error();
   return to_value(network_->counters(), healed.before);
@@ -174,7 +187,7 @@ Result<Value> LocalCluster::heal_daemons(const Active& healed) {
   for (const std::size_t node : healed.nodes) {
     if (is_under(healed.fault.kind, node)) continue;     // another fault still holds it
     if (standings_[node] != Standing::member) continue;  // removed since; it comes back when that is healed
-    Daemon& daemon = *daemons_[node];
+    NodeDaemon& daemon = *daemons_[node];
     if (kill == (daemon.state() != Daemon::State::down)) continue;
     if (!kill && daemon.state() != Daemon::State::paused) continue;  // killed and restarted since
     const auto done = kill ? start_daemon(node) : daemon.resume();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <faultline/etcd/codec.hpp>
+#include <faultline/live/machines.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/target.hpp>
 #include <faultline/time.hpp>
@@ -18,6 +19,8 @@ struct EtcdOptions {
   std::filesystem::path run_directory;  // logs go to <run directory>/nodes/<name>/
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   live::NetworkKind network = live::NetworkKind::automatic;
+  std::shared_ptr<live::Machines> machines;  // where the nodes live; null: on this machine
+  std::vector<NodeName> names;               // with machines: their names, instead of n1, n2, …
   std::string binary = "etcd";  // a path, or found in PATH
   std::chrono::milliseconds heartbeat_interval{100};
   std::chrono::milliseconds election_timeout{1000};

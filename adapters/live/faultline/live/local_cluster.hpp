@@ -1,5 +1,5 @@
-// LocalCluster: N daemons of any system on this machine, with the faults a local machine offers: partition, kill, pause,
-// membership, clock.
+// LocalCluster: N daemons of any system on this machine, or on machines that are reached otherwise (see Machines), with the faults these
+// offer: partition, kill, pause, membership, clock, wipe.
 //
 // A Target builds on it: it says by callbacks how a node is started, when it is ready and whether it leads; the cluster does the rest:
 // network, daemons, logs under `<run directory>/nodes/<name>/`, scratch folders, faults, healing, leftovers journal.
@@ -25,12 +25,11 @@
 #include <faultline/fault.hpp>
 #include <faultline/live/daemon.hpp>
 #include <faultline/live/leftovers.hpp>
+#include <faultline/live/machines.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/time.hpp>
 
 namespace faultline::live {
-
-class NodeClock;
 
 // Where one node lives. Known for all nodes before the first is started.
 struct NodePlace {
@@ -64,6 +63,7 @@ struct LocalClusterOptions {
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   std::filesystem::path run_directory;  // logs go to run_directory/nodes/<name>/daemon.log
   NetworkKind network = NetworkKind::automatic;
+  std::shared_ptr<Machines> machines;  // where the nodes live; null: on this machine, and `network` says how
   Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
   Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
   Duration stop_grace = std::chrono::seconds(2);     // between SIGTERM and SIGKILL in tear_down
@@ -105,18 +105,18 @@ class LocalCluster final : public FaultPort {
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
-  // --- FaultPort: kinds partition, kill, pause, membership, clock --------------------------------------------------------------
+  // --- FaultPort: kinds partition, kill, pause, membership, clock, wipe -----------------------------------------------------------
   [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
   // Asks every running node at once; paused and killed ones do not answer.
   std::vector<NodeName> primaries() override;
   [[nodiscard]] Result<void> supports(const Fault& fault) const override;
   // partition: {"dropped_pairs":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership:
-  // {"removed":["n1"]} or {"added":["n4"]}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812} as read in the daemons, reads
+  // {"removed":["n1"]} or {"added":["n4"]}; wipe: {"wiped":{"n1":4711}}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812} as read in the daemons, reads
   // within 100 ms, "unread":["n2"] for daemons that did not look, "beyond_model":true if a monotonic clock steps back. Nodes that could not take the fault
   // are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
   Result<Value> apply(const Fault& fault) override;
   // partition: the network counters since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}};
-  // membership: {"returned":["n1"]} or {"left":["n4"]}; clock: {"skew_ms":…,"clock_reads":…} up to then, {"healed":{"n1":0.1}} in
+  // membership: {"returned":["n1"]} or {"left":["n4"]}; wipe: {"returned":["n1"]}; clock: {"skew_ms":…,"clock_reads":…} up to then, {"healed":{"n1":0.1}} in
   // milliseconds off, and {"slewing_ms":{"n1":400}} where a monotonic clock was ahead.
   Result<Value> heal(const Fault& fault) override;
   // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
@@ -137,6 +137,7 @@ class LocalCluster final : public FaultPort {
 
   Result<void> build();
   Result<void> make_places();
+  Result<void> make_remote_places();
   Result<void> start_daemon(std::size_t node);
   void visit(const Indices& nodes, const std::function<void(std::size_t)>& work) const;
   Result<void> wait_until_ready(const Indices& nodes);
@@ -152,6 +153,9 @@ class LocalCluster final : public FaultPort {
   Result<Value> heal_daemons(const Active& healed);
   Result<Value> apply_membership(const Fault& fault);
   Result<Value> heal_membership(const Active& healed);
+  Result<Value> apply_wipe(const Fault& fault);
+  Result<Value> heal_wipe(const Active& healed);
+  Result<void> empty_data(std::size_t node);
   Result<void> take_out(std::size_t node);
   Result<void> bring_in(std::size_t node);
   Result<void> ask_members(const MembershipControl::Step& step, std::size_t node,
@@ -177,9 +181,9 @@ class LocalCluster final : public FaultPort {
   Leftovers::Id scratch_ = 0;
   std::filesystem::path scratch_folder_;
   std::unique_ptr<Network> network_;
-  std::vector<std::unique_ptr<Daemon>> daemons_;    // by node
-  std::vector<Standing> standings_;                 // by node
-  std::vector<std::unique_ptr<NodeClock>> clocks_;  // by node
+  std::vector<std::unique_ptr<NodeDaemon>> daemons_;   // by node
+  std::vector<Standing> standings_;                    // by node
+  std::vector<std::unique_ptr<ClockControl>> clocks_;  // by node
   std::vector<Active> active_;
   std::vector<std::string> unexpected_exits_;
   std::map<std::size_t, pid_t> noted_exits_;  // by node: the last process whose end was noted

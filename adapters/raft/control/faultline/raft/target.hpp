@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include <faultline/live/machines.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/target.hpp>
 #include <faultline/time.hpp>
@@ -17,6 +19,8 @@ struct TargetOptions {
   std::filesystem::path run_directory;  // logs go to <run directory>/nodes/<name>/
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   live::NetworkKind network = live::NetworkKind::automatic;
+  std::shared_ptr<live::Machines> machines;  // where the nodes live; null: on this machine
+  std::vector<NodeName> names;               // with machines: of nodes and spares, instead of n1, n2, …
   std::string binary;  // empty: the raftd beside this program, else the one found in PATH
   Duration heartbeat_interval = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(1000);
