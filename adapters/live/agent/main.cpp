@@ -88,7 +88,7 @@ int run(const std::string& verb, const std::vector<std::string>& words) {
   for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
     if (words[i].starts_with("--")) options[words[i].substr(2)] = words[i + 1];
   }
-  const fs::path folder = fs::absolute(options["folder"]);
+  const fs::path folder = options.contains("folder") ? fs::absolute(options["folder"]) : fs::path();
   if (verb == "sweep" && options.contains("state")) {
     for (const Json& found : sweep(fs::absolute(options["state"]), options["node"])) print(found);
     return 0;

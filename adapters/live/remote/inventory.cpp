@@ -134,7 +134,7 @@ class Parser {
     } else {
       take_nodes(*nodes);
     }
-    check_placeholders();
+    check_placeholders(table["state"].node());
     if (read_.problems().empty()) return inventory_;
     return Error::bad_input(fmt::format("{}", fmt::join(read_.problems(), "\n")));
   }
@@ -261,7 +261,7 @@ class Parser {
   }
 
   // In commands braces are the shell's.
-  void check_placeholders() {
+  void check_placeholders(const toml::node* state) {
     const auto check = [&](const std::string& text, const toml::source_position& at) {
       for (const std::string& name : placeholders(text)) {
         for (const InventoryNode& node : inventory_.nodes) {
@@ -274,6 +274,7 @@ class Parser {
         }
       }
     };
+    if (state != nullptr) check(inventory_.state, state->source().begin);
     for (const auto& [text, at] : places_) {
       const bool is_path = std::any_of(inventory_.targets.begin(), inventory_.targets.end(), [&, of = text](const auto& named) {
         const InventoryTarget& t = named.second;

@@ -67,7 +67,7 @@ class RemoteMachines final : public Machines {
       auto address = ipv4_of(*entry);
       if (!address) return address.error();
       nodes_.push_back(std::make_unique<RemoteNode>(LinkOptions{.node = *entry,
-                                                                .state = options_.inventory.state,
+                                                                .state = fill_in(options_.inventory.state, *entry),
                                                                 .run_id = run_id,
                                                                 .time_to_live = options_.inventory.time_to_live,
                                                                 .agent = agent.value()}));
@@ -192,7 +192,7 @@ class RemoteMachines final : public Machines {
 
   Result<void> start(RemoteNode& node, Leftovers& journal) {
     journal_ = &journal;
-    auto intent = journal.intend_node(connection_text(node.link.node(), options_.inventory.state, node.link.folder()),
+    auto intent = journal.intend_node(connection_text(node.link.node(), fill_in(options_.inventory.state, node.link.node()), node.link.folder()),
                                       node.link.node().name);
     if (!intent) return intent.error();
     {
@@ -320,7 +320,7 @@ NodeReport examine(const RemoteOptions& options) {
   const std::string run_id = fresh_run_id();
   for (const InventoryNode& entry : options.inventory.nodes) {
     nodes.push_back(std::make_unique<RemoteNode>(LinkOptions{.node = entry,
-                                                             .state = options.inventory.state,
+                                                             .state = fill_in(options.inventory.state, entry),
                                                              .run_id = run_id,
                                                              .time_to_live = options.inventory.time_to_live,
                                                              .agent = agent.value(),

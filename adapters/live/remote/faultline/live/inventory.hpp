@@ -33,7 +33,7 @@
 //   data-directory = "/var/lib/etcd"     # with `start`: what is wiped; else where folders for the runs are made
 //   log-files = ["/var/log/etcd.log"]
 //
-// Paths and the pattern may hold {node}, {address}, {client-port}, {peer-port} and {VARIABLE}. Commands are for /bin/sh and find the same
+// The state folder, paths and the pattern may hold {node}, {address}, {client-port}, {peer-port} and {VARIABLE}. Commands are for /bin/sh and find the same
 // in their environment: FAULTLINE_NODE, FAULTLINE_ADDRESS, FAULTLINE_CLIENT_PORT, FAULTLINE_PEER_PORT, FAULTLINE_DATA, and FAULTLINE_PEERS
 // ("n1=10.0.0.1:2380,…").
 //
