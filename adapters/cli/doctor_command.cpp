@@ -2,11 +2,14 @@
 #include <faultline/live/clock.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/network.hpp>
+#include <faultline/live/remote.hpp>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "commands.hpp"
 #include "system.hpp"
@@ -72,8 +75,47 @@ Ability memory_ability() {
           limit >= enough ? "-" : "raise it with --memory-limit"};
 }
 
+Ability ssh_ability() {
+  const bool found = !program_path("ssh-keygen").empty();
+  return {"ssh", found ? "ok" : "degraded",
+          "--inventory: remote nodes (ssh itself is built in; ssh-keygen and ssh-keyscan make keys known)",
+          found ? "-" : "apt install openssh-client"};
+}
+
+std::string table_of(const std::vector<Ability>& abilities) {
+  std::string text;
+  for (const Ability& a : abilities) text += fmt::format("{:<9} {:<11} {}  {}\n", a.state, a.name, a.enables, a.remedy);
+  return text;
+}
+
+nlohmann::ordered_json json_of(const std::vector<Ability>& abilities) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Ability& a : abilities)
+    list.push_back({{"state", a.state}, {"name", a.name}, {"enables", a.enables}, {"remedy", a.remedy}});
+  return list;
+}
+
+// Each node by itself; reaching them also heals what dead runs left there.
+int examine_nodes(const std::string& file, Console& console) {
+  auto inventory = live::remote::read_inventory(file);
+  if (!inventory) return fail(inventory.error(), console);
+  const auto report =
+      live::remote::examine({.inventory = std::move(inventory).value(), .target = {}, .agent = {}, .note = {}});
+  for (const std::string& line : report.healed) console.note("left behind by a dead run: " + line);
+  std::vector<Ability> abilities;
+  bool all_reached = true;
+  for (const auto& [node, name, state, enables, remedy] : report.abilities) {
+    abilities.push_back({fmt::format("{}{}{}", node, node.empty() ? "" : " ", name), state, enables, remedy});
+    all_reached = all_reached && state != "missing";
+  }
+  console.result(console.json()
+                     ? nlohmann::ordered_json{{"schema", 1}, {"abilities", json_of(abilities)}}.dump(2) + "\n"
+                     : table_of(abilities));
+  return all_reached ? 0 : 3;
+}
+
 int heal(Console& console) {
-  const auto healed = live::heal_leftovers();
+  const auto healed = live::heal_leftovers(live::remote::heal_node);
   if (!healed) return fail(healed.error(), console);
   std::string text;
   for (const std::string& line : healed.value().done) text += line + "\n";
@@ -86,17 +128,14 @@ int heal(Console& console) {
 
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
+  if (settings.given("inventory")) return examine_nodes(settings.text("inventory"), console);
   const std::vector<Ability> abilities{etcd_ability(),   namespaces_ability(), nfqueue_ability(), proxy_ability(),
-                                       clocks_ability(), state_ability(),      memory_ability()};
-  bool can_run = true;
-  std::string text;
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Ability& a : abilities) {
-    can_run = can_run && a.state != "missing";
-    text += fmt::format("{:<9} {:<11} {}  {}\n", a.state, a.name, a.enables, a.remedy);
-    list.push_back({{"state", a.state}, {"name", a.name}, {"enables", a.enables}, {"remedy", a.remedy}});
-  }
-  console.result(console.json() ? nlohmann::ordered_json{{"schema", 1}, {"abilities", list}}.dump(2) + "\n" : text);
+                                       clocks_ability(), ssh_ability(),        state_ability(),   memory_ability()};
+  const bool can_run =
+      std::none_of(abilities.begin(), abilities.end(), [](const Ability& a) { return a.state == "missing"; });
+  console.result(console.json()
+                     ? nlohmann::ordered_json{{"schema", 1}, {"abilities", json_of(abilities)}}.dump(2) + "\n"
+                     : table_of(abilities));
   return can_run ? 0 : 3;
 }
 

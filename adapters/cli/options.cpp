@@ -73,6 +73,7 @@ std::vector<OptionSpec> run_options() {
       {"schedule", text, "FILE", "", "perform these faults, at their times, instead of drawn ones", ""},
       {"fsync", choice, "WHEN", "always", "when the target makes its log durable; off: it risks what it acknowledged",
        "always|off"},
+      {"inventory", text, "FILE.toml", "", "remote nodes, reached by ssh, instead of this machine", ""},
       {"nodes", number, "N", "3", "replicas", ""},
       {"concurrency", number, "C", "10", "clients at work at once", ""},
       {"keys", number, "K", "10", "objects the clients work on", ""},
@@ -179,7 +180,8 @@ const std::vector<VerbSpec>& verb_table() {
        "faultline doctor --heal",
        0,
        0,
-       {{"heal", flag, "", "", "undo whatever a run that was killed has left behind", ""}}},
+       {{"heal", flag, "", "", "undo whatever a run that was killed has left behind", ""},
+        {"inventory", text, "FILE.toml", "", "say what the remote nodes of this inventory can do", ""}}},
   };
   return table;
 }

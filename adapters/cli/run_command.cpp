@@ -7,6 +7,7 @@
 #include <faultline/journal.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/live_world.hpp>
+#include <faultline/live/remote.hpp>
 #include <faultline/nemesis.hpp>
 #include <faultline/run.hpp>
 #include <faultline/schedule.hpp>
@@ -110,7 +111,7 @@ Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& con
 }
 
 void heal_dead_runs(Console& console) {
-  const auto healed = live::heal_leftovers();
+  const auto healed = live::heal_leftovers(live::remote::heal_node);
   if (!healed) return console.note(healed.error().to_string());
   for (const std::string& line : healed.value().done) console.note("left behind by a dead run: " + line);
   for (const std::string& line : healed.value().remaining) console.error("left behind by a dead run: " + line);
@@ -274,7 +275,7 @@ int run_live(Settings settings, const Schedule* schedule, Console& console) {
   if (auto written = write_file(directory.file("run.toml"), settings.to_toml()); !written)
     return fail(written.error(), console);
 
-  const auto made = make_target(settings, directory.path(), network_needs(settings, schedule));
+  const auto made = make_target(settings, directory.path(), network_needs(settings, schedule), console);
   if (!made) return fail(made.error(), console);
   live::Target& target = *made.value();
   set_leftovers_notice(

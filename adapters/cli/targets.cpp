@@ -2,12 +2,14 @@
 
 #include <faultline/etcd/target.hpp>
 #include <faultline/live/local_cluster.hpp>
+#include <faultline/live/remote.hpp>
 #include <faultline/nemesis.hpp>
 #include <faultline/raft/target.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "units.hpp"
 
@@ -26,6 +28,50 @@ live::NetworkKind network_of(const Settings& settings) {
   return network == "proxy" ? live::NetworkKind::proxy : live::NetworkKind::automatic;
 }
 
+// The number of nodes, and where the file lies whatever directory a replay starts in.
+Result<void> settle_inventory(Settings& settings) {
+  if (!settings.given("inventory")) return {};
+  if (settings.given("endpoints")) {
+    return Error::bad_input(
+        "--inventory cannot be used with --endpoints: one cluster is ours to start, the other runs already",
+        "leave one of them out");
+  }
+  constexpr std::array<std::string_view, 7> remote{"partition", "kill", "pause", "membership", "clock", "wipe", "none"};
+  for (const std::string& package : settings.list("nemesis")) {
+    if (std::find(remote.begin(), remote.end(), package) == remote.end())
+      return Error::bad_input(fmt::format("--nemesis {}: not available on remote nodes", package),
+                              "use partition, kill, pause, membership, clock or wipe");
+  }
+  const auto inventory = live::remote::read_inventory(settings.text("inventory"));
+  if (!inventory) return inventory.error();
+  const std::size_t known = inventory.value().nodes.size();
+  if (!settings.given("nodes")) settings.set("nodes", std::to_string(known));
+  std::error_code ignored;
+  settings.set("inventory", std::filesystem::absolute(settings.text("inventory"), ignored).string());
+  if (settings.number("nodes") > 0 && settings.number("nodes") <= known) return {};
+  return Error::bad_input(
+      fmt::format("--nodes {}: {} has {} nodes", settings.number("nodes"), settings.text("inventory"), known),
+      "ask for as many as there are, or fewer");
+}
+
+struct Remote {
+  std::shared_ptr<live::Machines> machines;
+  std::vector<NodeName> names;  // of all nodes of the inventory
+};
+
+Result<Remote> remote_of(const Settings& settings, Console& console) {
+  if (!settings.given("inventory")) return Remote{};
+  auto inventory = live::remote::read_inventory(settings.text("inventory"));
+  if (!inventory) return inventory.error();
+  Remote remote;
+  for (const auto& node : inventory.value().nodes) remote.names.push_back(node.name);
+  remote.machines = live::remote::make_machines({.inventory = std::move(inventory).value(),
+                                                 .target = settings.text("target"),
+                                                 .agent = {},
+                                                 .note = [&console](const std::string& text) { console.note(text); }});
+  return remote;
+}
+
 bool asks_for(const Settings& settings, std::string_view package) {
   const auto faults = settings.list("nemesis");
   return std::find(faults.begin(), faults.end(), package) != faults.end();
@@ -42,6 +88,7 @@ live::DiskOptions disks_of(const Settings& settings) {
 }  // namespace
 
 Result<void> settle_target(Settings& settings) {
+  if (auto settled = settle_inventory(settings); !settled) return settled;
   const std::vector<std::string> known = read_paths(settings);
   if (settings.text("reads").empty()) settings.set("reads", known.front());
   if (settings.text("fsync") == "off" && (settings.text("target") != "raft" || settings.given("endpoints")))
@@ -71,7 +118,11 @@ live::NetworkNeeds network_needs(const Settings& settings, const Schedule* sched
 }
 
 Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
-                                                  live::NetworkNeeds needs) {
+                                                  live::NetworkNeeds needs, Console& console) {
+  auto remote = remote_of(settings, console);
+  if (!remote) return remote.error();
+  auto& [machines, names] = remote.value();
+  const std::size_t nodes = settings.number("nodes");
   const std::string reads = settings.text("reads");
   const auto etcd_reads = reads == "serializable" ? etcd::Reads::serializable : etcd::Reads::linearizable;
   const Duration timeout = settings.duration("operation-timeout");
@@ -80,23 +131,31 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
         {.urls = settings.list("endpoints"), .reads = etcd_reads, .operation_timeout = timeout});
   }
   if (settings.text("target") == "etcd") {
-    return etcd::make_etcd_target({.nodes = settings.number("nodes"),
+    if (machines) names.resize(nodes);
+    return etcd::make_etcd_target({.nodes = nodes,
                                    .run_directory = directory,
                                    .network = network_of(settings),
                                    .needs = needs,
                                    .concurrency = settings.number("concurrency"),
                                    .disks = disks_of(settings),
+                                   .machines = machines,
+                                   .names = names,
                                    .reads = etcd_reads,
                                    .operation_timeout = timeout});
   }
   const bool serializable = reads == "serializable";
-  return raft::make_target({.nodes = settings.number("nodes"),
-                            .spares = asks_for(settings, "membership") ? 1U : 0U,
+  const bool can_grow = !machines || names.size() > nodes;
+  const std::size_t spares = asks_for(settings, "membership") && can_grow ? 1 : 0;
+  if (machines) names.resize(nodes + spares);
+  return raft::make_target({.nodes = nodes,
+                            .spares = spares,
                             .run_directory = directory,
                             .network = network_of(settings),
                             .needs = needs,
                             .concurrency = settings.number("concurrency"),
                             .disks = disks_of(settings),
+                            .machines = machines,
+                            .names = names,
                             .reads = serializable ? "index" : reads,
                             .max_clock_drift = settings.share("max-clock-drift"),
                             .serializable = serializable,

@@ -8,16 +8,18 @@
 #include <faultline/result.hpp>
 #include <faultline/schedule.hpp>
 
+#include "console.hpp"
 #include "settings.hpp"
 
 namespace faultline::cli {
 
-// Fills in what depends on the target (its read path). Bad input: a read path that the target does not have.
+// Fills in what depends on the target (its read path) and on the inventory (how many nodes). Bad input: a read path that the target does not
+// have; an inventory that is wrong, or has too few nodes.
 Result<void> settle_target(Settings& settings);
 // What the faults of this run ask of the network: those of the schedule, or those that may be drawn (null).
 live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule);
-// REQUIRES: settle_target() succeeded.
+// REQUIRES: settle_target() succeeded. The console outlives the target's set_up().
 Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
-                                                  live::NetworkNeeds needs);
+                                                  live::NetworkNeeds needs, Console& console);
 
 }  // namespace faultline::cli

@@ -92,7 +92,9 @@ class EtcdTarget final : public live::Target {
   explicit EtcdTarget(EtcdOptions options) : options_(with_run_id(std::move(options))), cluster_(cluster_options()) {}
 
   Result<void> set_up() override {
-    if (auto found = find_binary(options_.binary); !found) return found;
+    if (!options_.machines) {
+      if (auto found = find_binary(options_.binary); !found) return found;
+    }
     return cluster_.set_up();
   }
   Result<void> enter_client_network() override { return cluster_.enter_client_network(); }
@@ -130,6 +132,7 @@ class EtcdTarget final : public live::Target {
           Fault{.kind = "packet", .nodes = {first}, .parameters = Value::map({{"delay", "1ms"}})},
           Fault{.kind = "clog", .nodes = {first}},
           Fault{.kind = "swizzle_clog", .parameters = Value::map({{"window", "1s"}})},
+          Fault{.kind = "wipe", .nodes = {first}},
           Fault{.kind = "clock", .nodes = {first}, .parameters = Value::map({{"change", "jump"}, {"by", "1s"}})}}) {
       if (const auto supported = cluster_.supports(fault); !supported) {
         unavailable.emplace(fault.kind, supported.error().message);
@@ -149,7 +152,8 @@ class EtcdTarget final : public live::Target {
 
   live::LocalClusterOptions cluster_options() {
     live::LocalClusterOptions cluster;
-    cluster.nodes = node_names(options_.nodes);
+    cluster.nodes = options_.machines ? options_.names : node_names(options_.nodes);
+    cluster.machines = options_.machines;
     cluster.run_id = options_.run_id;
     cluster.run_directory = options_.run_directory;
     cluster.network = options_.network;

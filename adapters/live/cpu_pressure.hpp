@@ -18,7 +18,7 @@ namespace faultline::live {
 class CpuPressure {
  public:
   // 0 < speed <= 1, of one processor. `name`: of the node, unique in the run. The daemon must outlive it.
-  static Result<std::unique_ptr<CpuPressure>> start(Daemon& daemon, const std::string& name, double speed,
+  static Result<std::unique_ptr<CpuPressure>> start(NodeDaemon& daemon, const std::string& name, double speed,
                                                     Leftovers& leftovers);
   ~CpuPressure();  // as end()
   CpuPressure(const CpuPressure&) = delete;
@@ -34,11 +34,11 @@ class CpuPressure {
   [[nodiscard]] std::string describe() const;
 
  private:
-  CpuPressure(Daemon& daemon, Leftovers& leftovers) : daemon_(&daemon), leftovers_(&leftovers) {}
+  CpuPressure(NodeDaemon& daemon, Leftovers& leftovers) : daemon_(&daemon), leftovers_(&leftovers) {}
   Result<void> limit(const std::filesystem::path& parent, const std::string& name, double speed);
   void take_turns(double speed);
 
-  Daemon* daemon_;
+  NodeDaemon* daemon_;
   Leftovers* leftovers_;
   Leftovers::Id intent_ = 0;
   std::filesystem::path cgroup_;  // empty: in turns

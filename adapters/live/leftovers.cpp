@@ -150,6 +150,19 @@ Result<Leftovers::Id> Leftovers::intend_clock(const ClockUndo& undo, std::string
   return intend({"clock", undo.to_string(), std::string(name)});
 }
 
+Result<Leftovers::Id> Leftovers::intend_pause(const ProcessIdentity& process, std::string_view name) {
+  return intend(
+      {"pause", std::to_string(process.pid), std::to_string(process.start_time), process.boot_id, std::string(name)});
+}
+
+Result<Leftovers::Id> Leftovers::intend_filter(std::string_view tool, std::string_view name) {
+  return intend({"filter", std::string(tool), std::string(name)});
+}
+
+Result<Leftovers::Id> Leftovers::intend_node(std::string_view connection, std::string_view name) {
+  return intend({"node", std::string(connection), std::string(name)});
+}
+
 void Leftovers::healed(Id id) {
   const std::lock_guard lock(mutex_);
   if (open_.erase(id) == 0) return;

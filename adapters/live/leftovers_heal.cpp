@@ -22,6 +22,7 @@
 #include "descriptor.hpp"
 #include "leftovers_format.hpp"
 #include "namespaces.hpp"
+#include "packet_filter.hpp"
 #include "pidfd.hpp"
 #include "procfs.hpp"
 
@@ -72,7 +73,15 @@ struct Claims {
     ProcessIdentity identity;
     std::string name;
   };
-  std::vector<Process> processes;
+  std::vector<Process> processes, paused;
+  struct Filter {
+    std::string tool, name;
+  };
+  std::vector<Filter> filters;
+  struct Node {
+    std::string connection, name;
+  };
+  std::vector<Node> nodes;
   struct Clock {
     ClockUndo undo;
     std::string name;
@@ -92,12 +101,16 @@ Number to_number(const std::string& text) {
 
 void add_claim(Claims& claims, const std::vector<std::string>& fields) {
   const std::string& kind = fields[2];
-  if (kind == "process" && fields.size() == 7) {
-    claims.processes.push_back(
-        {{to_number<pid_t>(fields[3]), to_number<std::uint64_t>(fields[4]), fields[5]}, fields[6]});
+  if ((kind == "process" || kind == "pause") && fields.size() == 7) {
+    (kind == "pause" ? claims.paused : claims.processes)
+        .push_back({{to_number<pid_t>(fields[3]), to_number<std::uint64_t>(fields[4]), fields[5]}, fields[6]});
   } else if (kind == "clock" && fields.size() == 5) {
     if (auto undo = ClockUndo::parse(fields[3]); undo.ok())
       claims.clocks.push_back({std::move(undo).value(), fields[4]});
+  } else if (kind == "filter" && fields.size() == 5) {
+    claims.filters.push_back({fields[3], fields[4]});
+  } else if (kind == "node" && fields.size() == 5) {
+    claims.nodes.push_back({fields[3], fields[4]});
   } else if (kind == "namespace" && fields.size() == 4) {
     claims.namespaces.push_back(fields[3]);
   } else if (kind == "cgroup" && fields.size() == 4) {
@@ -155,10 +168,14 @@ bool wait_until_gone(const ProcessIdentity& process) {
 
 class Healer {
  public:
-  Healer(const Claims& claims, HealedLeftovers& report) : claims_(claims), report_(report) {}
+  Healer(const Claims& claims, const HealNode& heal_node, HealedLeftovers& report)
+      : claims_(claims), heal_node_(heal_node), report_(report) {}
 
   // True: nothing of the run remains.
   bool heal() {
+    for (const auto& node : claims_.nodes) heal_node(node);
+    for (const auto& filter : claims_.filters) remove_filter(filter);
+    for (const auto& process : claims_.paused) resume(process);
     for (const auto& process : claims_.processes) kill(process.identity, process.name);
     // What the daemons started may have left their group; it carries the run's name in its environment.
     for (const pid_t pid : processes_with_environment(std::string(run_variable) + "=" + claims_.run_id)) {
@@ -191,6 +208,30 @@ class Healer {
     }
     if (!wait_until_gone(identity)) return failed("killed " + label(identity, name) + ", but it does not end");
     done("killed " + label(identity, name));
+  }
+
+  void heal_node(const Claims::Node& node) {
+    const std::string what = "what was left on node " + node.name;
+    if (!heal_node_) return failed(what + " was not looked at");
+    const auto healed = heal_node_(claims_.run_id, node.name, node.connection);
+    if (!healed) return failed("cannot heal " + what + ": " + healed.error().to_string());
+    for (const std::string& line : healed.value()) done("node " + node.name + ": " + line);
+  }
+
+  void remove_filter(const Claims::Filter& filter) {
+    const auto removed = live::remove_filter(filter.tool, filter.name);
+    if (!removed) return failed("cannot remove the rules " + filter.name + ": " + removed.error().to_string());
+    if (removed.value()) done("removed the rules " + filter.name);
+  }
+
+  void resume(const Claims::Process& process) {
+    if (!is_alive(process.identity)) return;
+    const Descriptor pinned(::pidfd_open(process.identity.pid, 0));
+    if (!pinned || !is_alive(process.identity)) return;
+    if (thread_states(process.identity.pid).find('T') == std::string::npos) return;
+    if (::pidfd_send_signal(pinned.get(), SIGCONT, nullptr, 0) != 0)
+      return failed("cannot resume " + label(process.identity, process.name) + ": " + errno_text(errno));
+    done("resumed " + label(process.identity, process.name));
   }
 
   void set_right(const Claims::Clock& clock) {
@@ -258,6 +299,7 @@ class Healer {
   }
 
   const Claims& claims_;
+  const HealNode& heal_node_;
   HealedLeftovers& report_;
   bool clean_ = true;
 };
@@ -277,7 +319,7 @@ Lock take_lock(int descriptor, const fs::path& file) {
   return Lock::ours;
 }
 
-void heal_journal(const fs::path& file, HealedLeftovers& report) {
+void heal_journal(const fs::path& file, const HealNode& heal_node, HealedLeftovers& report) {
   const Descriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC));
   if (!descriptor) {
     if (errno != ENOENT) report.remaining.push_back("cannot read " + file.string() + ": " + errno_text(errno));
@@ -288,7 +330,7 @@ void heal_journal(const fs::path& file, HealedLeftovers& report) {
     report.remaining.push_back(file.string() + " is locked, though its harness is gone: is another healer at work?");
   if (lock != Lock::ours) return;
   const auto claims = read_claims(file);
-  if (!claims || Healer(*claims, report).heal()) ::unlink(file.c_str());
+  if (!claims || Healer(*claims, heal_node, report).heal()) ::unlink(file.c_str());
 }
 
 bool is_journal_name(const fs::path& file) {
@@ -298,7 +340,9 @@ bool is_journal_name(const fs::path& file) {
 
 }  // namespace
 
-Result<HealedLeftovers> heal_leftovers() {
+Result<HealedLeftovers> heal_leftovers() { return heal_leftovers(HealNode()); }
+
+Result<HealedLeftovers> heal_leftovers(const HealNode& heal_node) {
   const auto directory = leftovers_directory();
   if (!directory) return directory.error();
   HealedLeftovers report;
@@ -314,7 +358,7 @@ Result<HealedLeftovers> heal_leftovers() {
                               "make it readable, or set FAULTLINE_STATE to a directory of yours");
   }
   std::sort(files.begin(), files.end());
-  for (const auto& file : files) heal_journal(file, report);
+  for (const auto& file : files) heal_journal(file, heal_node, report);
   return report;
 }
 

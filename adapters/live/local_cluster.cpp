@@ -14,6 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t log_lines = 10;
+
 Result<void> make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -38,7 +40,24 @@ LocalCluster::LocalCluster(LocalClusterOptions options) : options_(std::move(opt
 
 LocalCluster::~LocalCluster() { (void)tear_down().ok(); }
 
+// Folders on the nodes themselves.
+Result<void> LocalCluster::make_remote_places() {
+  const std::vector<NodeName> names = all_names(options_);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    NodePlace place{.name = names[i],
+                    .index = i,
+                    .addresses = network_->addresses(names[i]),
+                    .data_directory = {},
+                    .log_file = {},
+                    .joins = i >= options_.nodes.size()};
+    if (auto prepared = options_.machines->prepare(place); !prepared) return prepared;
+    places_.push_back(std::move(place));
+  }
+  return {};
+}
+
 Result<void> LocalCluster::make_places() {
+  if (options_.machines) return make_remote_places();
   std::error_code error;
   const fs::path scratch = fs::temp_directory_path(error) / ("faultline-" + options_.run_id);
   if (error)
@@ -69,14 +88,20 @@ Result<void> LocalCluster::build() {
   auto journal = Leftovers::open(options_.run_id);
   if (!journal) return journal.error();
   leftovers_ = std::move(journal).value();
-  auto network = make_network({.nodes = all_names(options_),
-                               .run_id = options_.run_id,
-                               .kind = options_.network,
-                               .framer = options_.framer,
-                               .needs = options_.needs,
-                               .leftovers = leftovers_.get()});
-  if (!network) return network.error();
-  network_ = std::move(network).value();
+  if (options_.machines) {
+    auto opened = options_.machines->open(all_names(options_), options_.run_id, *leftovers_);
+    if (!opened) return opened;
+    network_ = options_.machines->make_network(all_names(options_));
+  } else {
+    auto network = make_network({.nodes = all_names(options_),
+                                 .run_id = options_.run_id,
+                                 .kind = options_.network,
+                                 .framer = options_.framer,
+                                 .needs = options_.needs,
+                                 .leftovers = leftovers_.get()});
+    if (!network) return network.error();
+    network_ = std::move(network).value();
+  }
   learn_network_limits();
   if (auto built = network_->set_up(); !built) return built;
   return make_places();
@@ -95,8 +120,13 @@ Result<void> LocalCluster::set_up() {
                     .log_file = place.log_file,
                     .name_space = network_->name_space(place.name),
                     .ports = {place.addresses.peer_listen, place.addresses.client}};
-    daemons_.push_back(std::make_unique<Daemon>(std::move(spec), leftovers_.get()));
-    clocks_.push_back(std::make_unique<NodeClock>(*leftovers_, place.name));
+    if (options_.machines) {
+      daemons_.push_back(options_.machines->make_daemon(std::move(spec)));
+      clocks_.push_back(options_.machines->make_clock(place.name));
+    } else {
+      daemons_.push_back(std::make_unique<Daemon>(std::move(spec), leftovers_.get()));
+      clocks_.push_back(std::make_unique<NodeClock>(*leftovers_, place.name));
+    }
     standings_.push_back(place.joins ? Standing::outside : Standing::member);
     if (place.joins) continue;
     if (auto started = start_daemon(place.index); !started) return started;
@@ -156,6 +186,7 @@ Result<void> LocalCluster::tear_down() {
   daemons_.clear();
   standings_.clear();
   if (network_) fail_with(network_->tear_down());
+  if (options_.machines) fail_with(options_.machines->close(options_.run_directory / "nodes"));
   if (!scratch_folder_.empty()) {
     std::error_code error;
     fs::remove_all(scratch_folder_, error);
@@ -217,7 +248,7 @@ std::vector<std::string> LocalCluster::unexpected_exits() {
 
 Error LocalCluster::node_error(std::size_t node, const std::string& what) const {
   std::string message = "node " + places_[node].name + ": " + what + "\n  log: " + places_[node].log_file.string();
-  const std::string tail = daemons_[node]->log_tail();
+  const std::string tail = daemons_[node]->log_tail(log_lines);
   std::size_t begin = 0;
   while (begin < tail.size()) {
     const auto end = tail.find('\n', begin);

@@ -105,7 +105,7 @@ Result<Value> LocalCluster::apply_clock(const Fault& fault) {
   std::this_thread::sleep_for(counting_time);
   Seen seen;
   for (std::size_t i = 0; i < active.nodes.size(); ++i) {
-    NodeClock& clock = *clocks_[active.nodes[i]];
+    ClockControl& clock = *clocks_[active.nodes[i]];
     const NodeName& name = places_[active.nodes[i]].name;
     const std::uint64_t reads = clock.reads(group) - active.reads[i];
     const auto skew = clock.read_back();
@@ -124,7 +124,7 @@ Result<Value> LocalCluster::apply_clock(const Fault& fault) {
 
 // Sets a node's clocks right, and then as the clock faults that are still active want them.
 std::optional<Error> LocalCluster::heal_node_clock(std::size_t node) {
-  NodeClock& clock = *clocks_[node];
+  ClockControl& clock = *clocks_[node];
   if (auto reset = clock.reset(); !reset) return reset.error();
   bool others = false;
   for (const auto& active : active_) {
@@ -153,7 +153,7 @@ Result<Value> LocalCluster::heal_clock(const Active& healed) {
     // A daemon that was restarted is bent anew, and one that is down, or paused, is dealt with when it is back.
     if (std::find(bent.begin(), bent.end(), node) == bent.end()) continue;
     if (daemons_[node]->state() != Daemon::State::running) continue;
-    NodeClock& clock = *clocks_[node];
+    ClockControl& clock = *clocks_[node];
     const std::uint64_t reads = clock.reads(group);
     const auto skew = clock.read_back();
     if (skew)
@@ -192,7 +192,7 @@ Result<Value> LocalCluster::settle_clocks() {
   }
   const auto until = Steady::now() + options_.slew_limit;
   for (const std::size_t node : bent) {
-    NodeClock& clock = *clocks_[node];
+    ClockControl& clock = *clocks_[node];
     const bool waits = Steady::now() + clock.settles_in() <= until;
     while (waits && !stopping_ && clock.settles_in() > Duration::zero()) std::this_thread::sleep_for(look_again);
     if (clock.settles_in() > Duration::zero()) {

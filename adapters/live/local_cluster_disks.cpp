@@ -48,7 +48,7 @@ Error none_took(const Fault& fault, const Fields& skipped) {
 }  // namespace
 
 bool LocalCluster::is_about_a_disk(const Fault& fault) {
-  if (fault.kind != "kill") return is_rule(fault.kind) || rots(fault.kind) || is_one_of(fault.kind, {"wipe", "pressure"});
+  if (fault.kind != "kill") return is_rule(fault.kind) || rots(fault.kind) || fault.kind == "pressure";
   const auto loss = disk_loss_of(fault);
   return !loss || loss.value() != DiskLoss::keep;
 }
@@ -62,15 +62,11 @@ Result<void> LocalCluster::disks_can_be_supervised() const {
 }
 
 Result<void> LocalCluster::disks_support(const Fault& fault) const {
+  if (options_.machines)
+    return Error::bad_input("fault '" + fault.kind + "' of disks and processors is not available on remote nodes",
+                            "use partition, kill, pause, membership, clock or wipe");
   if (fault.kind == "pressure") return speed_of(fault) ? Result<void>() : speed_of(fault).error();
   if (rots(fault.kind)) return rot_of(fault) ? Result<void>() : rot_of(fault).error();
-  if (fault.kind == "wipe") {
-    if (options_.membership) return {};
-    return Error::bad_input(
-        "fault 'wipe' is not available: a member without its data may only come back as a new one, and this target's "
-        "members cannot be changed while it runs",
-        "use kill or power, or another target");
-  }
   if (fault.kind == "kill" || fault.kind == "crash_point") {
     if (auto loss = disk_loss_of(fault); !loss) return loss.error();
   }
@@ -85,15 +81,16 @@ Result<void> LocalCluster::disks_support(const Fault& fault) const {
   }
   if (auto works = disks_can_be_supervised(); !works) return works;
   if (options_.disks.supervised) return {};
-  return Error::bad_input("fault '" + fault.kind + "' needs nodes whose disks are supervised from their start, which "
-                          "these are not",
+  return Error::bad_input("fault '" + fault.kind +
+                              "' needs nodes whose disks are supervised from their start, which "
+                              "these are not",
                           "name it with --nemesis when the run is started");
 }
 
 Result<void> LocalCluster::supervise_disks() {
   for (const NodePlace& place : places_) {
     disks_.push_back(std::make_unique<NodeDisk>(place.data_directory));
-    if (!options_.disks.supervised) continue;
+    if (!options_.disks.supervised || options_.machines) continue;
     if (auto works = disks_can_be_supervised(); !works) return works;
     auto supervisor = DiskSupervisor::make({.data = place.data_directory,
                                             .shadow = scratch_folder_ / (".shadow-" + place.name),
@@ -134,6 +131,12 @@ void LocalCluster::forget_disk(std::size_t node) {
   disks_[node]->has_rotten = false;
 }
 
+// Its data is gone against the rules: one more disk that a majority must do without.
+void LocalCluster::mark_wiped(std::size_t node) {
+  forget_disk(node);
+  disks_[node]->has_rotten = disks_[node]->has_suffered = true;
+}
+
 bool LocalCluster::is_excused(std::size_t node) const { return disks_.size() > node && disks_[node]->has_suffered; }
 
 Rng LocalCluster::draws_of_next_fault() { return Rng(options_.disks.seed).fork("disks").fork(disk_faults_++); }
@@ -142,7 +145,7 @@ Result<Value> LocalCluster::apply_disk(const Fault& fault) {
   if (fault.kind == "kill") return apply_power_loss(fault);
   if (is_rule(fault.kind)) return apply_rule(fault);
   if (rots(fault.kind)) return apply_rot(fault);
-  return fault.kind == "wipe" ? apply_wipe(fault) : apply_pressure(fault);
+  return apply_pressure(fault);
 }
 
 // --- power losses ---------------------------------------------------------------------------------------------------------------------
@@ -327,45 +330,6 @@ Result<Value> LocalCluster::heal_rot(const Active& healed) {
 
 // --- wiped nodes ----------------------------------------------------------------------------------------------------------------------
 
-Result<Value> LocalCluster::apply_wipe(const Fault& fault) {
-  Active active{.fault = fault, .nodes = {}, .before = {}, .reads = {}, .disk = std::make_shared<ActiveDisk>()};
-  Fields skipped;
-  std::vector<Value> wiped;
-  for (const auto& name : fault.nodes) {
-    const std::size_t node = index_of(name);
-    if (!may_rot(node) || standings_[node] != Standing::member) {
-      skipped[name] = may_rot(node) ? "is no member" : "a majority of clean disks must remain";
-      continue;
-    }
-    if (auto killed = daemons_[node]->kill(); !killed) return killed.error();
-    std::error_code error;
-    for (auto at = fs::directory_iterator(places_[node].data_directory, error);
-         !error && at != fs::directory_iterator(); at.increment(error))
-      fs::remove_all(at->path(), error);
-    if (error) return node_error(node, "its data cannot be removed: " + error.message());
-    forget_disk(node);
-    disks_[node]->has_rotten = disks_[node]->has_suffered = true;
-    active.nodes.push_back(node);
-    wiped.emplace_back(name);
-  }
-  if (active.nodes.empty()) return none_took(fault, skipped);
-  active_.push_back(active);
-  Fields value{{"wiped", Value::list(std::move(wiped))}};
-  if (!skipped.empty()) value["skipped"] = to_value(skipped);
-  return to_value(value);
-}
-
-Result<Value> LocalCluster::heal_wipe(const Active& healed) {
-  std::vector<Value> rejoined;
-  for (const std::size_t node : healed.nodes) {
-    if (is_under("wipe", node)) continue;
-    standings_[node] = Standing::in_doubt;  // as a member its promises are gone with its data
-    if (auto back = bring_in(node); !back) return back.error();
-    rejoined.emplace_back(places_[node].name);
-  }
-  return to_value(Fields{{"rejoined", Value::list(std::move(rejoined))}});
-}
-
 // --- little processor time --------------------------------------------------------------------------------------------------------------
 
 Result<Value> LocalCluster::apply_pressure(const Fault& fault) {
@@ -406,7 +370,6 @@ Result<Value> LocalCluster::heal_pressure(const Active& healed) {
 
 Result<Value> LocalCluster::heal_disk(const Active& healed) {
   if (healed.fault.kind == "pressure") return heal_pressure(healed);
-  if (healed.fault.kind == "wipe") return heal_wipe(healed);
   return rots(healed.fault.kind) ? heal_rot(healed) : heal_rule(healed);
 }
 

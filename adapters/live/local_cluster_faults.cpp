@@ -27,7 +27,7 @@ Value to_value(const NetworkCounters& now, const NetworkCounters& before) {
   return to_value(fields);
 }
 
-Value pid_value(const Daemon& daemon) { return static_cast<std::int64_t>(daemon.identity().pid); }
+Value pid_value(const NodeDaemon& daemon) { return static_cast<std::int64_t>(daemon.identity().pid); }
 
 }  // namespace
 
@@ -49,7 +49,16 @@ std::vector<NodeName> LocalCluster::primaries() {
 }
 
 Result<void> LocalCluster::supports(const Fault& fault) const {
-  if (fault.kind == "membership") {
+  if (options_.machines) {
+    if (auto possible = options_.machines->supports(fault); !possible) return possible;
+  }
+  if (fault.kind == "wipe") {
+    if (!options_.membership) {
+      return Error::bad_input(
+          "fault 'wipe' is not available: this target cannot take a member in again that has lost its data",
+          "use partition, kill, pause or clock");
+    }
+  } else if (fault.kind == "membership") {
     if (!options_.membership) {
       return Error::bad_input(
           "fault 'membership' is not available: this target's members cannot be changed while it runs",
@@ -59,7 +68,9 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
     if (!fault.parameters.is_null()) {
       if (auto change = clock_change_of(fault); !change) return change.error();
     }
-    if (auto works = clocks_can_be_bent(); !works) return works;
+    if (!options_.machines) {
+      if (auto works = clocks_can_be_bent(); !works) return works;
+    }
   } else if (is_traffic_fault(fault.kind)) {
     if (auto supported = supports_traffic(fault); !supported) return supported;
   } else if (fault.kind == "partition") {
@@ -98,6 +109,7 @@ Result<Value> LocalCluster::apply(const Fault& fault) {
   if (fault.kind == "clock") return apply_clock(fault);
   if (is_traffic_fault(fault.kind)) return apply_traffic(fault);
   if (is_about_a_disk(fault)) return apply_disk(fault);
+  if (fault.kind == "wipe") return apply_wipe(fault);
   return fault.kind == "membership" ? apply_membership(fault) : apply_to_daemons(fault);
 }
 
@@ -139,7 +151,7 @@ Result<Value> LocalCluster::apply_to_daemons(const Fault& fault) {
   Active active{.fault = fault, .nodes = {}, .before = {}};
   for (const auto& name : fault.nodes) {
     const std::size_t node = index_of(name);
-    Daemon& daemon = *daemons_[node];
+    NodeDaemon& daemon = *daemons_[node];
     if (daemon.state() == Daemon::State::down) {
       // A second kill of a node that is down by the nemesis keeps it down until both are healed.
       if (kill && is_under("kill", node)) active.nodes.push_back(node);
@@ -175,6 +187,7 @@ Result<Value> LocalCluster::heal(const Fault& fault) {
   if (fault.kind == "clock") return heal_clock(healed);
   if (is_traffic_fault(fault.kind)) return heal_traffic(healed);
   if (healed.disk) return heal_disk(healed);
+  if (fault.kind == "wipe") return heal_wipe(healed);
   if (fault.kind != "partition") return heal_daemons(healed);
   if (auto loaded = load_grudges(); !loaded) return loaded.error();
   return to_value(network_->counters(), healed.before);
@@ -187,7 +200,7 @@ Result<Value> LocalCluster::heal_daemons(const Active& healed) {
   for (const std::size_t node : healed.nodes) {
     if (is_under(healed.fault.kind, node)) continue;     // another fault still holds it
     if (standings_[node] != Standing::member) continue;  // removed since; it comes back when that is healed
-    Daemon& daemon = *daemons_[node];
+    NodeDaemon& daemon = *daemons_[node];
     if (kill == (daemon.state() != Daemon::State::down)) continue;
     if (!kill && daemon.state() != Daemon::State::paused) continue;  // killed and restarted since
     const auto done = kill ? start_daemon(node) : daemon.resume();

@@ -6,6 +6,7 @@
 #include <faultline/live/local_cluster.hpp>
 
 #include <algorithm>
+#include <map>
 #include <thread>
 
 #include <faultline/text.hpp>
@@ -26,6 +27,12 @@ Value list_of(const std::vector<std::string>& names) {
   return Value::list(std::move(values));
 }
 
+Value map_of(const std::map<std::string, Value>& fields) {
+  std::vector<Value::Entry> entries;
+  for (const auto& [name, value] : fields) entries.emplace_back(name, value);
+  return Value::map(std::move(entries));
+}
+
 Result<void> empty_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::remove_all(folder, error);
@@ -35,6 +42,10 @@ Result<void> empty_folder(const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+Result<void> LocalCluster::empty_data(std::size_t node) {
+  return options_.machines ? options_.machines->empty_data(places_[node]) : empty_folder(places_[node].data_directory);
+}
 
 // Asks one running member after the other, others before the node itself, until one does it.
 Result<void> LocalCluster::ask_members(const MembershipControl::Step& step, std::size_t node,
@@ -65,7 +76,7 @@ Result<void> LocalCluster::take_out(std::size_t node) {
   const auto removed = ask_members(options_.membership->remove, node, Clock::now() + step_limit);
   if (!removed) return node_error(node, "it could not be removed: " + removed.error().message);
   if (auto killed = daemons_[node]->kill(); !killed) return killed;
-  if (auto emptied = empty_folder(places_[node].data_directory); !emptied) return emptied;
+  if (auto emptied = empty_data(node); !emptied) return emptied;
   forget_disk(node);
   standings_[node] = Standing::outside;
   return {};
@@ -119,6 +130,55 @@ Result<Value> LocalCluster::heal_membership(const Active& healed) {
     names.push_back(places_[node].name);
   }
   return Value::map({{grew ? "left" : "returned", list_of(names)}});
+}
+
+// The daemon is killed and its data removed. What it had promised is forgotten, so nobody may start it as the member it was: it is in
+// doubt until it is healed, which takes it out of the configuration and in again. A majority keeps its data, or nobody could do that.
+Result<Value> LocalCluster::apply_wipe(const Fault& fault) {
+  std::map<std::string, Value> wiped;
+  std::map<std::string, Value> skipped;
+  Active active{.fault = fault, .nodes = {}, .before = {}, .reads = {}};
+  const auto configured = static_cast<std::size_t>(
+      std::count_if(standings_.begin(), standings_.end(), [](Standing s) { return s != Standing::outside; }));
+  for (const auto& name : fault.nodes) {
+    const std::size_t node = index_of(name);
+    if (standings_[node] != Standing::member) {
+      skipped[name] = "is no member now";
+      continue;
+    }
+    if (members().size() - 1 <= configured / 2 || !may_rot(node)) {
+      skipped[name] = "a majority must keep its data";
+      continue;
+    }
+    const auto pid = static_cast<std::int64_t>(daemons_[node]->identity().pid);
+    if (auto killed = daemons_[node]->kill(); !killed) {
+      skipped[name] = killed.error().message;
+      continue;
+    }
+    standings_[node] = Standing::in_doubt;
+    active.nodes.push_back(node);
+    if (auto emptied = empty_data(node); !emptied) {
+      skipped[name] = emptied.error().message;
+      continue;
+    }
+    mark_wiped(node);
+    wiped[name] = pid;
+  }
+  if (!active.nodes.empty()) active_.push_back(active);
+  if (wiped.empty()) return Error::environment("no node could take the fault 'wipe': " + map_of(skipped).to_string());
+  std::map<std::string, Value> value{{"wiped", map_of(wiped)}};
+  if (!skipped.empty()) value["skipped"] = map_of(skipped);
+  return map_of(value);
+}
+
+Result<Value> LocalCluster::heal_wipe(const Active& healed) {
+  std::vector<std::string> names;
+  for (const std::size_t node : healed.nodes) {
+    if (standings_[node] == Standing::member || is_under("membership", node)) continue;
+    if (auto done = bring_in(node); !done) return done.error();
+    names.push_back(places_[node].name);
+  }
+  return Value::map({{"returned", list_of(names)}});
 }
 
 // Founders that are missing first: they may be needed for a majority.

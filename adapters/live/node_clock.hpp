@@ -11,6 +11,7 @@
 #include <faultline/fault.hpp>
 #include <faultline/live/clock.hpp>
 #include <faultline/live/leftovers.hpp>
+#include <faultline/live/machines.hpp>
 
 namespace faultline::live {
 
@@ -20,31 +21,32 @@ Result<ClockChange> clock_change_of(const Fault& fault);
 // Whether it makes a monotonic clock step back, which no real one does: what a system does then says nothing about its correctness.
 bool is_beyond_model(const ClockChange& change);
 
-class NodeClock {
+class NodeClock final : public ClockControl {
  public:
   // `leftovers` outlives it.
   NodeClock(Leftovers& leftovers, std::string name) : leftovers_(&leftovers), name_(std::move(name)) {}
 
   // Patches the process unless it is patched already, and makes the change.
-  Result<void> change(pid_t pid, const ClockChange& change);
+  Result<void> change(pid_t pid, const ClockChange& change) override;
   // A Daemon::Launch that makes the changes before the first instruction of the daemon. If that is impossible the daemon starts with its
   // clocks right, and start_error() says why.
-  Result<void> launch(pid_t pid, const std::function<Result<void>()>& release, const std::vector<ClockChange>& changes);
+  Result<void> launch(pid_t pid, const std::function<Result<void>()>& release,
+                      const std::vector<ClockChange>& changes) override;
   [[nodiscard]] const std::optional<Error>& start_error() const { return start_error_; }
 
   // Whether the process with this pid is patched.
-  [[nodiscard]] bool bends(pid_t pid) const { return patched_ && fault_->pid() == pid; }
+  [[nodiscard]] bool bends(pid_t pid) const override { return patched_ && fault_->pid() == pid; }
   // REQUIRES: bends(). See ClockFault.
-  Result<ClockSkew> read_back() { return fault_->read_back(); }
+  Result<ClockSkew> read_back() override { return fault_->read_back(); }
   // How often the daemon read the clocks of the group.
-  [[nodiscard]] std::uint64_t reads(ClockGroup group) const;
-  [[nodiscard]] Duration settles_in() const { return fault_->settles_in(); }
+  [[nodiscard]] std::uint64_t reads(ClockGroup group) const override;
+  [[nodiscard]] Duration settles_in() const override { return fault_->settles_in(); }
   // Wall is right at once; mono steps forward, or slews until it is.
-  Result<void> reset();
+  Result<void> reset() override;
   // Takes the patch out.
-  Result<void> restore();
+  Result<void> restore() override;
   // The process has ended.
-  void forget();
+  void forget() override;
 
  private:
   Result<void> intend(const ClockUndo& undo);

@@ -77,6 +77,27 @@ std::int64_t iptables_packets(const std::string& listing, const std::string& nam
   return sum;
 }
 
+Result<bool> remove_filter(const std::string& tool, const std::string& name) {
+  if (tool == to_string(FilterTool::nft)) {
+    auto tables = run_checked({"nft", "list", "tables"}, "", "");
+    if (!tables) return tables.error();
+    if ((tables.value() + "\n").find("table ip " + name + "\n") == std::string::npos) return false;
+    auto removed = run_checked({"nft", "-f", "-"}, "delete table ip " + name + "\n", "");
+    if (!removed) return removed.error();
+    return true;
+  }
+  auto rules = run_checked({"iptables-save", "-t", "filter"}, "", "");
+  if (!rules) return rules.error();
+  if (rules.value().find(":" + name + " ") == std::string::npos) return false;
+  const bool linked = rules.value().find("-A INPUT -j " + name + "\n") != std::string::npos;
+  auto removed = run_checked(
+      {"iptables-restore", "--noflush", "-w", "5"},
+      "*filter\n:" + name + " - [0:0]\n" + (linked ? "-D INPUT -j " + name + "\n" : "") + "-X " + name + "\nCOMMIT\n",
+      "");
+  if (!removed) return removed.error();
+  return true;
+}
+
 PacketFilter::PacketFilter(FilterTool tool, FilterPlan plan, std::string name_space)
     : tool_(tool), plan_(std::move(plan)), name_space_(std::move(name_space)) {}
 

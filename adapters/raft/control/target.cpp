@@ -94,9 +94,13 @@ class Target final : public live::Target {
   explicit Target(TargetOptions options) : options_(with_run_id(std::move(options))), cluster_(cluster_options()) {}
 
   Result<void> set_up() override {
-    auto found = find_binary(options_.binary);
-    if (!found) return found.error();
-    binary_ = std::move(found).value();
+    if (options_.machines) {
+      binary_ = options_.binary.empty() ? "raftd" : options_.binary;
+    } else {
+      auto found = find_binary(options_.binary);
+      if (!found) return found.error();
+      binary_ = std::move(found).value();
+    }
     return cluster_.set_up();
   }
   Result<void> enter_client_network() override { return cluster_.enter_client_network(); }
@@ -135,6 +139,7 @@ class Target final : public live::Target {
           Fault{.kind = "packet", .nodes = {first}, .parameters = Value::map({{"delay", "1ms"}})},
           Fault{.kind = "clog", .nodes = {first}},
           Fault{.kind = "swizzle_clog", .parameters = Value::map({{"window", "1s"}})},
+          Fault{.kind = "wipe", .nodes = {first}},
           Fault{.kind = "clock", .nodes = {first}, .parameters = Value::map({{"change", "jump"}, {"by", "1s"}})}}) {
       if (const auto supported = cluster_.supports(fault); !supported) {
         unavailable.emplace(fault.kind, supported.error().message);
@@ -179,6 +184,13 @@ class Target final : public live::Target {
     live::LocalClusterOptions cluster;
     cluster.nodes = node_names(1, options_.nodes);
     cluster.spares = node_names(1 + options_.nodes, options_.spares);
+    if (options_.machines) {
+      FL_ASSERT(options_.names.size() == options_.nodes + options_.spares);
+      const auto spare = options_.names.begin() + static_cast<std::ptrdiff_t>(options_.nodes);
+      cluster.nodes.assign(options_.names.begin(), spare);
+      cluster.spares.assign(spare, options_.names.end());
+      cluster.machines = options_.machines;
+    }
     cluster.run_id = options_.run_id;
     cluster.run_directory = options_.run_directory;
     cluster.network = options_.network;

@@ -22,7 +22,9 @@ struct EtcdOptions {
   live::NetworkNeeds needs;
   std::size_t concurrency = 1;  // process p is of worker p mod concurrency
   live::DiskOptions disks;
-  std::string binary = "etcd";  // a path, or found in PATH
+  std::shared_ptr<live::Machines> machines;  // where the nodes live; null: on this machine
+  std::vector<NodeName> names;               // with machines: their names, instead of n1, n2, …
+  std::string binary = "etcd";               // a path, or found in PATH
   std::chrono::milliseconds heartbeat_interval{100};
   std::chrono::milliseconds election_timeout{1000};
   Reads reads = Reads::linearizable;

@@ -17,63 +17,44 @@
 #include <vector>
 
 #include <faultline/live/leftovers.hpp>
-#include <faultline/live/network.hpp>
+#include <faultline/live/machines.hpp>
 #include <faultline/time.hpp>
 
 namespace faultline::live {
 
-struct DaemonSpec {
-  std::string name;                                // of the node, for messages
-  std::vector<std::string> command;                // argv; the first is a path or found in PATH
-  std::map<std::string, std::string> environment;  // in addition to the harness's own
-  std::filesystem::path working_directory;         // empty: the harness's own
-  std::filesystem::path log_file;                  // appended to
-  std::filesystem::path name_space;                // path of a network namespace; empty: the harness's own
-  std::vector<Endpoint> ports;                     // must be free (as seen in the namespace) before a start
-  // What the child does right before it executes the command, with a descriptor that is open at the start: async-signal-safe, 0 is success.
-  int (*before_exec)(int descriptor) = nullptr;
-  int before_exec_descriptor = -1;
-};
-
-class Daemon {
+class Daemon final : public NodeDaemon {
  public:
-  enum class State { down, running, paused };
-
   // `leftovers` may be null; otherwise it must outlive the daemon.
   Daemon(DaemonSpec spec, Leftovers* leftovers);
-  ~Daemon();  // kills and reaps
+  ~Daemon() override;  // kills and reaps
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // What happens around the moment the child executes its command: gets its pid and the call that lets it go, makes that call exactly once
-  // and returns its outcome.
-  using Launch = std::function<Result<void>(pid_t pid, const std::function<Result<void>()>& release)>;
-
   // Starts it once its ports are free. REQUIRES: state() is down. Errors: no such program, port taken, log not writable …
-  Result<void> start(const Launch& launch = {});
+  Result<void> start(const Launch& launch = {}) override;
   // SIGKILL to the group; returns once it is reaped. No effect if down.
-  Result<void> kill();
+  Result<void> kill() override;
   // SIGSTOP to the group; returns once every thread of it is stopped. An error if down.
-  Result<void> pause();
+  Result<void> pause() override;
   // SIGCONT; returns once no thread is stopped. No effect unless paused.
-  Result<void> resume();
+  Result<void> resume() override;
   // SIGSTOP or SIGCONT to the group, without waiting; no effect unless it runs. For a duty cycle: whoever stops it so lets it go on so.
-  bool nudge(int signal);
+  bool nudge(int signal) override;
   // SIGCONT + SIGTERM, and SIGKILL after the grace; returns once it is reaped. No effect if down.
-  Result<void> stop(Duration grace);
+  Result<void> stop(Duration grace) override;
 
-  [[nodiscard]] State state() const;
+  [[nodiscard]] State state() const override;
   // The process that runs now, or ran last; pid 0 before the first start.
-  [[nodiscard]] ProcessIdentity identity() const;
+  [[nodiscard]] ProcessIdentity identity() const override;
   // How the last run ended: "exited with status 1", "killed by signal 9 (Killed)"; empty while it runs.
-  [[nodiscard]] std::string end() const;
+  [[nodiscard]] std::string end() const override;
   // Whether the last run ended without kill() or stop().
-  [[nodiscard]] bool ended_unasked() const;
-  [[nodiscard]] const DaemonSpec& spec() const;
+  [[nodiscard]] bool ended_unasked() const override;
+  [[nodiscard]] const DaemonSpec& spec() const override;
   // For the next start. REQUIRES: state() is down.
-  void set_spec(DaemonSpec spec);
+  void set_spec(DaemonSpec spec) override;
   // The last lines of the log file, at most `lines` and 4 KiB, control characters made harmless.
-  [[nodiscard]] std::string log_tail(std::size_t lines = 10) const;
+  [[nodiscard]] std::string log_tail(std::size_t lines = 10) const override;
 
  private:
   struct Run;

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -66,6 +67,12 @@ class Leftovers {
   // Of the cgroup file system; a folder that goes once no process is in it.
   Result<Id> intend_cgroup(const std::filesystem::path& folder);
   Result<Id> intend_clock(const ClockUndo& undo, std::string_view name);
+  // A process that is not ours will be stopped (SIGSTOP).
+  Result<Id> intend_pause(const ProcessIdentity& process, std::string_view name);
+  // A table or chain of rules in the network namespace that the healer, too, is in; `tool` is nft or iptables.
+  Result<Id> intend_filter(std::string_view tool, std::string_view name);
+  // Work on another machine; `connection` is what a HealNode needs to get there, without secrets.
+  Result<Id> intend_node(std::string_view connection, std::string_view name);
   // The thing is gone, or undone.
   void healed(Id id);
 
@@ -95,6 +102,12 @@ struct HealedLeftovers {
 // Finds the journals of dead harnesses of this user, undoes what they left, removes them. Idempotent; leaves live harnesses alone.
 // The error: the state directory cannot be read.
 Result<HealedLeftovers> heal_leftovers();
+
+// Undoes what that run left on another machine; says what was done, nothing if there was nothing left.
+using HealNode = std::function<Result<std::vector<std::string>>(const std::string& run_id, const std::string& node,
+                                                                const std::string& connection)>;
+// The same, also for nodes of other machines. Without it they remain.
+Result<HealedLeftovers> heal_leftovers(const HealNode& heal_node);
 
 // The directory of the journals; not created by this call.
 Result<std::filesystem::path> leftovers_directory();

@@ -1,5 +1,5 @@
-// LocalCluster: N daemons of any system on this machine, with the faults a local machine offers: partition, kill, pause,
-// packets, clogs, membership, clock, disk, processor.
+// LocalCluster: N daemons of any system on this machine, or on machines that are reached otherwise (see Machines), with the faults these
+// offer: partition, packets, clogs, kill, pause, membership, clock, disk, wipe, processor.
 //
 // A Target builds on it: it says by callbacks how a node is started, when it is ready and whether it leads; the cluster does the rest:
 // network, daemons, logs under `<run directory>/nodes/<name>/`, scratch folders, faults, healing, leftovers journal.
@@ -26,13 +26,13 @@
 #include <faultline/fault.hpp>
 #include <faultline/live/daemon.hpp>
 #include <faultline/live/leftovers.hpp>
+#include <faultline/live/machines.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/rng.hpp>
 #include <faultline/time.hpp>
 
 namespace faultline::live {
 
-class NodeClock;
 class NodeDisk;
 struct ActiveDisk;
 
@@ -64,9 +64,10 @@ struct NodeSpec {
 
 // Faults of disks: calls are seen only of a daemon that was started for that, and they take some microseconds longer then.
 struct DiskOptions {
-  bool supervised = false;  // the kinds kill with a disk, crash_point, io_error, fsync_error, enospc and slow_disk may be asked for
-  bool reads = false;       // and those about reads
-  std::uint64_t seed = 0;   // of what a power loss leaves to chance
+  bool supervised =
+      false;  // the kinds kill with a disk, crash_point, io_error, fsync_error, enospc and slow_disk may be asked for
+  bool reads = false;      // and those about reads
+  std::uint64_t seed = 0;  // of what a power loss leaves to chance
 };
 
 struct LocalClusterOptions {
@@ -75,8 +76,9 @@ struct LocalClusterOptions {
   std::string run_id;                   // short, [a-z0-9-]; empty: a fresh one
   std::filesystem::path run_directory;  // logs go to run_directory/nodes/<name>/daemon.log
   NetworkKind network = NetworkKind::automatic;
-  MakeFramer framer;   // how connections between nodes fall into frames; see NetworkOptions
-  NetworkNeeds needs;  // what the faults of this run ask of it
+  MakeFramer framer;                   // how connections between nodes fall into frames; see NetworkOptions
+  NetworkNeeds needs;                  // what the faults of this run ask of it
+  std::shared_ptr<Machines> machines;  // where the nodes live; null: on this machine, and `network` says how
   Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
   Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
   Duration stop_grace = std::chrono::seconds(2);     // between SIGTERM and SIGKILL in tear_down
@@ -133,12 +135,13 @@ class LocalCluster final : public FaultPort {
   [[nodiscard]] Result<void> supports(const Fault& fault) const override;
   // partition: {"dropped_pairs":4}; packet: {"affected_links":4}, with {"skipped":{"duplicate":…}} where streams are all the proxy sees;
   // clog, swizzle_clog: {"clogged_links":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership:
-  // {"removed":["n1"]} or {"added":["n4"]}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812} as read in the daemons, reads
-  // within 100 ms, "unread":["n2"] for daemons that did not look, "beyond_model":true if a monotonic clock steps back. Nodes that could not take the fault
-  // are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
+  // {"removed":["n1"]} or {"added":["n4"]}; wipe: {"wiped":{"n1":4711}}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812}
+  // as read in the daemons, reads within 100 ms, "unread":["n2"] for daemons that did not look, "beyond_model":true if a monotonic clock
+  // steps back. Nodes that could not take the fault are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
   Result<Value> apply(const Fault& fault) override;
-  // partition, packet, clog, swizzle_clog: the network counters of its kind since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}};
-  // membership: {"returned":["n1"]} or {"left":["n4"]}; clock: {"skew_ms":…,"clock_reads":…} up to then, {"healed":{"n1":0.1}} in
+  // partition, packet, clog, swizzle_clog: the network counters of its kind since it was applied; kill: {"restarted":{"n1":4811}}; pause:
+  // {"resumed":{"n1":4711}}; membership: {"returned":["n1"]} or {"left":["n4"]}; wipe: {"returned":["n1"]}; clock: {"skew_ms":…,
+  // "clock_reads":…} up to then, {"healed":{"n1":0.1}} in
   // milliseconds off, and {"slewing_ms":{"n1":400}} where a monotonic clock was ahead.
   Result<Value> heal(const Fault& fault) override;
   // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
@@ -161,6 +164,7 @@ class LocalCluster final : public FaultPort {
 
   Result<void> build();
   Result<void> make_places();
+  Result<void> make_remote_places();
   Result<void> start_daemon(std::size_t node);
   void visit(const Indices& nodes, const std::function<void(std::size_t)>& work) const;
   Result<void> wait_until_ready(const Indices& nodes);
@@ -176,6 +180,9 @@ class LocalCluster final : public FaultPort {
   Result<Value> heal_daemons(const Active& healed);
   Result<Value> apply_membership(const Fault& fault);
   Result<Value> heal_membership(const Active& healed);
+  Result<Value> apply_wipe(const Fault& fault);
+  Result<Value> heal_wipe(const Active& healed);
+  Result<void> empty_data(std::size_t node);
   Result<void> take_out(std::size_t node);
   Result<void> bring_in(std::size_t node);
   Result<void> ask_members(const MembershipControl::Step& step, std::size_t node,
@@ -212,6 +219,7 @@ class LocalCluster final : public FaultPort {
   Result<void> prepare_disk(std::size_t node, DaemonSpec& spec);
   void disk_started(std::size_t node);
   void forget_disk(std::size_t node);
+  void mark_wiped(std::size_t node);
   [[nodiscard]] bool is_excused(std::size_t node) const;
   [[nodiscard]] bool may_rot(std::size_t node) const;
   Rng draws_of_next_fault();
@@ -219,12 +227,10 @@ class LocalCluster final : public FaultPort {
   Result<Value> apply_power_loss(const Fault& fault);
   Result<Value> apply_rule(const Fault& fault);
   Result<Value> apply_rot(const Fault& fault);
-  Result<Value> apply_wipe(const Fault& fault);
   Result<Value> apply_pressure(const Fault& fault);
   Result<Value> heal_disk(const Active& healed);
   Result<Value> heal_rule(const Active& healed);
   Result<Value> heal_rot(const Active& healed);
-  Result<Value> heal_wipe(const Active& healed);
   Result<Value> heal_pressure(const Active& healed);
   Result<Value> start_those_down(const Indices& nodes);
   Result<void> heal_disks();
@@ -241,10 +247,10 @@ class LocalCluster final : public FaultPort {
   Leftovers::Id scratch_ = 0;
   std::filesystem::path scratch_folder_;
   std::unique_ptr<Network> network_;
-  std::vector<std::unique_ptr<Daemon>> daemons_;    // by node
-  std::vector<Standing> standings_;                 // by node
-  std::vector<std::unique_ptr<NodeClock>> clocks_;  // by node
-  std::vector<std::unique_ptr<NodeDisk>> disks_;    // by node
+  std::vector<std::unique_ptr<NodeDaemon>> daemons_;   // by node
+  std::vector<Standing> standings_;                    // by node
+  std::vector<std::unique_ptr<ClockControl>> clocks_;  // by node
+  std::vector<std::unique_ptr<NodeDisk>> disks_;       // by node
   std::uint64_t disk_faults_ = 0;
   std::vector<Active> active_;
   std::vector<std::string> unexpected_exits_;

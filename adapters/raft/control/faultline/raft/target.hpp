@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <faultline/live/local_cluster.hpp>
 #include <faultline/live/network.hpp>
@@ -21,7 +22,9 @@ struct TargetOptions {
   live::NetworkNeeds needs;
   std::size_t concurrency = 1;  // process p is of worker p mod concurrency
   live::DiskOptions disks;
-  std::string binary;  // empty: the raftd beside this program, else the one found in PATH
+  std::shared_ptr<live::Machines> machines;  // where the nodes live; null: on this machine
+  std::vector<NodeName> names;               // with machines: of nodes and spares, instead of n1, n2, …
+  std::string binary;                        // empty: the raftd beside this program, else the one found in PATH
   Duration heartbeat_interval = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(1000);
   std::string reads = "index";    // index, lease, local: raftd's --reads
