@@ -520,7 +520,7 @@ Naming both_given(const Facts& facts, const Fact& first, const Fact& second) {
 }  // namespace
 
 // Two acquisitions with one token, or the later with the smaller; a write accepted after a greater token was given out.
-std::optional<Naming> classify_fenced_mutex(const Facts& facts) {
+std::optional<Naming> classify_tokens(const Facts& facts) {
   const auto core = facts.core();
   for (const Fact* second : core) {
     for (const Fact* first : core) {
@@ -543,6 +543,11 @@ std::optional<Naming> classify_fenced_mutex(const Facts& facts) {
       }
     }
   }
+  return std::nullopt;
+}
+
+std::optional<Naming> classify_fenced_mutex(const Facts& facts) {
+  if (auto naming = classify_tokens(facts)) return naming;
   return classify_mutex(facts);
 }
 
