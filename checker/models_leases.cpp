@@ -115,7 +115,7 @@ bool Lease::observer(const Call& call) const {
 
 std::string Lease::describe(const State& state) const {
   switch (state.phase) {
-    case State::Phase::none: return "not granted";
+    case State::Phase::absent: return "not granted";
     case State::Phase::gone: return "gone";
     case State::Phase::alive: break;
   }

@@ -51,17 +51,6 @@ Result<Recorded> open_recorded(const std::string& argument) {
   return recorded;
 }
 
-Result<Schedule> schedule_in(const RunDirectory& directory) {
-  const auto path = directory.file("schedule.json");
-  const auto bytes = read_file(path);
-  if (!bytes) return bytes.error();
-  const auto value = parse_json(bytes.value());
-  auto schedule = value ? schedule_from_value(value.value(), {}) : Result<Schedule>(value.error());
-  if (!schedule)
-    return Error::bad_input(fmt::format("{}: {}", path.string(), schedule.error().message), schedule.error().remedy);
-  return schedule;
-}
-
 // --- simulated -------------------------------------------------------------------------------------------------------------------------
 
 // The last lines of the run's own report; its pages are written only where they lie already.
@@ -218,13 +207,13 @@ int replay_command(const Settings& settings, Console& console) {
   if (recorded.scenario) {
     auto drawn = raft::sim::drawn(recorded.scenario->run);
     if (!drawn) return fail(drawn.error(), console);
-    auto schedule = recorded.directory ? schedule_in(*recorded.directory) : Result<Schedule>(*drawn.value().schedule);
+    auto schedule = recorded.directory ? read_schedule(recorded.directory->file("schedule.json")) : Result<Schedule>(*drawn.value().schedule);
     if (!schedule) return fail(schedule.error(), console);
     auto live = live_settings(drawn.value());
     if (!live) return fail(live.error(), console);
     return replay_live(std::move(live).value(), schedule.value(), settings, console);
   }
-  auto schedule = schedule_in(*recorded.directory);
+  auto schedule = read_schedule(recorded.directory->file("schedule.json"));
   if (!schedule) return fail(schedule.error(), console);
   if (world == "live") return replay_live(std::move(*recorded.live), schedule.value(), settings, console);
   auto run = simulated(*recorded.live, schedule.value());

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "commands.hpp"
+#include "files.hpp"
 #include "judge.hpp"
 #include "online_watch.hpp"
 #include "run_directory.hpp"
@@ -93,7 +94,8 @@ Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& con
   auto workload = make_workload(settings.text("workload"), {.seed = setup.seed,
                                                             .keys = settings.number("keys"),
                                                             .rate = settings.rate("rate"),
-                                                            .readers = settings.number("concurrency") / 3});
+                                                            .readers = settings.number("concurrency") / 3,
+                                                            .ttl = settings.duration("ttl")});
   if (!workload) return workload.error();
   setup.workload = std::move(workload).value();
   auto nemesis = faults_of(settings, setup.nemesis, setup.seed, schedule);
@@ -279,7 +281,14 @@ int run_live(Settings settings, const Schedule* schedule, Console& console) {
 
 }  // namespace
 
-int run_command(Settings settings, Console& console) { return run_live(std::move(settings), nullptr, console); }
+int run_command(Settings settings, Console& console) {
+  if (!settings.given("schedule")) return run_live(std::move(settings), nullptr, console);
+  if (settings.given("nemesis"))
+    return fail(Error::bad_input("--schedule and --nemesis both say which faults to inject", "leave one out"), console);
+  const auto schedule = read_schedule(settings.text("schedule"));
+  if (!schedule) return fail(schedule.error(), console);
+  return run_live(std::move(settings), &schedule.value(), console);
+}
 
 int run_schedule(Settings settings, const Schedule& schedule, Console& console) {
   return run_live(std::move(settings), &schedule, console);

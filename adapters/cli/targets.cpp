@@ -45,15 +45,17 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
   const std::string reads = settings.text("reads");
   const auto etcd_reads = reads == "serializable" ? etcd::Reads::serializable : etcd::Reads::linearizable;
   const Duration timeout = settings.duration("operation-timeout");
+  const etcd::Objects objects = etcd::objects_of(settings.text("workload"));
   if (settings.given("endpoints")) {
     return etcd::make_endpoints_target(
-        {.urls = settings.list("endpoints"), .reads = etcd_reads, .operation_timeout = timeout});
+        {.urls = settings.list("endpoints"), .reads = etcd_reads, .objects = objects, .operation_timeout = timeout});
   }
   if (settings.text("target") == "etcd") {
     return etcd::make_etcd_target({.nodes = settings.number("nodes"),
                                    .run_directory = directory,
                                    .network = network_of(settings),
                                    .reads = etcd_reads,
+                                   .objects = objects,
                                    .operation_timeout = timeout});
   }
   const bool serializable = reads == "serializable";
@@ -62,6 +64,7 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                             .run_directory = directory,
                             .network = network_of(settings),
                             .reads = serializable ? "index" : reads,
+                            .objects = objects,
                             .serializable = serializable,
                             .operation_timeout = timeout});
 }

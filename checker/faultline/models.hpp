@@ -382,8 +382,8 @@ struct Lease {
   static constexpr std::string_view name = "lease";
   static constexpr std::int64_t grace = 5000;  // milliseconds
   struct State {
-    enum class Phase : std::uint8_t { none, alive, gone };
-    Phase phase = Phase::none;
+    enum class Phase : std::uint8_t { absent, alive, gone };
+    Phase phase = Phase::absent;
     std::int64_t least = INT64_MIN;  // it lives until then at least
     std::int64_t most = INT64_MIN;   // the last renewal ends then; INT64_MAX: nobody knows
     std::int64_t ttl = 0;            // the longest it was granted

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include <faultline/etcd/codec.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/target.hpp>
 #include <faultline/time.hpp>
@@ -22,6 +23,7 @@ struct TargetOptions {
   Duration election_timeout = std::chrono::milliseconds(1000);
   std::string reads = "index";    // index, lease, local: raftd's --reads
   double max_clock_drift = 0.01;  // for lease reads
+  etcd::Objects objects = etcd::Objects::values;
   bool serializable = false;      // clients ask for reads of any node's own state
   bool fsync = true;
   bool pre_vote = true;
