@@ -34,6 +34,12 @@ Ability etcd_ability() {
   return {"etcd", found ? "ok" : "missing", "--target etcd", found ? "-" : "apt install etcd-server"};
 }
 
+// Not missing: no other target needs it.
+Ability redis_ability() {
+  const bool found = !program_path("redis-server").empty();
+  return {"redis", found ? "ok" : "degraded", "--target redis", found ? "-" : "apt install redis-server"};
+}
+
 Ability namespaces_ability() {
   const auto works = live::namespaces_work();
   return {"namespaces", works ? "ok" : "degraded", "packets dropped per directed pair (without: the proxy holds bytes)",
@@ -73,7 +79,7 @@ int heal(Console& console) {
 
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
-  const std::vector<Ability> abilities{etcd_ability(), namespaces_ability(), clocks_ability(), state_ability(),
+  const std::vector<Ability> abilities{etcd_ability(), redis_ability(), namespaces_ability(), clocks_ability(), state_ability(),
                                        memory_ability()};
   bool can_run = true;
   std::string text;

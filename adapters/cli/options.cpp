@@ -65,7 +65,7 @@ std::vector<OptionSpec> shrink_options() {
 
 std::vector<OptionSpec> run_options() {
   return {
-      {"target", choice, "TARGET", "raft", "the system under test", "raft|etcd"},
+      {"target", choice, "TARGET", "raft", "the system under test", "raft|etcd|redis"},
       {"endpoints", list, "URL,…", "", "test a cluster that is already running (no process or network faults)", ""},
       {"workload", choice, "WORKLOAD", "register", "what the clients do", "register|cas-register|kv-append|set|lock|fenced-lock|lease"},
       {"nemesis", list, "FAULTS", "partition,kill,pause", "which faults to inject",
@@ -80,6 +80,8 @@ std::vector<OptionSpec> run_options() {
       {"operation-timeout", duration, "DURATION", "5s", "a client gives up on an operation after this long", ""},
       {"reads", choice, "PATH", "", "the read path of the target; default: its linearizable one",
        "index|lease|local|linearizable|serializable"},
+      {"fsync", choice, "WHEN", "always", "when nodes sync what they acknowledge: raft always, off; redis always, everysec, no",
+       "always|everysec|no|off"},
       {"network", choice, "KIND", "auto", "how nodes are joined and cut apart", "auto|namespaces|proxy"},
       {"seed", number, "SEED", "", "repeat the same workload and faults; default: drawn", ""},
       {"online", flag, "", "", "judge while the run goes on, and stop it within a second of a proved violation", ""},
