@@ -47,7 +47,7 @@ awaitable<Event> perform_one(std::shared_ptr<Connection> connection, std::shared
 awaitable<Event> hold_one(std::shared_ptr<Connection> connection, std::shared_ptr<const ClientOptions> options,
                           std::shared_ptr<Keeper> keeper, Event invocation) {
   const auto now = [options] { return std::chrono::steady_clock::now() - options->outside->origin; };
-  Session& session = keeper->session();
+  Holdings& holdings = keeper->holdings();
   Result<HoldingTalk> started = HoldingTalk::start(invocation, options->codec, session, options->outside->fence, now());
   if (!started) {
     Completion refused{.type = EventType::fail, .value = invocation.value, .error = started.error().message};

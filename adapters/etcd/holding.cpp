@@ -40,7 +40,7 @@ std::optional<std::int64_t> Fence::refuses(const Value& key, std::int64_t token)
   return std::nullopt;
 }
 
-std::optional<std::int64_t> Session::read_in(std::int64_t term, std::int64_t from_ms, std::int64_t to_ms) {
+std::optional<std::int64_t> Holdings::read_in(std::int64_t term, std::int64_t from_ms, std::int64_t to_ms) {
   const bool goes_on =
       term_ == term && from_ms - last_end_ms_ <= longest_break_ms && to_ms - from_ms <= longest_break_ms;
   if (!goes_on) {
@@ -69,21 +69,21 @@ struct HoldingTalk::Success {
   Header header;
 };
 
-HoldingTalk::HoldingTalk(const Event& invocation, const CodecOptions& options, Session& session, Fence& fence,
+HoldingTalk::HoldingTalk(const Event& invocation, const CodecOptions& options, Holdings& holdings, Fence& fence,
                          Duration now)
     : invocation_(invocation),
       linearizable_(options.reads == Reads::linearizable),
-      session_(&session),
+      holdings_(&holdings),
       fence_(&fence),
       from_ms_(floor_ms(now)) {}
 
 // --- what is asked -----------------------------------------------------------------------------------------
 
-Result<HoldingTalk> HoldingTalk::start(const Event& invocation, const CodecOptions& options, Session& session,
+Result<HoldingTalk> HoldingTalk::start(const Event& invocation, const CodecOptions& options, Holdings& holdings,
                                        Fence& fence, Duration now) {
   const auto key = to_stored(invocation.key);
   if (!key) return key.error();
-  HoldingTalk talk(invocation, options, session, fence, now);
+  HoldingTalk talk(invocation, options, holdings, fence, now);
   talk.key_ = to_base64(options.key_prefix + key.value());
   const std::string& f = invocation.f;
   using Begin = Result<void> (HoldingTalk::*)();
@@ -125,27 +125,27 @@ void HoldingTalk::ask_for_lease() {
 
 Result<void> HoldingTalk::begin_acquire() {
   if (auto has = need_ttl(); !has) return has;
-  if (session_->locks.contains(invocation_.key)) return Error::bad_input("the process holds this lock already");
-  if (!session_->spare) {
+  if (holdings_->locks.contains(invocation_.key)) return Error::bad_input("the process holds this lock already");
+  if (!holdings_->spare) {
     ask_for_lease();
   } else {
     step_ = Step::renew;
-    lease_ = *session_->spare;
+    lease_ = *holdings_->spare;
     request_ = keep_alive_request(lease_);
   }
   return {};
 }
 
 Result<void> HoldingTalk::begin_release() {
-  const auto held = session_->locks.find(invocation_.key);
-  if (held == session_->locks.end()) return Error::bad_input("the process does not hold this lock");
+  const auto held = holdings_->locks.find(invocation_.key);
+  if (held == holdings_->locks.end()) return Error::bad_input("the process does not hold this lock");
   step_ = Step::remove;
   request_ = {"/v3/kv/txn",
               fmt::format(R"({{"compare":[{0}],"success":[{{"request_delete_range":{{"key":"{1}"}}}}]}})",
                           created_compare(key_, held->second.token), key_),
               true};
-  session_->spare = held->second.lease;
-  session_->locks.erase(held);
+  holdings_->spare = held->second.lease;
+  holdings_->locks.erase(held);
   return {};
 }
 
@@ -169,8 +169,8 @@ Result<void> HoldingTalk::begin_grant() {
 }
 
 Result<void> HoldingTalk::begin_keep() {
-  const auto lease = session_->leases.find(invocation_.key);
-  if (lease == session_->leases.end()) return Error::bad_input("the process was not granted this lease");
+  const auto lease = holdings_->leases.find(invocation_.key);
+  if (lease == holdings_->leases.end()) return Error::bad_input("the process was not granted this lease");
   step_ = Step::keep;
   request_ = keep_alive_request(lease->second);
   return {};
@@ -193,7 +193,7 @@ void HoldingTalk::go_on_with(std::int64_t lease) {
     request_ = {"/v3/kv/put", put, true};
     return;
   }
-  session_->spare = lease;
+  holdings_->spare = lease;
   step_ = Step::create;
   request_ = {"/v3/kv/txn",
               fmt::format(R"({{"compare":[{}],"success":[{{"request_put":{}}}],"failure":[{{"request_range":{{"key":"{}"}}}}]}})",
@@ -204,8 +204,8 @@ void HoldingTalk::go_on_with(std::int64_t lease) {
 // --- what became of it -------------------------------------------------------------------------------------
 
 Completion HoldingTalk::ended(bool definite, std::string error) {
-  session_->broke();
-  if (step_ == Step::renew || step_ == Step::create) session_->spare.reset();  // nobody knows what became of it
+  holdings_->broke();
+  if (step_ == Step::renew || step_ == Step::create) holdings_->spare.reset();  // nobody knows what became of it
   const bool nothing_there = step_ == Step::renew || step_ == Step::grant;
   const bool fails = step_ == Step::read || (step_ != Step::remove && (definite || nothing_there));
   return {.type = fails ? EventType::fail : EventType::info, .value = invocation_.value, .error = std::move(error)};
@@ -249,7 +249,7 @@ Result<std::optional<Completion>> HoldingTalk::understand(const Success& reply, 
     case Step::keep: return understand_keep(reply, now);
     case Step::read: return understand_read(reply, now);
     case Step::put:
-      session_->leases[invocation_.key] = lease_;
+      holdings_->leases[invocation_.key] = lease_;
       return std::optional(
           Completion{.type = EventType::ok, .value = sighting(true, now, ttl_s_ * 1000, std::nullopt)});
   }
@@ -262,7 +262,7 @@ Result<std::optional<Completion>> HoldingTalk::understand_renewal(const Success&
   if (*ttl > 0) {
     go_on_with(lease_);
   } else {
-    session_->spare.reset();
+    holdings_->spare.reset();
     ask_for_lease();
   }
   return std::optional<Completion>();
@@ -290,8 +290,8 @@ Result<std::optional<Completion>> HoldingTalk::understand_create(const Success& 
         Completion{.type = EventType::fail, .value = invocation_.value, .error = "held by somebody else"});
   }
   if (!reply.header.revision) return Error::environment("no revision");
-  session_->spare.reset();
-  session_->locks[invocation_.key] = {
+  holdings_->spare.reset();
+  holdings_->locks[invocation_.key] = {
       .lease = lease_, .token = *reply.header.revision, .ttl = std::chrono::seconds(ttl_s_)};
   // Before anybody is told, what the lock protects knows that there is a newer holder.
   (void)fence_->refuses(invocation_.key, *reply.header.revision);
@@ -318,7 +318,7 @@ Result<std::optional<Completion>> HoldingTalk::understand_read(const Success& re
   if (!count || *count < 0 || *count > 1) return Error::environment("no count of one key");
   std::optional<std::int64_t> steady;
   if (linearizable_ && reply.header.raft_term)
-    steady = session_->read_in(*reply.header.raft_term, from_ms_, ceil_ms(now));
+    steady = holdings_->read_in(*reply.header.raft_term, from_ms_, ceil_ms(now));
   return std::optional(Completion{.type = EventType::ok, .value = sighting(*count == 1, now, std::nullopt, steady)});
 }
 

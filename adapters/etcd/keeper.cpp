@@ -13,13 +13,13 @@ constexpr std::size_t reply_bytes_max = 64U << 10U;
 
 }  // namespace
 
-bool Keeper::still(const Value& lock, const Session::Lock& held) const {
-  const auto at = session_.locks.find(lock);
-  return !abandoned_ && at != session_.locks.end() && at->second.lease == held.lease && at->second.token == held.token;
+bool Keeper::still(const Value& lock, const Holdings::Lock& held) const {
+  const auto at = holdings_.locks.find(lock);
+  return !abandoned_ && at != holdings_.locks.end() && at->second.lease == held.lease && at->second.token == held.token;
 }
 
 boost::asio::awaitable<void> Keeper::go(std::shared_ptr<Keeper> self, std::shared_ptr<Connection> connection,
-                                        Value lock, Session::Lock held) {
+                                        Value lock, Holdings::Lock held) {
   const Duration third = held.ttl / 3;
   while (self->still(lock, held)) {
     std::string message = post(keep_alive_request(held.lease), self->endpoint_);
@@ -30,8 +30,8 @@ boost::asio::awaitable<void> Keeper::go(std::shared_ptr<Keeper> self, std::share
 }
 
 void Keeper::keep(const std::shared_ptr<Keeper>& self, const Value& lock) {
-  const auto held = self->session_.locks.find(lock);
-  FL_ASSERT(held != self->session_.locks.end());
+  const auto held = self->holdings_.locks.find(lock);
+  FL_ASSERT(held != self->holdings_.locks.end());
   std::erase_if(self->connections_, [](const auto& connection) { return connection.expired(); });
   const auto connection = std::make_shared<Connection>(self->executor_, self->endpoint_, reply_bytes_max);
   self->connections_.push_back(connection);

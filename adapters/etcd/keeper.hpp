@@ -20,19 +20,19 @@ class Keeper {
   Keeper(boost::asio::any_io_executor executor, live::Endpoint endpoint)
       : executor_(std::move(executor)), endpoint_(std::move(endpoint)) {}
 
-  [[nodiscard]] Session& session() { return session_; }
-  // As long as session().locks has it. REQUIRES: it has it.
+  [[nodiscard]] Holdings& holdings() { return holdings_; }
+  // As long as holdings().locks has it. REQUIRES: it has it.
   static void keep(const std::shared_ptr<Keeper>& self, const Value& lock);
   void abandon();
 
  private:
   static boost::asio::awaitable<void> go(std::shared_ptr<Keeper> self, std::shared_ptr<Connection> connection,
-                                         Value lock, Session::Lock held);
-  [[nodiscard]] bool still(const Value& lock, const Session::Lock& held) const;
+                                         Value lock, Holdings::Lock held);
+  [[nodiscard]] bool still(const Value& lock, const Holdings::Lock& held) const;
 
   boost::asio::any_io_executor executor_;
   live::Endpoint endpoint_;
-  Session session_;
+  Holdings holdings_;
   std::vector<std::weak_ptr<Connection>> connections_;
   bool abandoned_ = false;
 };

@@ -44,7 +44,7 @@ class Fence {
 };
 
 // What one process remembers of its node.
-class Session {
+class Holdings {
  public:
   struct Lock {
     std::int64_t lease = 0;
@@ -73,7 +73,7 @@ Result<std::optional<std::int64_t>> parse_keep_alive(const Reply& reply);
 class HoldingTalk {
  public:
   // bad_input: an unknown f, a time to live below a second, a lock that is not held.
-  static Result<HoldingTalk> start(const Event& invocation, const CodecOptions& options, Session& session, Fence& fence,
+  static Result<HoldingTalk> start(const Event& invocation, const CodecOptions& options, Holdings& holdings, Fence& fence,
                                    Duration now);
 
   // Not null: the operation needs no talk.
@@ -87,7 +87,7 @@ class HoldingTalk {
   enum class Step : std::uint8_t { renew, grant, create, remove, put, keep, read };
   struct Success;
 
-  HoldingTalk(const Event& invocation, const CodecOptions& options, Session& session, Fence& fence, Duration now);
+  HoldingTalk(const Event& invocation, const CodecOptions& options, Holdings& holdings, Fence& fence, Duration now);
   Result<void> begin();
   Result<void> begin_acquire();
   Result<void> begin_release();
@@ -115,7 +115,7 @@ class HoldingTalk {
   Event invocation_;
   std::string key_;  // base64
   bool linearizable_ = true;
-  Session* session_;
+  Holdings* holdings_;
   Fence* fence_;
   std::int64_t from_ms_;
   std::int64_t ttl_s_ = 0;
