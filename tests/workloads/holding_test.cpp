@@ -139,7 +139,7 @@ std::size_t successes(const History& history, std::string_view f) {
 TEST(HoldingWorkloads, WhatAPerfectServiceAnswersIsValidHoweverLong) {
   for (const std::string_view name : {"lock", "fenced-lock", "lease", "set"}) {
     for (const double unanswered : {0.0, 0.01}) {
-      const History history = history_of(name, 40s, {.unanswered = unanswered});
+      const History history = history_of(name, 25s, {.unanswered = unanswered});
       EXPECT_GE(history.operation_count(), 10'000U) << name;
       const Verdict verdict = judged(name, history);
       EXPECT_EQ(verdict.kind, VerdictKind::valid) << name << " " << unanswered << ": " << verdict.reason;
@@ -175,7 +175,7 @@ TEST(HoldingWorkloads, EverySetIsReadAtTheEnd) {
 }
 
 TEST(HoldingWorkloads, AnElementThatIsNeverSeenIsLost) {
-  const Verdict verdict = judged("set", history_of("set", 10s, {.loses = 7}));
+  const Verdict verdict = judged("set", history_of("set", 2s, {.loses = 7}));
   ASSERT_EQ(verdict.kind, VerdictKind::invalid);
   EXPECT_EQ(verdict.anomalies.at(0).name, "lost-element") << verdict.reason;
 }
