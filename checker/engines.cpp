@@ -47,6 +47,7 @@ std::optional<SearchResult> monitor(const M& model, const Items& items, const Bu
   if constexpr (std::is_same_v<M, UniqueIds>) return monitor_unique_ids(items, budget);
   if constexpr (std::is_same_v<M, AppendList>) return monitor_append_list(items, budget);
   if constexpr (std::is_same_v<M, FencedMutex>) return monitor_fenced_mutex(items, budget);
+  if constexpr (std::is_same_v<M, Fencing>) return monitor_fencing(items, budget);
   return std::nullopt;
 }
 

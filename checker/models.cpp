@@ -96,15 +96,29 @@ constexpr std::array fenced_mutex_functions{
     changing("write", Argument::restated, Shape::token_and_value),
 };
 
-constexpr std::array<std::string_view, 13> names{
-    Register::name,   CasRegister::name,    Kv::name,    Mutex::name,         Set::name,       Counter::name,
-    FifoQueue::name,  UnorderedQueue::name, Stack::name, PriorityQueue::name, UniqueIds::name, AppendList::name,
-    FencedMutex::name};
+constexpr std::array<std::string_view, 15> names{
+    Register::name,    CasRegister::name,    Kv::name,    Mutex::name,         Set::name,       Counter::name,
+    FifoQueue::name,   UnorderedQueue::name, Stack::name, PriorityQueue::name, UniqueIds::name, AppendList::name,
+    FencedMutex::name, Fencing::name,        Lease::name};
 
 // What a counter's call adds.
 std::uint64_t amount(const Call& call) {
   const std::uint64_t n = call.input.is_null() ? 1 : static_cast<std::uint64_t>(call.input.as_integer());
   return call.f == "dec" ? 0 - n : n;
+}
+
+// Far beyond any run, and so that sums of a few do not wrap around.
+bool is_moment(const Value& value) {
+  constexpr std::int64_t farthest = std::int64_t{1} << 52;
+  return value.is_integer() && value.as_integer() >= 0 && value.as_integer() < farthest;
+}
+
+bool is_sighting(const Value& value) {
+  if (!value.get("alive").is_boolean() || !is_moment(value.get("from")) || !is_moment(value.get("to"))) return false;
+  for (const char* name : {"ttl", "steady"}) {
+    if (!value.get(name).is_null() && !is_moment(value.get(name))) return false;
+  }
+  return value.get("from").as_integer() <= value.get("to").as_integer();
 }
 
 // The elements, or nothing if one occurs twice.
@@ -142,6 +156,8 @@ std::string_view to_string(Shape shape) {
     case Shape::elements: return "a list or a set";
     case Shape::optional_list: return "a list or nil";
     case Shape::token_and_value: return "a pair [token value]";
+    case Shape::sighting: return "a map of alive, from and to";
+    case Shape::renewal: return "a map of alive, from and to, with ttl if it is alive";
   }
   FL_ASSERT(false && "unknown shape");
 }
@@ -159,6 +175,8 @@ bool fits(Shape shape, const Value& value) {
       return value.is_list() || (value.is_tagged() && value.tag() == "set" && value.tagged_value().is_list());
     case Shape::optional_list: return value.is_list() || value.is_null();
     case Shape::token_and_value: return value.is_pair() && value.as_list()[0].is_integer();
+    case Shape::sighting: return is_sighting(value);
+    case Shape::renewal: return is_sighting(value) && (!value.get("alive").as_boolean() || !value.get("ttl").is_null());
   }
   FL_ASSERT(false && "unknown shape");
 }
@@ -615,10 +633,12 @@ Result<AnyModel> make_model(std::string_view name, const ModelOptions& options) 
     if (initial.is_null()) return AnyModel(Counter{});
     return initial.is_integer() ? AnyModel(Counter{initial.as_integer()}) : wrong("an integer");
   }
-  if (name == FencedMutex::name) {
-    if (initial.is_null()) return AnyModel(FencedMutex{});
-    return initial.is_integer() ? AnyModel(FencedMutex{initial.as_integer()}) : wrong("an integer, the last token");
+  if (name == FencedMutex::name || name == Fencing::name) {
+    if (!initial.is_null() && !initial.is_integer()) return wrong("an integer, the last token");
+    const auto token = initial.is_null() ? std::nullopt : std::optional(initial.as_integer());
+    return name == Fencing::name ? AnyModel(Fencing{token}) : AnyModel(FencedMutex{token});
   }
+  if (name == Lease::name) return initial.is_null() ? AnyModel(Lease{}) : wrong("nil: a key begins without a lease");
   const bool holds_elements = name == Set::name || name == FifoQueue::name || name == UnorderedQueue::name ||
                               name == Stack::name || name == PriorityQueue::name || name == UniqueIds::name ||
                               name == AppendList::name;

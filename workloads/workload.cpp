@@ -11,6 +11,8 @@
 #include <cmath>
 #include <set>
 
+#include "locks.hpp"
+
 namespace faultline {
 
 namespace {
@@ -20,10 +22,17 @@ constexpr double highest_rate = 1e6;
 constexpr std::size_t most_final_keys = 100;
 constexpr double put_share = 0.125;  // of kv-append's writes: appends must have something to pile up on
 
-constexpr std::array<WorkloadInfo, 3> all{{
+constexpr double set_read_share = 0.1;  // of the reads that others would do: each returns a whole set
+constexpr std::int64_t longest_ttl_ms = 3'600'000;
+
+constexpr std::array<WorkloadInfo, 7> all{{
     {"register", "register", "reads and writes of unique values on many keys"},
     {"cas-register", "cas-register", "reads, writes and compare-and-sets of few values on many keys"},
     {"kv-append", "kv", "gets, puts and appends of unique tokens on many keys"},
+    {"set", "set", "additions of unique elements to many sets, and reads of whole sets"},
+    {"lock", "mutex", "few locks with leases, taken, held and let go"},
+    {"fenced-lock", "fencing", "the same, and what a lock protects refuses tokens older than one it has seen"},
+    {"lease", "lease", "keys with leases, kept alive for a while, and read until they are gone"},
 }};
 
 struct Slot {
@@ -79,6 +88,13 @@ KeyDraw append_draw(const WorkloadOptions& options) {
   };
 }
 
+KeyDraw set_draw(const WorkloadOptions& options) {
+  return [reads = options.read_fraction * set_read_share](std::int64_t& writes, Rng& rng) {
+    if (rng.chance(reads)) return Invocation{"read", {}, {}};
+    return Invocation{"add", ++writes, {}};
+  };
+}
+
 // Reads of keys that are always in use.
 Generator reads_of(Rng rng, const WorkloadOptions& options) {
   return unfold<bool>(std::move(rng), true, [keys = options.keys](bool&, const Context&, Rng& r) {
@@ -98,6 +114,19 @@ std::function<Generator(const History&)> final_reads_of(std::string_view f, std:
   };
 }
 
+// Every set once, the last ones by every worker: an element may be lost from a set long retired.
+std::function<Generator(const History&)> final_reads_of_sets(std::size_t keys) {
+  return [latest = final_reads_of("read", keys)](const History& history) {
+    std::set<Value> seen;
+    std::vector<Invocation> reads;
+    for (OperationIndex o = 0; o < history.operation_count(); ++o) {
+      const Value& key = history.key(history.invoked(o));
+      if (seen.insert(key).second) reads.push_back({"read", {}, key});
+    }
+    return sequence({latest(history), operations(std::move(reads))});
+  };
+}
+
 Result<void> check_options(std::string_view name, const WorkloadOptions& options) {
   const auto refuse = [](std::string message, std::string remedy) {
     return Error::bad_input(std::move(message), std::move(remedy));
@@ -112,10 +141,19 @@ Result<void> check_options(std::string_view name, const WorkloadOptions& options
   if (!(options.read_fraction >= 0 && options.read_fraction <= 1)) {
     return refuse(fmt::format("read fraction = {} is out of range", options.read_fraction), "choose 0 to 1");
   }
+  if (options.ttl < std::chrono::seconds(1) || options.ttl > std::chrono::milliseconds(longest_ttl_ms)) {
+    return refuse(fmt::format("ttl = {} is out of range", to_text(options.ttl)), "choose 1s to 1h");
+  }
   if (name == "cas-register" && options.value_count < 2) {
     return refuse(fmt::format("{} values are too few for cas-register", options.value_count), "choose at least 2");
   }
   return {};
+}
+
+Generator stateful_work(std::string_view name, const Rng& rng, const WorkloadOptions& options) {
+  const std::int64_t ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(options.ttl).count();
+  if (name == "lease") return lease_work(rng.fork("operations"), {.keys = options.keys, .ttl_ms = ttl_ms});
+  return lock_work(rng.fork("operations"), {.locks = options.keys, .ttl_ms = ttl_ms, .fenced = name == "fenced-lock"});
 }
 
 }  // namespace
@@ -135,20 +173,36 @@ Result<Workload> make_workload(std::string_view name, const WorkloadOptions& opt
   if (const auto checked = check_options(name, options); !checked) return checked.error();
 
   const Rng rng = Rng(options.seed).fork("workload").fork(name);
+  const auto interval = Duration(std::llround(1e9 / options.rate));
+  if (name == "lock" || name == "fenced-lock" || name == "lease") {
+    return Workload{.info = *info,
+                    .clients = stagger(rng.fork("pace"), interval, stateful_work(name, rng, options)),
+                    .final_reads = nullptr};
+  }
   const bool is_kv = name == "kv-append";
   const std::uint64_t ops_per_key = options.ops_per_key.value_or(name == "register" ? 0 : 200);
+  const bool is_set = name == "set";
   const KeyDraw draw = is_kv                    ? append_draw(options)
+                       : is_set                 ? set_draw(options)
                        : name == "cas-register" ? cas_draw(options)
                                                 : register_draw(options);
-  const auto interval = Duration(std::llround(1e9 / options.rate));
-  Generator operations_on_keys = on_live_keys(rng.fork("operations"), options, ops_per_key, is_kv ? "k" : "r", draw);
-  if (options.readers > 0 && ops_per_key == 0 && !is_kv) {
+  Generator operations_on_keys = on_live_keys(rng.fork("operations"), options, ops_per_key,
+                                              is_kv    ? "k"
+                                              : is_set ? "s"
+                                                       : "r",
+                                              draw);
+  if (options.readers > 0 && ops_per_key == 0 && !is_kv && !is_set) {
     operations_on_keys =
         reserve({{static_cast<Worker>(options.readers), reads_of(rng.fork("readers"), options)}}, operations_on_keys);
   }
-  return Workload{.info = *info,
-                  .clients = stagger(rng.fork("pace"), interval, std::move(operations_on_keys)),
-                  .final_reads = options.final_reads ? final_reads_of(is_kv ? "get" : "read", options.keys) : nullptr};
+  Workload made{.info = *info,
+                .clients = stagger(rng.fork("pace"), interval, std::move(operations_on_keys)),
+                .final_reads = nullptr};
+  if (options.final_reads) {
+    made.final_reads =
+        is_set ? final_reads_of_sets(options.keys) : final_reads_of(is_kv ? "get" : "read", options.keys);
+  }
+  return made;
 }
 
 Result<double> parse_rate(std::string_view text) {

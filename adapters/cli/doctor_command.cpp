@@ -37,6 +37,12 @@ Ability etcd_ability() {
   return {"etcd", found ? "ok" : "missing", "--target etcd", found ? "-" : "apt install etcd-server"};
 }
 
+// Not missing: no other target needs it.
+Ability redis_ability() {
+  const bool found = !program_path("redis-server").empty();
+  return {"redis", found ? "ok" : "degraded", "--target redis", found ? "-" : "apt install redis-server"};
+}
+
 Ability namespaces_ability() {
   const auto works = live::namespaces_work();
   return {"namespaces", works ? "ok" : "degraded", "packets dropped per directed pair (without: the proxy holds bytes)",
@@ -129,8 +135,9 @@ int heal(Console& console) {
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
   if (settings.given("inventory")) return examine_nodes(settings.text("inventory"), console);
-  const std::vector<Ability> abilities{etcd_ability(),   namespaces_ability(), nfqueue_ability(), proxy_ability(),
-                                       clocks_ability(), ssh_ability(),        state_ability(),   memory_ability()};
+  const std::vector<Ability> abilities{etcd_ability(),    redis_ability(), namespaces_ability(),
+                                       nfqueue_ability(), proxy_ability(), clocks_ability(),
+                                       ssh_ability(),     state_ability(), memory_ability()};
   const bool can_run =
       std::none_of(abilities.begin(), abilities.end(), [](const Ability& a) { return a.state == "missing"; });
   console.result(console.json()

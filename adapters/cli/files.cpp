@@ -31,4 +31,14 @@ Result<std::string> read_file(const std::filesystem::path& path) {
   return bytes;
 }
 
+Result<Schedule> read_schedule(const std::filesystem::path& path) {
+  const auto bytes = read_file(path);
+  if (!bytes) return bytes.error();
+  const auto value = parse_json(bytes.value());
+  auto schedule = value ? schedule_from_value(value.value(), {}) : Result<Schedule>(value.error());
+  if (!schedule)
+    return Error::bad_input(fmt::format("{}: {}", path.string(), schedule.error().message), schedule.error().remedy);
+  return schedule;
+}
+
 }  // namespace faultline::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <faultline/formats.hpp>
+#include <faultline/schedule.hpp>
 
 #include <filesystem>
 #include <string>
@@ -14,5 +15,8 @@ ReadOptions read_options(const Settings& settings);
 
 // Up to 1 GiB; the error names the file and why it cannot be read.
 Result<std::string> read_file(const std::filesystem::path& path);
+
+// A schedule of faults, of any nodes. Bad input names the file and the field.
+Result<Schedule> read_schedule(const std::filesystem::path& path);
 
 }  // namespace faultline::cli

@@ -20,6 +20,7 @@
 #include <array>
 
 #include "commands.hpp"
+#include "files.hpp"
 #include "judge.hpp"
 #include "online_watch.hpp"
 #include "run_directory.hpp"
@@ -101,7 +102,8 @@ Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& con
   auto workload = make_workload(settings.text("workload"), {.seed = setup.seed,
                                                             .keys = settings.number("keys"),
                                                             .rate = settings.rate("rate"),
-                                                            .readers = settings.number("concurrency") / 3});
+                                                            .readers = settings.number("concurrency") / 3,
+                                                            .ttl = settings.duration("ttl")});
   if (!workload) return workload.error();
   setup.workload = std::move(workload).value();
   auto nemesis = faults_of(settings, setup.nemesis, setup.seed, schedule);
@@ -313,7 +315,8 @@ int run_command(Settings settings, Console& console) {
                 console);
   }
   Nodes nodes;
-  for (std::uint64_t n = 1; n <= settings.number("nodes"); ++n) nodes.push_back(fmt::format("n{}", n));
+  const std::uint64_t known = settings.given("inventory") ? 0 : settings.number("nodes");
+  for (std::uint64_t n = 1; n <= known; ++n) nodes.push_back(fmt::format("n{}", n));
   const auto schedule = read_schedule(settings.text("schedule"), nodes);
   if (!schedule) return fail(schedule.error(), console);
   if (settings.given("nemesis") && settings.list("nemesis") != packages_of(schedule.value())) {

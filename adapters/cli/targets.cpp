@@ -5,6 +5,7 @@
 #include <faultline/live/remote.hpp>
 #include <faultline/nemesis.hpp>
 #include <faultline/raft/target.hpp>
+#include <faultline/redis/target.hpp>
 
 #include <fmt/format.h>
 
@@ -16,7 +17,12 @@
 namespace faultline::cli {
 namespace {
 
+std::string target_of(const Settings& settings) {
+  return settings.given("endpoints") ? "behind --endpoints" : settings.text("target");
+}
+
 std::vector<std::string> read_paths(const Settings& settings) {
+  if (target_of(settings) == "redis") return {"linearizable"};
   const bool raft = settings.text("target") == "raft" && !settings.given("endpoints");
   if (raft) return {"index", "lease", "local", "serializable"};
   return {"linearizable", "serializable"};
@@ -72,6 +78,33 @@ Result<Remote> remote_of(const Settings& settings, Console& console) {
   return remote;
 }
 
+std::vector<std::string> fsync_policies(const Settings& settings) {
+  const std::string target = target_of(settings);
+  if (target == "raft") return {"always", "off"};
+  if (target == "redis") return {"always", "everysec", "no"};
+  return {"always"};
+}
+
+// One of those the target has.
+Result<void> check_word(const Settings& settings, std::string_view option, std::string_view what,
+                        const std::vector<std::string>& known) {
+  const std::string word = settings.text(option);
+  if (std::find(known.begin(), known.end(), word) != known.end()) return {};
+  return Error::bad_input(fmt::format("--{} {}: the target {} has no such {}", option, word, target_of(settings), what),
+                          "it has: " + join(known, ", "));
+}
+
+// One server, which only knows registers and sets.
+Result<void> settle_redis(Settings& settings) {
+  if (!settings.given("nodes")) settings.set("nodes", "1");
+  if (!settings.given("nemesis")) settings.set("nemesis", "kill,pause");
+  if (settings.number("nodes") != 1) {
+    return Error::bad_input(fmt::format("--nodes {}: the target redis is one server", settings.number("nodes")),
+                            "leave --nodes out");
+  }
+  return check_word(settings, "workload", "workload", {"register", "cas-register", "set"});
+}
+
 bool asks_for(const Settings& settings, std::string_view package) {
   const auto faults = settings.list("nemesis");
   return std::find(faults.begin(), faults.end(), package) != faults.end();
@@ -91,13 +124,9 @@ Result<void> settle_target(Settings& settings) {
   if (auto settled = settle_inventory(settings); !settled) return settled;
   const std::vector<std::string> known = read_paths(settings);
   if (settings.text("reads").empty()) settings.set("reads", known.front());
-  if (settings.text("fsync") == "off" && (settings.text("target") != "raft" || settings.given("endpoints")))
-    return Error::bad_input("--fsync off: only the target raft can be told so", "leave --fsync out");
-  const std::string reads = settings.text("reads");
-  if (std::find(known.begin(), known.end(), reads) != known.end()) return {};
-  return Error::bad_input(fmt::format("--reads {}: the target {} has no such read path", reads,
-                                      settings.given("endpoints") ? "behind --endpoints" : settings.text("target")),
-                          "it has: " + join(known, ", "));
+  if (auto checked = check_word(settings, "reads", "read path", known); !checked) return checked;
+  if (auto checked = check_word(settings, "fsync", "fsync policy", fsync_policies(settings)); !checked) return checked;
+  return target_of(settings) == "redis" ? settle_redis(settings) : Result<void>();
 }
 
 live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule) {
@@ -126,9 +155,10 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
   const std::string reads = settings.text("reads");
   const auto etcd_reads = reads == "serializable" ? etcd::Reads::serializable : etcd::Reads::linearizable;
   const Duration timeout = settings.duration("operation-timeout");
+  const etcd::Objects objects = etcd::objects_of(settings.text("workload"));
   if (settings.given("endpoints")) {
     return etcd::make_endpoints_target(
-        {.urls = settings.list("endpoints"), .reads = etcd_reads, .operation_timeout = timeout});
+        {.urls = settings.list("endpoints"), .reads = etcd_reads, .objects = objects, .operation_timeout = timeout});
   }
   if (settings.text("target") == "etcd") {
     if (machines) names.resize(nodes);
@@ -141,7 +171,16 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                                    .machines = machines,
                                    .names = names,
                                    .reads = etcd_reads,
+                                   .objects = objects,
                                    .operation_timeout = timeout});
+  }
+  if (settings.text("target") == "redis") {
+    return redis::make_target({.run_directory = directory,
+                               .network = network_of(settings),
+                               .disks = disks_of(settings),
+                               .fsync = settings.text("fsync"),
+                               .sets = settings.text("workload") == "set",
+                               .operation_timeout = timeout});
   }
   const bool serializable = reads == "serializable";
   const bool can_grow = !machines || names.size() > nodes;
@@ -158,8 +197,9 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                             .names = names,
                             .reads = serializable ? "index" : reads,
                             .max_clock_drift = settings.share("max-clock-drift"),
+                            .objects = objects,
                             .serializable = serializable,
-                            .fsync = settings.text("fsync") != "off",
+                            .fsync = settings.text("fsync") == "always",
                             .operation_timeout = timeout});
 }
 

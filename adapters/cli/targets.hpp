@@ -13,8 +13,8 @@
 
 namespace faultline::cli {
 
-// Fills in what depends on the target (its read path) and on the inventory (how many nodes). Bad input: a read path that the target does not
-// have; an inventory that is wrong, or has too few nodes.
+// Fills in what depends on the target (its read path; of redis: one node, and no partitions unless asked for) and on the inventory (how
+// many nodes). Bad input: a read path, fsync policy or workload that the target does not have; an inventory that is wrong, or too small.
 Result<void> settle_target(Settings& settings);
 // What the faults of this run ask of the network: those of the schedule, or those that may be drawn (null).
 live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule);

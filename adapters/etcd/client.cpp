@@ -1,9 +1,12 @@
 #include <chrono>
 #include <utility>
 
+#include <faultline/assert.hpp>
+
 #include <faultline/etcd/client.hpp>
 
 #include "http.hpp"
+#include "keeper.hpp"
 
 namespace faultline::etcd {
 namespace {
@@ -40,23 +43,61 @@ awaitable<Event> perform_one(std::shared_ptr<Connection> connection, std::shared
   }
 }
 
+// The same for what must remember; a lock that was got is kept alive from then on.
+awaitable<Event> hold_one(std::shared_ptr<Connection> connection, std::shared_ptr<const ClientOptions> options,
+                          std::shared_ptr<Keeper> keeper, Event invocation) {
+  const auto now = [options] { return std::chrono::steady_clock::now() - options->outside->origin; };
+  Holdings& holdings = keeper->holdings();
+  Result<HoldingTalk> started =
+      HoldingTalk::start(invocation, options->codec, holdings, options->outside->fence, now());
+  if (!started) {
+    Completion refused{.type = EventType::fail, .value = invocation.value, .error = started.error().message};
+    refused.harness_error = started.error().to_string();
+    co_return to_event(invocation, options->node, refused);
+  }
+  HoldingTalk talk = std::move(started).value();
+  std::optional<Completion> completion = talk.done();
+  const auto deadline = std::chrono::steady_clock::now() + options->operation_timeout;
+  while (!completion) {
+    std::string message = post(talk.request(), connection->endpoint());
+    const Exchange exchange = co_await Connection::exchange(connection, std::move(message), deadline);
+    if (exchange.end == Exchange::End::replied) {
+      completion = talk.receive(exchange.reply, now());
+      continue;
+    }
+    if (exchange.end == Exchange::End::not_sent) co_await Connection::rest(connection, unreachable_rest);
+    completion = talk.broken(exchange.end == Exchange::End::lost, exchange.error);
+  }
+  if (invocation.f == "acquire" && completion->type == EventType::ok) Keeper::keep(keeper, invocation.key);
+  co_return to_event(invocation, options->node, *completion);
+}
+
 class GatewayClient final : public live::Client {
  public:
   GatewayClient(boost::asio::any_io_executor executor, ClientOptions options)
       : options_(std::make_shared<ClientOptions>(std::move(options))),
-        connection_(std::make_shared<Connection>(std::move(executor), options_->endpoint, options_->reply_bytes_max,
-                                                 options_->from)) {}
-  ~GatewayClient() override { connection_->abandon(); }
+        connection_(
+            std::make_shared<Connection>(executor, options_->endpoint, options_->reply_bytes_max, options_->from)),
+        keeper_(std::make_shared<Keeper>(std::move(executor), options_->endpoint, options_->from)) {
+    FL_ASSERT(options_->outside || options_->codec.objects < Objects::locks);
+  }
+  ~GatewayClient() override {
+    connection_->abandon();
+    keeper_->abandon();
+  }
   GatewayClient(const GatewayClient&) = delete;
   GatewayClient& operator=(const GatewayClient&) = delete;
 
   awaitable<Event> perform(Event invocation) override {
+    if (options_->codec.objects >= Objects::locks)
+      return hold_one(connection_, options_, keeper_, std::move(invocation));
     return perform_one(connection_, options_, std::move(invocation));
   }
 
  private:
   std::shared_ptr<const ClientOptions> options_;
   std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Keeper> keeper_;
 };
 
 }  // namespace

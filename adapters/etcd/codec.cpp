@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <vector>
 
 #include <faultline/etcd/codec.hpp>
 #include <faultline/text.hpp>
@@ -12,27 +13,6 @@ namespace faultline::etcd {
 namespace {
 
 constexpr std::string_view lost_race = "lost-race: the key changed between the read and the write of the append";
-
-struct Header {
-  std::optional<std::uint64_t> member_id;
-  std::optional<std::int64_t> raft_term;
-  std::optional<std::int64_t> revision;
-};
-
-// A success reply without a header comes from something else than etcd.
-std::optional<Header> parse_header(const Json& object) {
-  const Json* json = field(object, "header");
-  if (json == nullptr || !json->is_object()) return std::nullopt;
-  const auto member_id = id_field(*json, "member_id");
-  const auto raft_term = integer_field(*json, "raft_term");
-  const auto revision = integer_field(*json, "revision");
-  if (!member_id || !raft_term || !revision) return std::nullopt;
-  Header header;
-  if (*member_id != 0) header.member_id = member_id;
-  if (*raft_term != 0) header.raft_term = raft_term;
-  if (*revision != 0) header.revision = revision;
-  return header;
-}
 
 struct Found {
   bool present = false;
@@ -110,11 +90,21 @@ Result<Request> cas_request(std::string_view key, const Value& input) {
 
 std::string_view to_string(Reads reads) { return reads == Reads::linearizable ? "linearizable" : "serializable"; }
 
+Objects objects_of(std::string_view workload) {
+  if (workload == "set") return Objects::sets;
+  if (workload == "lock" || workload == "fenced-lock") return Objects::locks;
+  return workload == "lease" ? Objects::leases : Objects::values;
+}
+
 Result<Conversation> Conversation::start(const Event& invocation, const CodecOptions& options) {
   const auto key_text = to_stored(invocation.key);
   if (!key_text) return key_text.error();
   const std::string key = to_base64(options.key_prefix + key_text.value());
   const std::string& f = invocation.f;
+  if (options.objects == Objects::sets) return start_on_set(invocation, options, key_text.value());
+  if (options.objects != Objects::values) {
+    return Error::bad_input("locks and leases need a client that remembers what it holds", "this one cannot run them");
+  }
 
   if (f == "read" || f == "get") {
     Conversation talk(Step::read, {});
@@ -155,6 +145,34 @@ Result<Conversation> Conversation::start(const Event& invocation, const CodecOpt
   }
   return Error::bad_input(fmt::format("the etcd client knows no operation '{}'", f),
                           "It knows read, write, cas, get, put and append.");
+}
+
+// An element is a key of its own, `<key>/<element>`: an addition is one put, a read one range over them.
+Result<Conversation> Conversation::start_on_set(const Event& invocation, const CodecOptions& options,
+                                                const std::string& key) {
+  if (invocation.f == "add") {
+    const auto element = to_stored(invocation.value);
+    if (!element) return element.error();
+    Conversation talk(Step::put, invocation.value);
+    const std::string stored = to_base64(element.value());
+    talk.request_ = {"/v3/kv/put",
+                     fmt::format(R"({{"key":"{}","value":"{}"}})",
+                                 to_base64(options.key_prefix + key + '/' + element.value()), stored),
+                     true};
+    return talk;
+  }
+  if (invocation.f != "read") {
+    return Error::bad_input(fmt::format("the etcd client knows no operation '{}' of a set", invocation.f),
+                            "It knows add and read.");
+  }
+  Conversation talk(Step::read_set, {});
+  talk.key_ = options.key_prefix + key + '/';
+  const std::string end = options.key_prefix + key + static_cast<char>('/' + 1);
+  talk.request_ = {"/v3/kv/range",
+                   fmt::format(R"({{"key":"{}","range_end":"{}"{}}})", to_base64(talk.key_), to_base64(end),
+                               options.reads == Reads::serializable ? R"(,"serializable":true)" : ""),
+                   false};
+  return talk;
 }
 
 Completion Conversation::definite(std::string error) const {
@@ -207,18 +225,15 @@ std::optional<Completion> Conversation::receive(const Reply& reply) {
   if (!understood)
     return indefinite(fmt::format("unparsable reply: {}: {}", understood.error().message, describe(reply)));
   std::optional<Completion> completion = std::move(understood).value();
-  if (completion) {
-    completion->member_id = header->member_id;
-    completion->raft_term = header->raft_term;
-    completion->revision = header->revision;
-  }
-  return completion;
+  if (!completion) return std::nullopt;
+  return with_header(std::move(*completion), *header);
 }
 
 Result<std::optional<Completion>> Conversation::understand(const Success& reply) {
   switch (step_) {
     case Step::read:
     case Step::append_read: return understand_range(reply);
+    case Step::read_set: return understand_set(reply);
     case Step::cas:
     case Step::append_write: return understand_txn(reply);
     // A put makes one revision, which its header and the key's mod_revision share.
@@ -268,6 +283,26 @@ Result<std::optional<Completion>> Conversation::understand_txn(const Success& re
   return std::optional(std::move(completion));
 }
 
+Result<std::optional<Completion>> Conversation::understand_set(const Success& reply) const {
+  const Json* kvs = field(reply.object, "kvs");
+  const auto count = integer_field(reply.object, "count");
+  const auto more = bool_field(reply.object, "more");
+  if (!count || !more || *more || (kvs != nullptr && !kvs->is_array())) {
+    return Error::environment("kvs, count or more is malformed");
+  }
+  if (std::cmp_not_equal(*count, kvs == nullptr ? 0 : kvs->size())) {
+    return Error::environment("the count is not that of the key-values");
+  }
+  std::vector<Value> elements;
+  for (std::size_t i = 0; kvs != nullptr && i < kvs->size(); ++i) {
+    const Json& kv = (*kvs)[i];
+    const auto its_key = kv.is_object() ? bytes_field(kv, "key") : std::nullopt;
+    if (!its_key || !its_key->starts_with(key_)) return Error::environment("a key-value is malformed");
+    elements.push_back(from_stored(std::string_view(*its_key).substr(key_.size())));
+  }
+  return std::optional(Completion{.type = EventType::ok, .value = Value::list(std::move(elements))});
+}
+
 Event to_event(const Event& invocation, std::string_view node, const Completion& completion) {
   Event event{.type = completion.type,
               .process = invocation.process,
@@ -281,6 +316,7 @@ Event to_event(const Event& invocation, std::string_view node, const Completion&
   if (completion.revision) add("revision", Value(*completion.revision));
   if (completion.version) add("version", Value(*completion.version));
   if (!completion.error.empty()) add("error", Value(completion.error));
+  if (completion.lost) add("lost", Value(true));
   if (completion.found) add("found", *completion.found);
   if (!completion.harness_error.empty()) add("harness_error", Value(completion.harness_error));
   event.extra = Value::map(std::move(extra));

@@ -107,8 +107,9 @@ class EtcdTarget final : public live::Target {
     return make_client(std::move(executor), {.node = node,
                                              .endpoint = route.to,
                                              .from = route.from,
-                                             .codec = {.reads = options_.reads},
-                                             .operation_timeout = options_.operation_timeout});
+                                             .codec = {.reads = options_.reads, .objects = options_.objects},
+                                             .operation_timeout = options_.operation_timeout,
+                                             .outside = outside_});
   }
 
   live::Endpoint client_endpoint(const NodeName& node) const override { return cluster_.place(node).addresses.client; }
@@ -180,6 +181,7 @@ class EtcdTarget final : public live::Target {
   const EtcdOptions options_;
   mutable std::mutex mutex_;  // guards version_, which the cluster's threads set
   std::string version_;
+  const std::shared_ptr<Outside> outside_ = std::make_shared<Outside>();
   live::LocalCluster cluster_;  // last: its destructor still calls back
 };
 

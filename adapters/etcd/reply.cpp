@@ -111,6 +111,27 @@ std::optional<std::string> bytes_field(const Json& object, std::string_view name
   return json->is_string() ? from_base64(json->get_ref<const std::string&>()) : std::nullopt;
 }
 
+std::optional<Header> parse_header(const Json& object) {
+  const Json* json = field(object, "header");
+  if (json == nullptr || !json->is_object()) return std::nullopt;
+  const auto member_id = id_field(*json, "member_id");
+  const auto raft_term = integer_field(*json, "raft_term");
+  const auto revision = integer_field(*json, "revision");
+  if (!member_id || !raft_term || !revision) return std::nullopt;
+  Header header;
+  if (*member_id != 0) header.member_id = member_id;
+  if (*raft_term != 0) header.raft_term = raft_term;
+  if (*revision != 0) header.revision = revision;
+  return header;
+}
+
+Completion with_header(Completion completion, const Header& header) {
+  completion.member_id = header.member_id;
+  completion.raft_term = header.raft_term;
+  completion.revision = header.revision;
+  return completion;
+}
+
 std::string ServerError::to_string() const { return fmt::format("{} {}", code, clip(message, 300)); }
 
 std::optional<ServerError> parse_error(const Json& object) {

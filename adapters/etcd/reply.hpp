@@ -25,6 +25,17 @@ std::optional<std::uint64_t> id_field(const Json& object, std::string_view name)
 std::optional<bool> bool_field(const Json& object, std::string_view name);
 std::optional<std::string> bytes_field(const Json& object, std::string_view name);  // base64 decoded
 
+// What every success of the key-value, lease and lock calls begins with.
+struct Header {
+  std::optional<std::uint64_t> member_id;
+  std::optional<std::int64_t> raft_term;
+  std::optional<std::int64_t> revision;
+};
+// nullopt: there is none, so it comes from something else than etcd.
+std::optional<Header> parse_header(const Json& object);
+// With what the header says.
+Completion with_header(Completion completion, const Header& header);
+
 // An error as the gateway reports one: {"error","message","code"} (3.4, 3.5), {"code","message","details"} (3.6), or
 // either inside "error" (streams).
 struct ServerError {

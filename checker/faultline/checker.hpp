@@ -44,7 +44,8 @@ struct CheckOptions {
 };
 
 // Every model by name: register, cas-register, kv, mutex, set, counter, fifo-queue, unordered-queue, stack,
-// priority-queue, unique-ids, append-list, fenced-mutex.
+// priority-queue, unique-ids, append-list, fenced-mutex,
+// fencing, lease.
 std::span<const std::string_view> model_names();
 
 // Judges with a model of the catalogue. The error is bad_input: unknown model or engine, an f the model does not know, a cas that is

@@ -16,6 +16,10 @@
 //   append-list      append v · read → the list, oldest first (a nil result means the empty one)
 //   fenced-mutex     acquire → token: only if free, and greater than every token before · release [token]: only if held,
 //                    and under that token · write [token v]: only if no greater token was given out
+//   fencing          acquire → token: greater than every token before · release: nothing · write [token v]: only if no
+//                    greater token was given out. A lock that may end by itself, so that two may believe they hold it;
+//                    what it protects must not believe both
+//   lease            grant, keep, read → whether the key lives, and when that was asked and answered: see Lease
 //
 // The result of an operation that only changes something (write, put, append, add, inc, dec, enqueue, push, acquire,
 // release) is not looked at. An open operation has whatever result the object would have given: step never refuses an open read,
@@ -35,7 +39,7 @@
 namespace faultline {
 
 // What a function's value must look like. `elements`: a list, or a tagged "set". `token_and_value`: a pair whose first is
-// an integer.
+// an integer. `sighting`: {"alive", "from", "to"} and perhaps "steady"; `renewal`: one that has "ttl" if it is alive.
 enum class Shape : std::uint8_t {
   anything,
   pair,
@@ -46,7 +50,9 @@ enum class Shape : std::uint8_t {
   boolean,
   elements,
   optional_list,
-  token_and_value
+  token_and_value,
+  sighting,
+  renewal
 };
 
 // "a pair [from to]", "an integer", …
@@ -337,13 +343,84 @@ struct FencedMutex {
   [[nodiscard]] std::string explain(const State& state, const Call& call) const;
 };
 
+// What fencing tokens promise by themselves, whoever believes to hold the lock: they grow, and what is protected refuses
+// older ones. The states are those of a FencedMutex that is never held: a release changes nothing.
+struct Fencing {
+  static constexpr std::string_view name = "fencing";
+  using State = FencedMutex::State;
+
+  std::optional<std::int64_t> initial;  // the last token given out before
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return FencedMutex{initial}.init(); }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const { return FencedMutex{}.hash(state); }
+  [[nodiscard]] bool observer(const Call& call) const;  // a release, an open write
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+// A key that lives as long as its lease is kept alive. Real time is data here: each result says when it was asked for and
+// when the answer was there, in milliseconds of one steady clock that is the recorder's.
+//
+//   grant → {"alive" true, "from" a, "to" b, "ttl" t}   the key is there, under a lease of t
+//   keep  → {"alive" true, "from" a, "to" b, "ttl" t}   the lease lives on; "alive" false: it is gone
+//   read  → {"alive" …, "from" a, "to" b, "steady" s}   whether the key is there; "steady" may be missing
+//
+// What is judged, and why it is no false alarm:
+//   - Whatever granted or renewed the lease did so after a, so the lease lives until a + t at least, less a fiftieth of t for clocks
+//     that run apart. Only an answer that was there before that moment, and says that the key is gone, came too early.
+//   - A key that is gone stays gone.
+//   - It was renewed before b, so it ends at b + t. A system may legally be late: nobody can end leases while nobody leads, and a new
+//     leader grants them their whole time again. So a read says by `steady` since when, as far as its recorder saw, the same leader has
+//     answered without a break; then the key may live until `steady` or the last renewal, whichever is later, + t + `grace`. Without
+//     `steady` no read comes too late, nor after a renewal of which nobody knows whether it arrived.
+// An open grant or keep has any result and any time.
+struct Lease {
+  static constexpr std::string_view name = "lease";
+  static constexpr std::int64_t grace = 5000;  // milliseconds
+  struct State {
+    enum class Phase : std::uint8_t { absent, alive, gone };
+    Phase phase = Phase::absent;
+    std::int64_t least = INT64_MIN;  // it lives until then at least
+    std::int64_t most = INT64_MIN;   // the last renewal ends then; INT64_MAX: nobody knows
+    std::int64_t ttl = 0;            // the longest it was granted
+    friend bool operator==(const State&, const State&) = default;
+  };
+
+  static std::span<const FunctionSpec> functions();
+  [[nodiscard]] static bool accepts(std::string_view f);
+  [[nodiscard]] State init() const { return {}; }
+  [[nodiscard]] std::optional<State> step(const State& state, const Call& call) const;
+  [[nodiscard]] bool equal(const State& a, const State& b) const { return a == b; }
+  [[nodiscard]] std::uint64_t hash(const State& state) const;
+  [[nodiscard]] bool observer(const Call& call) const;  // a read that found the key, an open read
+  [[nodiscard]] std::string describe(const State& state) const;
+  [[nodiscard]] std::string explain(const State& state, const Call& call) const;
+};
+
+// What a result of the lease model says. REQUIRES: fits(Shape::sighting, result).
+struct Sighting {
+  bool alive = false;
+  std::int64_t from = 0, to = 0;
+  std::int64_t ttl = 0;  // 0: not said
+  std::optional<std::int64_t> steady;
+
+  static Sighting of(const Value& result);
+  // Until when a renewal promises life at least, and when it ends. REQUIRES: alive, of a renewal.
+  [[nodiscard]] std::int64_t least() const { return from + ttl - ttl / 50; }
+  [[nodiscard]] std::int64_t end() const { return to + ttl; }
+};
+
 using AnyModel = std::variant<Register, CasRegister, Kv, Mutex, Set, Counter, FifoQueue, UnorderedQueue, Stack,
-                              PriorityQueue, UniqueIds, AppendList, FencedMutex>;
+                              PriorityQueue, UniqueIds, AppendList, FencedMutex, Fencing, Lease>;
 
 struct ModelOptions {
   // The state before the first operation: any value for a register, a string for kv, an integer for a counter, a
   // boolean for a mutex (held), a list for sets, queues, stacks (top last), ids and append lists, the last token for a
-  // fenced mutex. Null is each model's own beginning: nil, "", 0, free, empty, none.
+  // fenced mutex and for fencing; a lease has none. Null is each model's own beginning: nil, "", 0, free, empty, none.
   Value initial;
 };
 

@@ -29,6 +29,10 @@ std::optional<SearchResult> monitor_mutex(const Items& items, bool held, const B
 // mixed, and most histories in which an acquisition that never returned must have happened though nobody names its token.
 std::optional<SearchResult> monitor_fenced_mutex(const Items& items, const Budget& budget);
 
+// acquire → token, release, write [token v]; no token given out. Declines if something is written under a token whose acquisition never
+// returned.
+std::optional<SearchResult> monitor_fencing(const Items& items, const Budget& budget);
+
 // Registers whose results carry the version that was read or made (Item::version). Only ever says `valid`, whatever the versions are worth,
 // or declines: a history may be legal in another order than the one its versions state.
 std::optional<SearchResult> monitor_versioned(const Items& items, const Value& initial, const Budget& budget);

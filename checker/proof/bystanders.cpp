@@ -101,7 +101,7 @@ std::pair<std::string_view, Value> Bystanders::kind(const Call& call) const {
 }
 
 std::size_t Bystanders::uses(const Call& call) const {
-  if (model_ == "mutex") return core_size_;
+  if (model_ == "mutex" || model_ == "fencing") return core_size_;
   if (model_ == "fenced-mutex") return call.f == "acquire" ? core_size_ : 2 * core_size_;
   if (model_ == "append-list") {
     const auto it = listed_.find(call.input);

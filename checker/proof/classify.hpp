@@ -37,5 +37,8 @@ std::optional<Naming> classify_priority_queue(const Facts& facts, const Value& i
 std::optional<Naming> classify_unique_ids(const Facts& facts, const Value& initial);
 std::optional<Naming> classify_append_list(const Facts& facts, const Value& initial);
 std::optional<Naming> classify_fenced_mutex(const Facts& facts);
+// Tokens alone, whoever holds the lock.
+std::optional<Naming> classify_tokens(const Facts& facts);
+std::optional<Naming> classify_lease(const Facts& facts);
 
 }  // namespace faultline

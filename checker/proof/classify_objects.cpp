@@ -196,7 +196,56 @@ std::optional<Naming> classify_append(const Facts& facts, const Value& initial) 
   return append_inversion(facts);
 }
 
-// Two acquisitions, and whatever could release the lock is before both or after both.
+namespace {
+
+// Both have returned and neither has been asked to let go: from the later return to the first release by one of the two.
+Naming two_holders(const Facts& facts, const std::vector<const Fact*>& releases, const Fact& first,
+                   const Fact& second) {
+  const EventIndex both = std::max(first.returned, second.returned);
+  auto end = static_cast<EventIndex>(facts.history().size() - 1);
+  for (const Fact* release : releases) {
+    if (release->invoked > both) end = std::min(end, release->invoked);
+  }
+  const std::string overlap = end > both ? "for " + facts.gap(both, end) : "when the history ended";
+  const std::string lock = facts.key_name("");
+  return make(facts, "two-holders", second, &first,
+              fmt::format("Processes {} and {} both held {} {}.", first.process, second.process,
+                          lock.empty() ? "the lock" : "lock " + lock, overlap));
+}
+
+// When an acquisition had returned, there were two more that had returned than releases that had been asked for: so another holder was
+// left. It is the last whose process had not asked for a release since.
+std::optional<Naming> overdrawn(const Facts& facts, const std::vector<const Fact*>& releases) {
+  for (const Fact* second : facts.core()) {
+    if (second->call.f != "acquire") continue;
+    std::size_t acquired = 0, released = 0;
+    const Fact* holder = nullptr;
+    const auto let_go_since = [&](const Fact& acquire) {
+      return std::any_of(releases.begin(), releases.end(), [&](const Fact* release) {
+        return release->process == acquire.process && release->invoked > acquire.returned &&
+               release->invoked < second->returned;
+      });
+    };
+    for (const Fact* release : releases) released += release->invoked < second->returned;
+    for (const Fact& fact : facts.all()) {
+      if (fact.call.f != "acquire" || !fact.certain() || fact.returned > second->returned) continue;
+      ++acquired;
+      const bool later = holder == nullptr || fact.returned > holder->returned;
+      if (fact.process != second->process && later && !let_go_since(fact)) holder = &fact;
+    }
+    if (acquired <= released + 1 || holder == nullptr) continue;
+    std::vector<const Fact*> theirs = releases;
+    std::erase_if(theirs, [&](const Fact* release) {
+      return release->process != second->process && release->process != holder->process;
+    });
+    return two_holders(facts, theirs, *holder, *second);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// Two acquisitions, and whatever could release the lock is before both or after both; or more acquisitions than releases make room for.
 std::optional<Naming> classify_mutex(const Facts& facts) {
   const auto core = facts.core();
   const auto releases = effects(facts, "release");
@@ -209,19 +258,10 @@ std::optional<Naming> classify_mutex(const Facts& facts) {
                (before(*first, *release) && before(*second, *release));
       };
       if (!std::all_of(releases.begin(), releases.end(), outside)) continue;
-      const EventIndex both = std::max(first->returned, second->returned);
-      auto end = static_cast<EventIndex>(facts.history().size() - 1);
-      for (const Fact* release : releases) {
-        if (release->invoked > both) end = std::min(end, release->invoked);
-      }
-      const std::string overlap = end > both ? "for " + facts.gap(both, end) : "when the history ended";
-      const std::string lock = facts.key_name("");
-      return make(facts, "two-holders", *second, first,
-                  fmt::format("Processes {} and {} both held {} {}.", first->process, second->process,
-                              lock.empty() ? "the lock" : "lock " + lock, overlap));
+      return two_holders(facts, releases, *first, *second);
     }
   }
-  return std::nullopt;
+  return overdrawn(facts, releases);
 }
 
 std::optional<Naming> classify_set(const Facts& facts, const Value& initial) {
@@ -520,7 +560,7 @@ Naming both_given(const Facts& facts, const Fact& first, const Fact& second) {
 }  // namespace
 
 // Two acquisitions with one token, or the later with the smaller; a write accepted after a greater token was given out.
-std::optional<Naming> classify_fenced_mutex(const Facts& facts) {
+std::optional<Naming> classify_tokens(const Facts& facts) {
   const auto core = facts.core();
   for (const Fact* second : core) {
     for (const Fact* first : core) {
@@ -543,6 +583,11 @@ std::optional<Naming> classify_fenced_mutex(const Facts& facts) {
       }
     }
   }
+  return std::nullopt;
+}
+
+std::optional<Naming> classify_fenced_mutex(const Facts& facts) {
+  if (auto naming = classify_tokens(facts)) return naming;
   return classify_mutex(facts);
 }
 

@@ -359,6 +359,8 @@ std::optional<Naming> classify(const Facts& facts, std::string_view model, const
   if (model == "unique-ids") return classify_unique_ids(facts, initial);
   if (model == "append-list") return classify_append_list(facts, initial);
   if (model == "fenced-mutex") return classify_fenced_mutex(facts);
+  if (model == "fencing") return classify_tokens(facts);
+  if (model == "lease") return classify_lease(facts);
   return std::nullopt;
 }
 

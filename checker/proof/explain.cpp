@@ -91,7 +91,8 @@ class Explainer {
     return fmt::format("{} by process {} ({})", phrase(item.call), history_.process(item.invoked), place_of(item));
   }
 
-  static std::string needs(const Call& call) {
+  [[nodiscard]] std::string needs(const Call& call) const {
+    if (model_.name == "fencing") return "";  // its sentences say what a token needs
     if (call.f == "cas") return (call.failed ? "not " : "") + shown(call.input.as_list()[0]);
     if (call.f == "acquire") return "free";
     if (call.f == "release") return "held";

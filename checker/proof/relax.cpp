@@ -94,7 +94,8 @@ class Demand {
       // Else only a failed cas can see it: any value will do that is not the one it expected.
       return call.f == "cas" && failed_cas_ > 0 ? size_ : failed_cas_;
     }
-    if (model_.name == "mutex") return size_;
+    // Of fencing: an acquisition that makes the token greater.
+    if (model_.name == "mutex" || model_.name == "fencing") return size_;
     // Between two kept operations: a release, an acquisition that makes the token greater, a release.
     if (model_.name == "fenced-mutex") return 2 * size_;
     if (model_.name == "append-list") {

@@ -264,7 +264,12 @@ Core shrink(const ModelView& model, const Items& items, const SearchResult& foun
     if (auto core = Shrinker(model, items, engine, budget).run_from(found.core)) return *core;
   }
   const Items until_death = cut(items, found.died_at);
-  return Shrinker(model, until_death, engine, budget).run();
+  Core core = Shrinker(model, until_death, engine, budget).run();
+  // An engine may have died of what operations in flight were to return later (which token an acquisition will be given): then the cut is
+  // legal, and the whole is not.
+  const SearchResult again = engine(core.items, {.stop = budget.stop, .memory_limit = budget.memory_limit});
+  if (again.kind != VerdictKind::valid) return core;
+  return Shrinker(model, items, engine, budget).run();
 }
 
 }  // namespace faultline

@@ -183,7 +183,8 @@ class Verifier {
   // `since` leaves the same state behind whatever was before it, and is legal at the beginning; what else is kept comes
   // after it in real time, or can be put in front of it.
   Objection judge_since(const KeyProof& proof, const std::vector<OperationIndex>& core) const {
-    const bool guarded = certificate_.model == "fenced-mutex";  // its writes settle nothing
+    // Their writes settle nothing.
+    const bool guarded = certificate_.model == "fenced-mutex" || certificate_.model == "fencing";
     const auto blind = [&](const Duty& duty) { return !guarded && (duty.call.f == "write" || duty.call.f == "put"); };
     if (!std::binary_search(core.begin(), core.end(), proof.since)) {
       return fmt::format("operation {}, at which the core begins, is not of the core", proof.since);

@@ -38,7 +38,23 @@ Asked ask(std::string_view model, Rng& rng) {
     if (rng.chance(0.25)) return {"write", Value::list({token(rng), few(rng)})};
     return rng.chance(0.5) ? Asked{"acquire", {}} : Asked{"release", rng.chance(0.25) ? token(rng) : Value()};
   }
+  if (model == "fencing") {
+    if (rng.chance(0.1)) return {"release", {}};
+    return dice == 0 ? Asked{"write", Value::list({token(rng), few(rng)})} : Asked{"acquire", {}};
+  }
+  if (model == "lease") return {rng.chance(0.7) ? "read" : dice == 0 ? "keep" : "grant", {}};
   return rng.chance(0.5) ? Asked{"enqueue", few(rng)} : Asked{"dequeue", {}};
+}
+
+// Seconds of a short life.
+Value sighting(std::string_view f, Rng& rng) {
+  constexpr std::int64_t second = 1000;
+  const bool alive = f == "grant" || rng.chance(0.6);
+  const std::int64_t from = rng.between(0, 12) * second;
+  std::vector<Value::Entry> entries{{"alive", alive}, {"from", from}, {"to", from + rng.between(0, 2) * second}};
+  if (f != "read" && alive) entries.emplace_back("ttl", rng.between(1, 6) * second);
+  if (f == "read" && rng.chance(0.5)) entries.emplace_back("steady", rng.between(0, 3) * second);
+  return Value::map(std::move(entries));
 }
 
 // Mostly a beginning of one list, so that reads often agree.
@@ -59,7 +75,8 @@ Value answer(std::string_view model, std::string_view f, Rng& rng) {
   if (f == "contains") return Value(rng.chance(0.5));
   if (f == "dequeue" || f == "pop") return rng.chance(0.25) ? Value() : few(rng);
   if (f == "generate") return Value(static_cast<std::int64_t>(rng.below(12)));
-  if (f == "acquire") return model == "fenced-mutex" ? token(rng) : Value();
+  if (model == "lease") return sighting(f, rng);
+  if (f == "acquire") return model == "fenced-mutex" || model == "fencing" ? token(rng) : Value();
   if (f != "read") return {};
   if (model == "append-list") return short_list(rng);
   if (model == "counter") return Value(rng.between(-1, 3));

@@ -34,6 +34,7 @@ ROOMS = {
                            'adapters/raft/storage', 'adapters/raft/host', 'adapters/raft/gateway', 'adapters/sim',
                            'adapters/etcd/faultline/etcd/codec.hpp'), True),
     'adapters/etcd': (('history', 'workloads', 'nemesis', 'adapters/live'), False),
+    'adapters/redis': (('history', 'workloads', 'nemesis', 'adapters/live'), False),
     'adapters/cli': (None, False),
     'tests': (None, False),
 }

@@ -5,7 +5,15 @@
 //   cas-register  read, write and cas [from to] with few values, so that a cas often succeeds. The check is harder.
 //   kv-append     get, put and append on strings; each token is unique on its key, so that a get shows which appends it
 //                 saw and in what order: lost and doubled writes stay visible long after they happened.
+//   set           add and read of whole sets: every element is added once; each set is read at the end.
+//   lock          acquire and release of few locks. A client holds a lock from the completion of its acquire until it asks
+//                 for the release, as code does that knows only `lock` and `unlock`; its lease is kept alive all the while.
+//   fenced-lock   the same locks, and writes [token n] to what they protect, which stands outside the system under test and
+//                 refuses a token older than one it has seen. Two may believe that they hold the lock; that is no fault here.
+//   lease         a key is granted a lease that is kept alive for a while; all read it until it is gone. How long it must
+//                 live and may live: Lease in models.hpp.
 //
+// Of register, cas-register, kv-append and set:
 // All workers work on all keys: every operation draws a random key among those live. That is what finds stale and lost
 // values best where each worker is pinned to one node, for soon after a write on one side of a cut somebody reads the
 // same key on the other. A key that has had its share of operations retires for a new one, so that no key's history
@@ -17,6 +25,7 @@
 #include <faultline/generator.hpp>
 #include <faultline/history.hpp>
 #include <faultline/result.hpp>
+#include <faultline/time.hpp>
 
 #include <functional>
 #include <optional>
@@ -35,7 +44,8 @@ struct WorkloadOptions {
   // Workers that only read, the first of them: one that is blocked in a write on a node that is cut off reads nothing stale there.
   // Only where keys stay in use (register). REQUIRES: fewer than the workers there are.
   std::size_t readers = 0;
-  std::int64_t value_count = 5;  // cas-register: values 0 … n - 1; at least 2
+  std::int64_t value_count = 5;             // cas-register: values 0 … n - 1; at least 2
+  Duration ttl = std::chrono::seconds(10);  // lock, fenced-lock, lease: of a lease that is not kept alive; 1s to 1h
   bool final_reads = true;
 };
 

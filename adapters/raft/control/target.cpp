@@ -114,8 +114,9 @@ class Target final : public live::Target {
     return etcd::make_client(std::move(executor), {.node = node,
                                                    .endpoint = route.to,
                                                    .from = route.from,
-                                                   .codec = {.reads = reads},
-                                                   .operation_timeout = options_.operation_timeout});
+                                                   .codec = {.reads = reads, .objects = options_.objects},
+                                                   .operation_timeout = options_.operation_timeout,
+                                                   .outside = outside_});
   }
 
   live::Endpoint client_endpoint(const NodeName& node) const override { return cluster_.place(node).addresses.client; }
@@ -216,6 +217,7 @@ class Target final : public live::Target {
 
   const TargetOptions options_;
   std::string binary_;
+  const std::shared_ptr<etcd::Outside> outside_ = std::make_shared<etcd::Outside>();
   live::LocalCluster cluster_;  // last: its destructor still calls back
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include <faultline/etcd/codec.hpp>
 #include <faultline/text.hpp>
 #include <faultline/workload.hpp>
 
@@ -125,6 +126,12 @@ Result<void> check(const SimRun& run) {
   }
   if (*run.operation_timeout <= Duration::zero()) return refuse("operation_timeout: longer than 0");
   if (auto workload = make_workload(*run.workload, {.seed = run.seed}); !workload) return workload.error();
+  if (etcd::objects_of(*run.workload) >= etcd::Objects::locks) {
+    return Error::bad_input(
+        fmt::format("the workload '{}' needs clients that keep leases alive, which simulated ones do not",
+                    *run.workload),
+        "run it live: faultline run --workload " + *run.workload);
+  }
   return {};
 }
 

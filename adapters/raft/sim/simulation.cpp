@@ -47,6 +47,7 @@ ClusterOptions cluster_options(const SimRun& run) {
   host.request_timeout = std::chrono::seconds(5) + 2 * *run.election_timeout;
   options.wal = {.segment_bytes = *run.segment_bytes, .sync = *run.fsync};
   options.client.codec.reads = *run.serializable ? etcd::Reads::serializable : etcd::Reads::linearizable;
+  options.client.codec.objects = etcd::objects_of(*run.workload);
   options.client.operation_timeout = *run.operation_timeout;
   if (*run.retries) options.client.repeat_after = *run.operation_timeout / 4;
   options.watched = run.detectors == Detectors::all;

@@ -78,8 +78,8 @@ TEST_F(SettingsTest, BrokenTomlNamesLineAndColumn) {
 TEST_F(SettingsTest, AnUnknownChoiceGetsItsNearestMatch) {
   EXPECT_EQ(
       problems("workload = \"regster\"\n"),
-      "test.toml:1:12: error: workload = regster: 'regster' is none of register, cas-register, kv-append; did you "
-      "mean 'register'?");
+      "test.toml:1:12: error: workload = regster: 'regster' is none of register, cas-register, kv-append, set, lock, "
+      "fenced-lock, lease; did you mean 'register'?");
 }
 
 TEST_F(SettingsTest, ANumberOutOfRangeIsRefused) {

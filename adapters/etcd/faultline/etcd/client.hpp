@@ -5,6 +5,10 @@
 // connecting included. A connection is thrown away after any error, when the server asks for it, and whenever bytes are
 // left that no request is waiting for, so that no operation can read another one's reply.
 //
+// The lease of a lock that is held is kept alive over a connection of its own, every third of its time, until the release is asked for or
+// the client is gone; a keepalive that is not answered, or answered that the lease is gone, is followed by the next: a holder that only
+// knows `lock` and `unlock` does not hear of it.
+//
 // An operation whose node cannot be reached ends after a rest of 100 ms.
 //
 // Thread rules: everything on the executor's one thread. The client may be destroyed while an operation is under way:
@@ -16,11 +20,18 @@
 #include <memory>
 
 #include <faultline/etcd/codec.hpp>
+#include <faultline/etcd/holding.hpp>
 #include <faultline/live/client.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/time.hpp>
 
 namespace faultline::etcd {
+
+// What the clients of one run share that is no part of the system under test.
+struct Outside {
+  Fence fence;
+  std::chrono::steady_clock::time_point origin = std::chrono::steady_clock::now();
+};
 
 struct ClientOptions {
   NodeName node;
@@ -29,6 +40,7 @@ struct ClientOptions {
   CodecOptions codec;
   Duration operation_timeout = std::chrono::seconds(5);  // below the server's own 7 s
   std::size_t reply_bytes_max = 8U << 20U;
+  std::shared_ptr<Outside> outside;  // needed for locks and leases
 };
 
 std::unique_ptr<live::Client> make_client(boost::asio::any_io_executor executor, ClientOptions options);

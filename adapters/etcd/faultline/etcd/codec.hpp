@@ -14,6 +14,10 @@
 //   get           as read, but "" if the key is absent (the kv model's initial value)
 //   put s         as write
 //   append s      range, then a txn that puts the longer text if MOD is still what the range saw. A lost race is `fail`.
+// of sets (Objects::sets)
+//   add e         put of a key of the element's own
+//   read          range over them: the list of elements
+// Locks and leases, which a client must remember: holding.hpp.
 //
 // Encoding. A key is `key_prefix` followed by the JSON text of the operation's key, a value is its JSON text: null,
 // true, 7, 1.5, "text", [1,2], {"a":1}. Integers never carry a point and reals always do, map keys are sorted, nothing
@@ -38,8 +42,13 @@ enum class Reads : std::uint8_t {
 };
 std::string_view to_string(Reads reads);
 
+// What the operations are about: read and write mean something else for each.
+enum class Objects : std::uint8_t { values, sets, locks, leases };
+Objects objects_of(std::string_view workload);
+
 struct CodecOptions {
   Reads reads = Reads::linearizable;  // of read and get
+  Objects objects = Objects::values;
   std::string key_prefix = "faultline/";
 };
 
@@ -65,6 +74,7 @@ struct Completion {
   Value value;                 // as the history formats say; the invocation's unless an ok read
   std::string error;           // "<code> <message>" if the server said it; empty iff ok
   std::string harness_error;   // not empty: the endpoint is not this API, so the test itself is wrong; says what to do
+  bool lost = false;           // a lock that was let go was no longer held
   std::optional<Value> found;  // what a cas read instead of what it expected
   std::optional<std::uint64_t> member_id;
   std::optional<std::int64_t> raft_term;
@@ -76,7 +86,7 @@ struct Completion {
 };
 
 // The completion as an event of the invocation's process, without a time. Extras: node, member_id (hex, as etcd's logs
-// print it), raft_term, revision, version, error, found, harness_error, each only if known.
+// print it), raft_term, revision, version, error, lost, found, harness_error, each only if known.
 Event to_event(const Event& invocation, std::string_view node, const Completion& completion);
 
 // One operation's talk with one node, as a state machine: send request(), hand the reply to receive(), which completes
@@ -93,8 +103,10 @@ class Conversation {
   [[nodiscard]] Completion broken(bool sent, std::string why) const;
 
  private:
-  enum class Step : std::uint8_t { read, put, remove, cas, append_read, append_write };
+  enum class Step : std::uint8_t { read, put, remove, cas, append_read, append_write, read_set };
 
+  static Result<Conversation> start_on_set(const Event& invocation, const CodecOptions& options,
+                                           const std::string& key);
   Conversation(Step step, Value input) : step_(step), input_(std::move(input)) {}
   [[nodiscard]] Completion indefinite(std::string error) const;  // info if the request may have written, else fail
   [[nodiscard]] Completion definite(std::string error) const;    // fail
@@ -104,6 +116,7 @@ class Conversation {
   Result<std::optional<Completion>> understand(const Success& reply);
   Result<std::optional<Completion>> understand_range(const Success& reply);
   Result<std::optional<Completion>> understand_txn(const Success& reply) const;
+  Result<std::optional<Completion>> understand_set(const Success& reply) const;
 
   Step step_;
   Value input_;      // of the invocation

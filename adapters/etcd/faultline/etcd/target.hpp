@@ -28,6 +28,7 @@ struct EtcdOptions {
   std::chrono::milliseconds heartbeat_interval{100};
   std::chrono::milliseconds election_timeout{1000};
   Reads reads = Reads::linearizable;
+  Objects objects = Objects::values;
   Duration operation_timeout = std::chrono::seconds(5);
   Duration ready_limit = std::chrono::seconds(60);
 };
@@ -42,6 +43,7 @@ struct EndpointsOptions {
   std::vector<std::string> urls;  // "http://10.0.0.1:2379", one per node; the scheme may be left out
   std::string run_id;             // the run's keys start with faultline/<run id>/; empty: a fresh one
   Reads reads = Reads::linearizable;
+  Objects objects = Objects::values;
   Duration operation_timeout = std::chrono::seconds(5);
   Duration ready_limit = std::chrono::seconds(10);
 };

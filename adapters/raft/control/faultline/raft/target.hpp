@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <faultline/etcd/codec.hpp>
 #include <faultline/live/local_cluster.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/target.hpp>
@@ -29,7 +30,8 @@ struct TargetOptions {
   Duration election_timeout = std::chrono::milliseconds(1000);
   std::string reads = "index";    // index, lease, local: raftd's --reads
   double max_clock_drift = 0.01;  // for lease reads
-  bool serializable = false;      // clients ask for reads of any node's own state
+  etcd::Objects objects = etcd::Objects::values;
+  bool serializable = false;  // clients ask for reads of any node's own state
   bool fsync = true;
   bool pre_vote = true;
   std::uint64_t snapshot_entries = 1000;  // small enough that a short run takes snapshots too

@@ -75,7 +75,7 @@ struct SimRun {
   std::optional<std::uint64_t> window_messages;  // appends unanswered by one follower
 
   // The test.
-  std::optional<std::string> workload;  // as workload.hpp: register, cas-register, kv-append
+  std::optional<std::string> workload;  // as workload.hpp: register, cas-register, kv-append, set; drawn: not set
   std::optional<std::size_t> concurrency;
   std::optional<double> rate;        // operations per second in all
   std::optional<std::size_t> keys;   // live at a time
