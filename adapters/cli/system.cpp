@@ -96,7 +96,7 @@ std::map<std::string, std::string> tool_versions() {
   return {{"version", FAULTLINE_VERSION}, {"commit", FAULTLINE_COMMIT}, {"compiler", FAULTLINE_COMPILER}};
 }
 
-Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
+Result<void> write_file(const std::filesystem::path& path, const std::function<void(const Sink&)>& produce) {
   const std::string temporary = fmt::format("{}.{}.part", path.string(), ::getpid());
   const auto failed = [&](const char* what) {
     const Error error = Error::environment(fmt::format("{}: cannot {}: {}", path.string(), what, std::strerror(errno)),
@@ -106,19 +106,28 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view byte
   };
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) return failed("create it");
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const Error error = failed("write it");
-      ::close(file);
-      return error;
+  int problem = 0;
+  produce([&](std::string_view bytes) {
+    while (!bytes.empty() && problem == 0) {
+      const ssize_t written = ::write(file, bytes.data(), bytes.size());
+      if (written >= 0) {
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+      } else if (errno != EINTR) {
+        problem = errno;
+      }
     }
-    bytes.remove_prefix(static_cast<std::size_t>(written));
+  });
+  if (::close(file) != 0 && problem == 0) problem = errno;
+  if (problem != 0) {
+    errno = problem;
+    return failed("write it");
   }
-  if (::close(file) != 0) return failed("write it");
   if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("put it in place");
   return {};
+}
+
+Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
+  return write_file(path, [bytes](const Sink& sink) { sink(bytes); });
 }
 
 void install_signal_handlers() {

@@ -37,6 +37,9 @@ std::map<std::string, std::string> tool_versions();
 
 // Writes the whole file or none of it: a temporary file beside it, renamed.
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
+// The same for what comes in pieces: `produce` calls its argument with each.
+using Sink = std::function<void(std::string_view)>;
+Result<void> write_file(const std::filesystem::path& path, const std::function<void(const Sink&)>& produce);
 
 // --- Ctrl-C
 // ------------------------------------------------------------------------------------------------------------ SIGINT
