@@ -1,5 +1,7 @@
 #include "page_header.hpp"
 
+#include <faultline/formats.hpp>
+
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -186,6 +188,14 @@ std::size_t first_line_shown(const std::vector<LogLine>& lines, std::optional<Du
   return std::min(last_start, at - std::min(at, max_log_lines * 3 / 4));
 }
 
+// A line of an event log as its event and text; what else it holds is its time. Any other line as it is.
+std::string as_read(const std::string& line) {
+  if (!line.starts_with("{\"wall\":")) return line;
+  const auto parsed = parse_json(line);
+  if (!parsed || !parsed.value().get("event").is_string() || !parsed.value().get("text").is_string()) return line;
+  return std::string(parsed.value().get("event").as_text()) + ": " + std::string(parsed.value().get("text").as_text());
+}
+
 void write_logs(JsonWriter& json, const ReportInput& input, const PageClock& clock) {
   std::optional<Duration> centre;
   if (input.verdict && !input.verdict->anomalies.empty()) {
@@ -203,7 +213,7 @@ void write_logs(JsonWriter& json, const ReportInput& input, const PageClock& clo
       json.key("bytes_left_out").number(log.bytes_left_out).key("lines").open_list();
       for (std::size_t i = first; i < last; ++i) {
         json.open_list(true).integer(clock.tick(log.lines[i].since));
-        json.string(outside(log.lines[i].text, log_line_limit)).close();
+        json.string(outside(as_read(log.lines[i].text), log_line_limit)).close();
       }
       json.close().close();
     }

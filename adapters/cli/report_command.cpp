@@ -6,6 +6,7 @@
 #include "commands.hpp"
 #include "files.hpp"
 #include "judge.hpp"
+#include "node_logs.hpp"
 #include "run_info.hpp"
 #include "simulated.hpp"
 
@@ -115,6 +116,8 @@ int report_command(const Settings& settings, Console& console) {
   for (const Remark& remark : read.value().remarks) console.note(fmt::format("{}: {}", path, remark.text));
   const Remembered past = remembered(directory.value());
   ReportInput input{.history = &read.value().history, .source = path, .utc = past.utc};
+  const auto clock = read_run_clock(directory.value().path());
+  if (input.utc.empty() && clock) input.utc = utc_text(clock->began / 1'000'000'000);
   input.run = run_info(directory.value().path(), run_settings.value(), read.value().history, past.versions);
   input.online = past.online;
   if (past.cut_short) input.ending = Ending::interrupted;

@@ -25,10 +25,9 @@ namespace faultline::cli {
 
 namespace {
 
-std::string formatted_utc(const char* format) {
-  const std::time_t now = std::time(nullptr);
+std::string formatted_utc(const char* format, std::time_t time) {
   std::tm parts{};
-  gmtime_r(&now, &parts);
+  gmtime_r(&time, &parts);
   std::array<char, 64> buffer{};
   std::strftime(buffer.data(), buffer.size(), format, &parts);
   return buffer.data();
@@ -74,8 +73,9 @@ extern "C" void on_interrupt(int) {
 
 }  // namespace
 
-std::string utc_text() { return formatted_utc("%Y-%m-%d %H:%M:%S UTC"); }
-std::string utc_compact() { return formatted_utc("%Y%m%dT%H%M%SZ"); }
+std::string utc_text(std::int64_t seconds) { return formatted_utc("%Y-%m-%d %H:%M:%S UTC", seconds); }
+std::string utc_text() { return utc_text(std::time(nullptr)); }
+std::string utc_compact() { return formatted_utc("%Y%m%dT%H%M%SZ", std::time(nullptr)); }
 
 std::uint64_t peak_rss_bytes() {
   rusage usage{};

@@ -39,6 +39,7 @@ class Site {
   // The next events, nothing if nothing changed. `sent` is the subscriber's own memory, empty at first.
   struct Sent {
     std::string runs, progress;
+    unsigned looks = 0;
   };
   std::string live(Sent& sent);
 
