@@ -193,8 +193,8 @@ std::optional<Complaint> bad_utf8(std::string_view line) {
 
 using EventReader = bool (*)(EventLine&, std::uint32_t);
 
-std::optional<Complaint> take_line(const Line& line, std::size_t start, std::string_view separators, EventReader reader,
-                                   Recorder& recorder) {
+std::optional<Complaint> take_line(const SourceLine& line, std::size_t start, std::string_view separators,
+                                   EventReader reader, Recorder& recorder) {
   const std::string_view text = without_return(line.text);
   if (auto complaint = bad_utf8(text)) return complaint;
   EventLine event(text, start, separators);
@@ -241,7 +241,7 @@ Result<void> read_jepsen_log(ChunkReader& input, Recorder& recorder) {
   for (;;) {
     auto next = lines.next();
     if (!next) return next.error();
-    const Line line = next.value();
+    const SourceLine line = next.value();
     if (line.number == 0) break;
     const auto content = jepsen_log_content(without_return(line.text));
     if (!content) {
@@ -267,7 +267,7 @@ Result<void> read_jepsen_tsv(ChunkReader& input, Recorder& recorder) {
   for (;;) {
     auto next = lines.next();
     if (!next) return next.error();
-    const Line line = next.value();
+    const SourceLine line = next.value();
     if (line.number == 0) return {};
     if (without_return(line.text).empty()) continue;
     if (const auto complaint = take_line(line, 0, "\t", read_tsv_event, recorder)) return lines.error(*complaint);

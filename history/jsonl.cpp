@@ -34,7 +34,7 @@ Result<void> read_jsonl(ChunkReader& input, Recorder& recorder) {
     if (!std::exchange(reserved, true)) reserve(input, taken, recorder.history());
     auto next = lines.next();
     if (!next) return next.error();
-    const Line line = next.value();
+    const SourceLine line = next.value();
     if (line.number == 0) return {};
     if (is_blank(line.text)) continue;
     auto parsed = json.event(line.text, static_cast<std::uint32_t>(line.number));

@@ -16,7 +16,7 @@ void LineReader::skip(std::size_t bytes, std::uint64_t lines) {
   next_number_ += lines;
 }
 
-Result<Line> LineReader::next() {
+Result<SourceLine> LineReader::next() {
   window();
   const std::uint64_t number = next_number_++;
   std::size_t searched = 0;

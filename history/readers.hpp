@@ -13,7 +13,7 @@ Result<void> read_jepsen_tsv(ChunkReader& input, Recorder& recorder);
 Result<void> read_kv_log(ChunkReader& input, Recorder& recorder);
 
 // Lines, one at a time. A line longer than max_event_bytes is an error.
-struct Line {
+struct SourceLine {
   std::string_view text;     // without its newline; valid until the next call
   std::uint64_t number = 0;  // from 1; 0: no more lines
   bool complete = true;      // ended by a newline
@@ -21,7 +21,7 @@ struct Line {
 class LineReader {
  public:
   explicit LineReader(ChunkReader& input) : input_(input) {}
-  Result<Line> next();
+  Result<SourceLine> next();
   // For a reader that takes lines on its own: what follows the line that next() gave last, and by how much to go on.
   std::string_view window();
   void skip(std::size_t bytes, std::uint64_t lines);
@@ -31,7 +31,7 @@ class LineReader {
 
  private:
   ChunkReader& input_;
-  Line line_;
+  SourceLine line_;
   std::uint64_t next_number_ = 1;
   std::size_t to_consume_ = 0;
 };
