@@ -45,14 +45,14 @@ class Checker {
       if (std::none_of(list.begin(), list.end(), [&](const Value& t) { return is_of(value, t.as_text()); }))
         return problem(where, "has another type");
     }
-    if (rules.get("required").is_list()) {
+    if (value.is_map() && rules.get("required").is_list()) {
       for (const Value& name : rules.get("required").as_list()) {
         const auto map = value.as_map();
         if (std::none_of(map.begin(), map.end(), [&](const auto& entry) { return entry.first == name; }))
           problem(where, "lacks " + std::string(name.as_text()));
       }
     }
-    if (const Value& properties = rules.get("properties"); properties.is_map()) check_fields(value, rules, where);
+    if (const Value& properties = rules.get("properties"); value.is_map() && properties.is_map()) check_fields(value, rules, where);
     if (const Value& items = rules.get("items"); items.is_map()) {
       for (const Value& item : value.as_list()) check(item, items, where + "[]");
     }
