@@ -95,6 +95,8 @@ std::optional<std::int64_t> nanoseconds_after(std::string_view line, std::string
 }
 
 std::optional<std::int64_t> time_of_line(std::string_view line, Duration zone) {
+  // etcd's raft writes its name before the stamp, without a blank: "raft2026/11/20 02:14:06 INFO: …".
+  if (line.starts_with("raft2")) line.remove_prefix(4);
   if (const auto time = time_of_day(line, zone)) return time;
   if (const auto time = nanoseconds_after(line, "\"wall\":")) return time;
   for (const std::string_view field : {"\"ts\":\"", "\"time\":\"", "ts=", "time=", "time=\""}) {
@@ -169,7 +171,12 @@ NodeLog parse_node_log(std::string node, std::string file, std::string_view byte
     const std::size_t end = std::min(bytes.find('\n'), bytes.size());
     const std::string_view line = bytes.substr(0, end);
     bytes.remove_prefix(std::min(bytes.size(), end + 1));
-    if (const auto time = time_of_line(line, clock.zone)) now = Duration(true_time(*time - clock.began));
+    if (const auto time = time_of_line(line, clock.zone)) {
+      const Duration stamped(true_time(*time - clock.began));
+      // Whole seconds say when at the earliest: within that second a line stands no sooner than the one before it.
+      const bool coarse = *time % second == 0 && now && *now > stamped && *now < stamped + Duration(second);
+      if (!coarse) now = stamped;
+    }
     if (now && !line.empty()) log.lines.push_back({*now, std::string(line)});
   }
   std::stable_sort(log.lines.begin(), log.lines.end(),

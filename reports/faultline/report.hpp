@@ -64,7 +64,7 @@ struct LogClock {
 };
 // Lines of a daemon's log whose time of day is known: "2026-11-20T02:14:06.123456Z …", with a blank for the T, any number of decimals,
 // an offset like +01:00, at the beginning of the line or in a JSON field "ts" or "time"; or nanoseconds since 1970 in a JSON field
-// "wall". A line without a time belongs to the one before it.
+// "wall". A line without a time belongs to the one before it; one with whole seconds stands at the earliest moment it may mean.
 NodeLog parse_node_log(std::string node, std::string file, std::string_view bytes, const LogClock& clock);
 
 struct RunInfo {          // absent for `check`

@@ -175,6 +175,13 @@ TEST(NodeLog, AStampNobodyCanExplainStandsAsItIs) {
             (std::vector<std::int64_t>{1000, 10'000}));
 }
 
+TEST(NodeLog, AStampOfWholeSecondsStandsNoSoonerThanTheLineBefore) {
+  const char* text =
+      "2026-10-20 00:00:11.700000 I | rafthttp: x\nraft2026/10/20 00:00:11 INFO: became candidate at term 4\n"
+      "raft2026/10/20 00:00:13 INFO: became leader at term 4\n2026-10-20 00:00:13.100000 I | y\n";
+  EXPECT_EQ(milliseconds_of(text, {.began = began}), (std::vector<std::int64_t>{1700, 1700, 3000, 3100}));
+}
+
 TEST(NodeLog, KnowsTheZoneOfStampsThatNameNone) {
   const LogClock clock{.began = began, .zone = std::chrono::hours(2), .offsets = {}};
   EXPECT_EQ(milliseconds_of("2026-10-20 02:00:11 I | x\n2026-10-20T00:00:12Z y\n2026-10-20T01:00:13+01:00 z\n", clock),

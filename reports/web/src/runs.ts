@@ -1,7 +1,7 @@
 // The page of `faultline serve`: runs as a table, how they went one after another, two of them beside each other, and those that go on.
 import htm from 'htm';
 import {h, render, VNode} from 'preact';
-import {duration, grouped} from './words';
+import {counted, duration, grouped} from './words';
 
 const html = htm.bind(h) as (strings: TemplateStringsArray, ...values: unknown[]) => VNode;
 
@@ -56,7 +56,7 @@ const columns: { name: string; title: string; of: (run: Run) => string | number;
   {name: 'operations', title: 'operations', of: run => run.operations ?? -1, numeric: true},
   {name: 'duration', title: 'duration', of: run => run.seconds ?? -1, numeric: true},
   {name: 'seed', title: 'seed', of: run => run.seed ?? '', numeric: true},
-  {name: 'started', title: 'started', of: run => run.utc ?? run.path.split('/').pop() ?? ''},
+  {name: 'started', title: 'started, UTC', of: run => run.utc ?? run.path.split('/').pop() ?? ''},
 ];
 
 class State {
@@ -150,7 +150,7 @@ function trend(runs: Run[]): VNode | null {
   if (byTime.length < 2) return null;
   const counts = new Map<Tone, number>();
   for (const run of byTime) counts.set(tone(run), (counts.get(tone(run)) ?? 0) + 1);
-  const said = [...counts].map(([t, n]) => `${grouped(n)} ${toneNames[t]}`).join(', ');
+  const said = [...counts].map(([t, n]) => `${grouped(n)} ${toneNames[t]}${t === 'bad' && n !== 1 ? 's' : ''}`).join(', ');
   return html`<section><h2>Trend <span class="more">· the last ${grouped(byTime.length)} of these runs, oldest first: ${said}</span></h2>
     <ol class="trend">${byTime.map(run => html`<li key=${run.path}>${run.files.includes('report.html')
       ? html`<a class=${'mark ' + tone(run)} href=${place(run.path, 'report.html')} title=${`${words(run)} · ${run.path}`} aria-label=${`${words(run)}, ${run.path}`}>${glyphs[tone(run)]}</a>`
@@ -193,12 +193,12 @@ function row(run: Run): VNode {
     <th scope="row">${page ? html`<a href=${place(run.path, 'report.html')}>${name}</a>` : name}
       ${t !== 'good' && run.reason ? html`<p class="soft"><bdi>${run.reason}</bdi></p>` : ''}</th>
     <td><bdi>${run.target ?? ''}</bdi></td><td><bdi>${run.workload ?? ''}</bdi></td>
-    <td>${faultsOf(run).length === 0 ? '' : html`<bdi>${faultsOf(run).join(', ')}</bdi>`}</td>
+    <td>${faultsOf(run).length === 0 ? '' : html`<bdi class="faults">${faultsOf(run).join(', ')}</bdi>`}</td>
     <td class="num">${run.operations === null ? '' : grouped(run.operations)}</td>
     <td class="num">${run.seconds === null ? '' : duration(run.seconds * 1e9)}</td>
-    <td class="num">${run.seed ?? ''}</td><td class="when">${run.utc ?? ''}</td>
-    <td class="files">${run.files.filter(file => file !== 'report.html').map((file, i) => html`${i > 0 ? ' ' : ''}<a key=${file} href=${place(run.path, file)}>${file}</a>`)}
-      ${run.path === '' ? '' : html` <a href=${'/zip/' + run.path.split('/').map(encodeURIComponent).join('/') + '.zip'}>zip</a>`}</td></tr>`;
+    <td class="num">${run.seed ?? ''}</td><td class="when">${(run.utc ?? '').replace(' UTC', '')}</td>
+    <td class="files"><details><summary>${counted(run.files.length, 'file')}</summary>${run.files.filter(file => file !== 'report.html').map((file, i) => html`${i > 0 ? ' ' : ''}<a key=${file} href=${place(run.path, file)}>${file}</a>`)}
+      ${run.path === '' ? '' : html` <a href=${'/zip/' + run.path.split('/').map(encodeURIComponent).join('/') + '.zip'}>zip</a>`}</details></td></tr>`;
 }
 
 function table(runs: Run[]): VNode {
@@ -305,6 +305,7 @@ function listen(): void {
   events.addEventListener('open', () => { if (state.problem) void load(); });
 }
 
+document.getElementById('root')?.replaceChildren();
 state.read();
 addEventListener('hashchange', () => { state.read(); draw(); void compare(); });
 void load().then(() => compare()).then(listen);
