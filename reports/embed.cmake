@@ -1,24 +1,24 @@
-# Turns two text files into a C++ source that holds their bytes: cmake -DSCRIPT=… -DRULES=… -DOUT=… -P embed.cmake
+# Turns text files into a C++ source that holds their bytes: cmake -DSCRIPT=… -DRULES=… -DRUNS_SCRIPT=… -DRUNS_RULES=… -DOUT=… -P embed.cmake
 # Raw string literals keep every byte; the delimiter must not occur in the text.
-foreach(name SCRIPT RULES)
-  file(READ "${${name}}" text)
+set(functions "")
+foreach(pair SCRIPT:shell_script RULES:shell_rules RUNS_SCRIPT:runs_script RUNS_RULES:runs_rules)
+  string(REPLACE ":" ";" pair "${pair}")
+  list(GET pair 0 variable)
+  list(GET pair 1 function)
+  file(READ "${${variable}}" text)
   string(FIND "${text}" ")FAULTLINE\"" found)
   if(NOT found EQUAL -1)
-    message(FATAL_ERROR "${${name}} holds the delimiter of the literal it is put into")
+    message(FATAL_ERROR "${${variable}} holds the delimiter of the literal it is put into")
   endif()
-  set(${name}_TEXT "${text}")
+  string(APPEND functions "
+std::string_view ${function}() {
+  return R\"FAULTLINE(${text})FAULTLINE\";
+}
+")
 endforeach()
 file(WRITE "${OUT}" "#include \"shell.hpp\"
 
 namespace faultline::reports {
-
-std::string_view shell_script() {
-  return R\"FAULTLINE(${SCRIPT_TEXT})FAULTLINE\";
-}
-
-std::string_view shell_rules() {
-  return R\"FAULTLINE(${RULES_TEXT})FAULTLINE\";
-}
-
+${functions}
 }  // namespace faultline::reports
 ")

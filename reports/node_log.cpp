@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <optional>
 
 namespace faultline {
@@ -60,8 +61,8 @@ std::int64_t fraction(Cursor& at) {
   return nanoseconds;
 }
 
-// Nanoseconds since 1970 of "2026-11-20T02:14:06.123+01:00"; what follows does not matter.
-std::optional<std::int64_t> time_of_day(std::string_view text) {
+// Nanoseconds since 1970 of "2026-11-20T02:14:06.123+01:00"; what follows does not matter. `zone` is that of a stamp which names none.
+std::optional<std::int64_t> time_of_day(std::string_view text, Duration zone) {
   Cursor at(text);
   const auto field = [&at](std::size_t count, std::string_view before) -> std::optional<std::int64_t> {
     if (!before.empty() && !at.any_of(before)) return std::nullopt;
@@ -74,7 +75,8 @@ std::optional<std::int64_t> time_of_day(std::string_view text) {
   if (!days) return std::nullopt;
   std::int64_t time = (((*days * 24 + *hour) * 60 + *minute) * 60 + *seconds) * second;
   if (at.any_of(".,")) time += fraction(at);
-  if (!at.any_of("+-")) return time;
+  if (at.any_of("Z")) return time;
+  if (!at.any_of("+-")) return time - zone.count();
   const std::int64_t sign = at.last() == '-' ? -1 : 1;
   const auto hours = at.digits(2);
   at.any_of(":");
@@ -82,26 +84,99 @@ std::optional<std::int64_t> time_of_day(std::string_view text) {
   return hours && minutes ? time - sign * (*hours * 60 + *minutes) * 60 * second : time;
 }
 
-std::optional<std::int64_t> time_of_line(std::string_view line) {
-  if (const auto time = time_of_day(line)) return time;
+std::optional<std::int64_t> nanoseconds_after(std::string_view line, std::string_view field) {
+  const std::size_t found = line.substr(0, 400).find(field);
+  if (found == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = line.substr(found + field.size());
+  std::int64_t n = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  if (error != std::errc{} || n < 0) return std::nullopt;
+  return n;
+}
+
+std::optional<std::int64_t> time_of_line(std::string_view line, Duration zone) {
+  // etcd's raft writes its name before the stamp, without a blank: "raft2026/11/20 02:14:06 INFO: …".
+  if (line.starts_with("raft2")) line.remove_prefix(4);
+  if (const auto time = time_of_day(line, zone)) return time;
+  if (const auto time = nanoseconds_after(line, "\"wall\":")) return time;
   for (const std::string_view field : {"\"ts\":\"", "\"time\":\"", "ts=", "time=", "time=\""}) {
     const std::size_t found = line.substr(0, 400).find(field);
     if (found == std::string_view::npos) continue;
-    if (const auto time = time_of_day(line.substr(found + field.size()))) return time;
+    if (const auto time = time_of_day(line.substr(found + field.size()), zone)) return time;
   }
   return std::nullopt;
 }
 
+// From what a node's wall clock said to when that was. The offset is a line between any two points; a clock that is set back shows the
+// same time twice, so the lines of a file are taken to be in order.
+class TrueTime {
+ public:
+  TrueTime(const std::string& node, const std::vector<ClockOffset>& offsets) {
+    for (const ClockOffset& offset : offsets) {
+      if (offset.node == node && offset.wall && std::isfinite(offset.seconds))
+        points_.push_back({offset.time.time_since_epoch().count(), offset.seconds * 1e9});
+    }
+  }
+
+  std::int64_t operator()(std::int64_t stamp) {
+    if (points_.empty()) return stamp;
+    for (std::size_t i = reached_; i <= points_.size(); ++i) {
+      const auto found = within(i, stamp);
+      if (!found) continue;
+      reached_ = i;
+      last_ = std::max(last_, *found);
+      return *found;
+    }
+    // Not to be explained by what was measured: as it stands.
+    return stamp;
+  }
+
+ private:
+  struct Point {
+    std::int64_t time = 0;
+    double offset = 0;
+  };
+  // Threads of one daemon may write a little out of order.
+  static constexpr std::int64_t slack = 50'000'000;
+
+  // The moment before point i (after the one before it) at which the clock showed `stamp`.
+  [[nodiscard]] std::optional<std::int64_t> within(std::size_t i, std::int64_t stamp) const {
+    const double earlier = i == 0 ? points_.front().offset : points_[i - 1].offset;
+    const double later = i == points_.size() ? points_.back().offset : points_[i].offset;
+    std::int64_t time = stamp - static_cast<std::int64_t>(earlier);
+    if (i > 0 && i < points_.size() && points_[i].time > points_[i - 1].time) {
+      const auto from = static_cast<double>(points_[i - 1].time);
+      const double slope = (later - earlier) / (static_cast<double>(points_[i].time) - from);
+      // A clock that was set back stands still or runs backwards in between: no line can be told to be from there.
+      if (slope <= -1) return std::nullopt;
+      time = static_cast<std::int64_t>(from + (static_cast<double>(stamp) - from - earlier) / (1 + slope));
+    }
+    const bool begun = i == 0 || time >= points_[i - 1].time;
+    const bool over = i < points_.size() && time > points_[i].time;
+    return begun && !over && time >= last_ - slack ? std::optional(time) : std::nullopt;
+  }
+
+  std::vector<Point> points_;
+  std::size_t reached_ = 0;
+  std::int64_t last_ = INT64_MIN + slack;
+};
+
 }  // namespace
 
-NodeLog parse_node_log(std::string node, std::string file, std::string_view bytes, std::int64_t began) {
+NodeLog parse_node_log(std::string node, std::string file, std::string_view bytes, const LogClock& clock) {
+  TrueTime true_time(node, clock.offsets);
   NodeLog log{.node = std::move(node), .file = std::move(file), .lines = {}};
   std::optional<Duration> now;
   while (!bytes.empty()) {
     const std::size_t end = std::min(bytes.find('\n'), bytes.size());
     const std::string_view line = bytes.substr(0, end);
     bytes.remove_prefix(std::min(bytes.size(), end + 1));
-    if (const auto time = time_of_line(line)) now = Duration(*time - began);
+    if (const auto time = time_of_line(line, clock.zone)) {
+      const Duration stamped(true_time(*time - clock.began));
+      // Whole seconds say when at the earliest: within that second a line stands no sooner than the one before it.
+      const bool coarse = *time % second == 0 && now && *now > stamped && *now < stamped + Duration(second);
+      if (!coarse) now = stamped;
+    }
     if (now && !line.empty()) log.lines.push_back({*now, std::string(line)});
   }
   std::stable_sort(log.lines.begin(), log.lines.end(),

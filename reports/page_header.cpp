@@ -1,13 +1,15 @@
 #include "page_header.hpp"
 
+#include <faultline/formats.hpp>
+
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <optional>
 #include <unordered_map>
 
 #include "faults.hpp"
 #include "json_writer.hpp"
+#include "node_state.hpp"
 #include "words.hpp"
 
 namespace faultline::reports {
@@ -17,7 +19,7 @@ namespace {
 constexpr std::size_t max_verdicts = 100'000;
 constexpr std::size_t max_anomalies = 200;
 constexpr std::size_t max_anomaly_operations = 2'000;
-constexpr std::size_t max_points = 20'000;
+constexpr std::size_t max_bands = 20'000;
 constexpr std::size_t max_log_lines = 4'000;  // of one file
 constexpr std::size_t log_line_limit = 300;
 constexpr std::size_t reason_limit = 300;
@@ -73,7 +75,7 @@ void write_faults(JsonWriter& json, const History& history, const PageClock& clo
   json.key("faults").open_list();
   std::size_t written = 0;
   for (const FaultBand& band : fault_bands(history)) {
-    if (!clock.knows(history, band.from) || written++ >= max_points) continue;
+    if (!clock.knows(history, band.from) || written++ >= max_bands) continue;
     json.open_object(true).key("label").string(band.label()).key("kind").string(band.kind);
     json.key("from").integer(clock.tick(history, band.from)).key("to");
     const bool ends = band.to != none && clock.knows(history, band.to);
@@ -146,59 +148,30 @@ void write_anomalies(JsonWriter& json, const ReportInput& input, const Carried& 
   json.close();
 }
 
-std::optional<std::int64_t> number_in(const Value& value) {
-  if (value.is_integer()) return value.as_integer();
-  return std::nullopt;
+std::int64_t tick_of(const Moment& moment, const History& history, const PageClock& clock) {
+  return moment.event == none ? clock.tick(moment.since) : clock.tick(history, moment.event);
 }
 
-struct TermPoint {
-  std::int64_t tick = 0, term = 0;
-  std::string name;  // leader, or node
-};
-
-// Whenever the highest term seen, its leader, or what one node says of the term changed.
-void write_terms(JsonWriter& json, const History& history, const PageClock& clock) {
-  std::vector<TermPoint> overall, by_node;
-  std::map<std::string, std::int64_t> term_of;
-  std::int64_t highest = std::numeric_limits<std::int64_t>::min();
-  std::string leader;
-  for (EventIndex e = 0; e < history.size(); ++e) {
-    const Value& extra = history.extra(e);
-    if (extra.is_null() || history.process(e) == nemesis_process || !clock.knows(history, e)) continue;
-    const auto term = number_in(extra.get("raft_term"));
-    if (!term) continue;
-    const std::string told = extra.get("leader").is_null() ? std::string() : show_key(extra.get("leader"), 40);
-    const bool other_leader = !told.empty() && told != leader && *term == highest;
-    if ((*term > highest || other_leader) && overall.size() < max_points) {
-      highest = *term;
-      leader = told;
-      overall.push_back({clock.tick(history, e), *term, told});
-    }
-    if (extra.get("node").is_null() || by_node.size() >= max_points) continue;
-    const std::string node = show_key(extra.get("node"), 40);
-    const auto [known, fresh] = term_of.emplace(node, *term);
-    if (fresh || known->second != *term) by_node.push_back({clock.tick(history, e), *term, node});
-    known->second = *term;
-  }
+void write_terms(JsonWriter& json, const ReportInput& input, const PageClock& clock) {
+  const Terms terms = terms_seen(input);
   json.key("terms").open_list();
-  for (const TermPoint& p : overall) json.open_list(true).integer(p.tick).integer(p.term).string(p.name).close();
+  for (const TermPoint& p : terms.overall) {
+    json.open_list(true).integer(tick_of(p.at, *input.history, clock)).integer(p.term).string(p.leader).close();
+  }
   json.close().key("node_terms").open_list();
-  for (const TermPoint& p : by_node) json.open_list(true).string(p.name).integer(p.tick).integer(p.term).close();
+  for (const NodeTerm& p : terms.by_node) {
+    json.open_list(true).string(p.node).integer(tick_of(p.at, *input.history, clock)).integer(p.term);
+    json.string(p.role).close();
+  }
   json.close();
 }
 
-// Jepsen's clock nemesis notes them so: a map from node to seconds, beside the value or in it.
 void write_offsets(JsonWriter& json, const History& history, const PageClock& clock) {
   json.key("offsets").open_list();
-  std::size_t written = 0;
-  for (const EventIndex e : history.notes()) {
-    const Value& beside = history.extra(e).get("clock-offsets");
-    const Value& offsets = beside.is_map() ? beside : history.value(e).get("clock-offsets");
-    if (!offsets.is_map() || !clock.knows(history, e)) continue;
-    for (const auto& [node, offset] : offsets.as_map()) {
-      if ((!offset.is_integer() && !offset.is_real()) || written++ >= max_points) continue;
-      json.open_list(true).string(show_key(node, 40)).integer(clock.tick(history, e));
-      json.seconds(offset.is_real() ? offset.as_real() : static_cast<double>(offset.as_integer())).close();
+  if (clock.timed()) {
+    for (const ClockOffset& offset : clock_offsets(history)) {
+      json.open_list(true).string(outside(offset.node, 40)).integer(clock.tick(offset.time.time_since_epoch()));
+      json.seconds(offset.seconds).close();
     }
   }
   json.close();
@@ -215,6 +188,14 @@ std::size_t first_line_shown(const std::vector<LogLine>& lines, std::optional<Du
   return std::min(last_start, at - std::min(at, max_log_lines * 3 / 4));
 }
 
+// A line of an event log as its event and text; what else it holds is its time. Any other line as it is.
+std::string as_read(const std::string& line) {
+  if (!line.starts_with("{\"wall\":")) return line;
+  const auto parsed = parse_json(line);
+  if (!parsed || !parsed.value().get("event").is_string() || !parsed.value().get("text").is_string()) return line;
+  return std::string(parsed.value().get("event").as_text()) + ": " + std::string(parsed.value().get("text").as_text());
+}
+
 void write_logs(JsonWriter& json, const ReportInput& input, const PageClock& clock) {
   std::optional<Duration> centre;
   if (input.verdict && !input.verdict->anomalies.empty()) {
@@ -228,10 +209,11 @@ void write_logs(JsonWriter& json, const ReportInput& input, const PageClock& clo
       const std::size_t first = first_line_shown(log.lines, centre);
       const std::size_t last = std::min(log.lines.size(), first + max_log_lines);
       json.open_object().key("node").string(outside(log.node, 40)).key("file").string(outside(log.file));
-      json.key("left_out").number(log.lines.size() - (last - first)).key("lines").open_list();
+      json.key("left_out").number(log.lines.size() - (last - first));
+      json.key("bytes_left_out").number(log.bytes_left_out).key("lines").open_list();
       for (std::size_t i = first; i < last; ++i) {
         json.open_list(true).integer(clock.tick(log.lines[i].since));
-        json.string(outside(log.lines[i].text, log_line_limit)).close();
+        json.string(outside(as_read(log.lines[i].text), log_line_limit)).close();
       }
       json.close().close();
     }
@@ -269,7 +251,7 @@ std::string page_header_json(const ReportInput& input, const PageClock& clock, c
   write_faults(json, history, clock);
   write_verdicts(json, input);
   write_anomalies(json, input, carried);
-  write_terms(json, history, clock);
+  write_terms(json, input, clock);
   write_offsets(json, history, clock);
   write_logs(json, input, clock);
   return json.close().take();

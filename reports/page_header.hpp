@@ -8,8 +8,9 @@
 //   faults: {label, kind, from, to or null, nodes}, in ticks
 //   verdicts: [label, kinds valid 0, unknown 1, invalid 2, operations, longest prefix, engine, reason, keys], failed first
 //   anomalies: {key, name, sentence, culprit, contradicted, core, context, prefix: [[operation, state]]}, by carried operation
-//   terms: [tick, term, leader]: whenever one of them changed · node_terms: [node, tick, term] likewise
-//   offsets: [node, tick, seconds]: clocks as the nemesis measured them · logs: {node, file, lines: [[tick, text]], left_out}
+//   terms: [tick, term, leader]: whenever one of them changed · node_terms: [node, tick, term, role] likewise
+//   offsets: [node, tick, seconds]: clocks as the nemesis measured them
+//   logs: {node, file, lines: [[tick, text]], left_out, bytes_left_out}
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
 #include "sha256.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
@@ -8,6 +9,7 @@ namespace faultline::reports {
 namespace {
 
 using Words = std::array<std::uint32_t, 8>;
+constexpr std::size_t block_bytes = 64;
 
 // The first 32 bits of the fractional parts of the cube roots of the first 64 primes (FIPS 180-4, section 4.2.2).
 constexpr std::array<std::uint32_t, 64> round_constants{
@@ -51,18 +53,46 @@ void compress(Words& hash, std::string_view block) {
 
 }  // namespace
 
-std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
-  Words hash{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::string padded(bytes);
-  padded += '\x80';
-  while (padded.size() % 64 != 56) padded += '\0';
-  const std::uint64_t bits = std::uint64_t{bytes.size()} * 8;
-  for (int shift = 56; shift >= 0; shift -= 8) padded += static_cast<char>(bits >> shift & 0xff);
-  for (std::size_t at = 0; at < padded.size(); at += 64) compress(hash, std::string_view(padded).substr(at, 64));
+void Sha256::add(std::string_view bytes) {
+  bits_ += std::uint64_t{bytes.size()} * 8;
+  if (!rest_.empty()) {
+    const std::size_t missing = std::min(block_bytes - rest_.size(), bytes.size());
+    rest_ += bytes.substr(0, missing);
+    bytes.remove_prefix(missing);
+    if (rest_.size() < block_bytes) return;
+    compress(hash_, rest_);
+    rest_.clear();
+  }
+  for (; bytes.size() >= block_bytes; bytes.remove_prefix(block_bytes)) compress(hash_, bytes.substr(0, block_bytes));
+  rest_ = bytes;
+}
+
+std::array<std::uint8_t, 32> Sha256::finish() {
+  const std::uint64_t bits = bits_;
+  std::string padding(1, '\x80');
+  while ((rest_.size() + padding.size()) % block_bytes != block_bytes - 8) padding += '\0';
+  for (int shift = 56; shift >= 0; shift -= 8) padding += static_cast<char>(bits >> shift & 0xff);
+  add(padding);
   std::array<std::uint8_t, 32> digest{};
   for (std::size_t i = 0; i < digest.size(); ++i)
-    digest[i] = static_cast<std::uint8_t>(hash[i / 4] >> (24 - 8 * (i % 4)));
+    digest[i] = static_cast<std::uint8_t>(hash_[i / 4] >> (24 - 8 * (i % 4)));
   return digest;
+}
+
+std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.finish();
+}
+
+std::string hexadecimal(std::span<const std::uint8_t> bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (const std::uint8_t byte : bytes) {
+    out += digits[byte >> 4];
+    out += digits[byte & 15];
+  }
+  return out;
 }
 
 std::string base64(std::span<const std::uint8_t> bytes) {

@@ -157,8 +157,8 @@ details,.on-screen,.long tr:nth-child(n+9){display:none}
 
 }  // namespace
 
-std::string style_sheet() {
-  return "\n" + palette_css() + (page_rules + 1) + (picture_rules + 1) + std::string(shell_rules());
-}
+std::string page_style() { return "\n" + palette_css() + (page_rules + 1); }
+
+std::string style_sheet() { return page_style() + (picture_rules + 1) + std::string(shell_rules()); }
 
 }  // namespace faultline::reports

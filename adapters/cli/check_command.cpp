@@ -20,7 +20,7 @@ int worse(int a, int b) {
 
 Result<void> write_requested(const Settings& settings, const ReportInput& input, const Judgement& judgement) {
   if (settings.given("report")) {
-    if (auto written = write_file(settings.text("report"), render_html(input)); !written) return written;
+    if (auto written = write_page(settings.text("report"), input); !written) return written;
   }
   if (settings.given("certificate") && judgement.certificate) {
     if (auto written = write_file(settings.text("certificate"), to_json(*judgement.certificate)); !written)
@@ -71,7 +71,11 @@ Result<Checked> check_one(const std::string& path, const Settings& settings, Con
   describe_tool(input);
   if (auto written = write_requested(settings, input, judgement); !written) return written.error();
   const std::string json = render_verdict_json(input);
-  if (!console.json()) print_result(input, console);
+  if (console.json()) {
+    annotate(input, console);
+  } else {
+    print_result(input, console);
+  }
   if (settings.flag("open") && settings.given("report")) open_in_browser(settings.text("report"), console);
   return Checked{exit_code(input), json};
 }

@@ -109,6 +109,17 @@ void Console::error(std::string_view text) {
   put(stderr, std::string(text) + "\n");
 }
 
+void Console::annotations(std::string_view lines) {
+  constexpr int most = 10;
+  if (events_) return;
+  erase_line();
+  while (!lines.empty() && annotated_++ < most) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size() - 1);
+    put(stderr, lines.substr(0, end + 1));
+    lines.remove_prefix(end + 1);
+  }
+}
+
 void Console::result(std::string_view text) {
   erase_line();
   put(stdout, text);

@@ -28,6 +28,8 @@ class Console {
   void log(std::string_view text);     // only with --verbose
   void error(std::string_view text);   // always
   void result(std::string_view text);  // stdout
+  // Lines that a continuous integration reads on stderr: at most ten in this process, for it takes no more of a step.
+  void annotations(std::string_view lines);
 
   [[nodiscard]] bool json() const { return json_; }
   [[nodiscard]] TerminalStyle style() const { return style_; }
@@ -42,6 +44,7 @@ class Console {
   Duration last_drawn_ = -std::chrono::hours(1);
   std::string phase_;
   bool line_drawn_ = false;
+  int annotated_ = 0;
 };
 
 }  // namespace faultline::cli

@@ -7,8 +7,10 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 
+#include "sha256.hpp"
 #include "units.hpp"
 
 extern char** environ;
@@ -55,6 +57,22 @@ Result<void> write_or_remove(const std::filesystem::path& path, const std::optio
   return {};
 }
 
+// What a verdict rests on, by its hash; files that are not there have none.
+std::vector<std::pair<std::string, std::string>> hashes_of(const std::filesystem::path& directory) {
+  std::vector<std::pair<std::string, std::string>> hashes;
+  std::string chunk(std::size_t{1} << 16U, '\0');
+  for (const char* name : {"run.toml", "simulation.json", "clock.json", "schedule.json", "history.jsonl",
+                           "minimal.jsonl", "certificate.json"}) {
+    std::ifstream file(directory / name, std::ios::binary);
+    if (!file) continue;
+    reports::Sha256 hash;
+    while (file.read(chunk.data(), static_cast<std::streamsize>(chunk.size())) || file.gcount() > 0)
+      hash.add(std::string_view(chunk).substr(0, static_cast<std::size_t>(file.gcount())));
+    hashes.emplace_back(name, reports::hexadecimal(hash.finish()));
+  }
+  return hashes;
+}
+
 }  // namespace
 
 Limits limits_of(const Settings& settings, std::string_view time_limit, Stopwatch since) {
@@ -75,7 +93,10 @@ Result<Judgement> judge(const History& history, const std::string& model, CheckO
   if (limits.time) options.time_limit = *limits.time;
   const std::uint64_t used = rss_now();
   options.memory_limit = limits.memory > used ? limits.memory - used : 0;
-  options.progress = [&](const CheckProgress& progress) { console.progress(progress_text(progress, limits)); };
+  options.progress = [&](const CheckProgress& progress) {
+    console.progress(progress_text(progress, limits));
+    if (limits.on_progress) limits.on_progress(progress);
+  };
   auto verdict = check(history, model, options);
   if (!verdict) return verdict.error();
   Judgement judgement{.verdict = std::move(verdict).value()};
@@ -127,34 +148,45 @@ void describe_tool(ReportInput& input) {
   input.peak_rss_bytes = peak_rss_bytes();
 }
 
-Result<void> write_run_files(const std::filesystem::path& directory, const ReportInput& input,
+Result<void> write_page(const std::filesystem::path& file, const ReportInput& input) {
+  return write_file(file, [&input](const Sink& sink) { write_html(input, sink); });
+}
+
+Result<void> write_run_files(const std::filesystem::path& directory, ReportInput& input,
                              const std::optional<Certificate>& certificate) {
+  Result<void> first_problem;
+  const auto keep = [&first_problem](Result<void> written) {
+    if (!written && first_problem.ok()) first_problem = std::move(written);
+  };
   std::optional<std::string> minimal;
   if (input.verdict && !input.verdict->anomalies.empty()) {
     minimal = render_minimal_jsonl(*input.history, input.verdict->anomalies.front());
   }
-  const std::pair<const char*, std::optional<std::string>> files[] = {
-      {"minimal.jsonl", minimal},
-      {"certificate.json", certificate ? std::optional(to_json(*certificate)) : std::nullopt},
-      {"verdict.json", render_verdict_json(input)},
-      {"summary.md", render_markdown(input)},
-      {"junit.xml", render_junit(input)},
-      {"report.html", render_html(input)},
-  };
-  Result<void> first_problem;
-  for (const auto& [name, bytes] : files) {
-    auto written = write_or_remove(directory / name, bytes);
-    if (!written && first_problem.ok()) first_problem = std::move(written);
-  }
+  keep(write_or_remove(directory / "minimal.jsonl", minimal));
+  keep(write_or_remove(directory / "certificate.json",
+                       certificate ? std::optional(to_json(*certificate)) : std::nullopt));
+  if (input.run && input.ending != Ending::not_checked_yet) input.run->artefacts = hashes_of(directory);
+  keep(write_file(directory / "verdict.json", render_verdict_json(input)));
+  keep(write_file(directory / "report.json", render_report_json(input)));
+  keep(write_file(directory / "summary.md", render_markdown(input)));
+  keep(write_file(directory / "junit.xml", render_junit(input)));
+  keep(write_page(directory / "report.html", input));
   return first_problem;
 }
 
+void annotate(const ReportInput& input, Console& console) {
+  const char* where = std::getenv("GITHUB_ACTIONS");
+  if (where != nullptr && std::string_view(where) == "true") console.annotations(render_annotations(input));
+}
+
 void print_result(const ReportInput& input, Console& console) {
+  annotate(input, console);
   console.result(console.json() ? render_verdict_json(input) + "\n" : render_terminal(input, console.style()));
 }
 
-void open_in_browser(const std::filesystem::path& file, Console& console) {
-  const std::string path = std::filesystem::absolute(file).string();
+void open_in_browser(const std::string& what, Console& console) {
+  const bool address = what.find("://") != std::string::npos;
+  const std::string path = address ? what : std::filesystem::absolute(what).string();
   std::string program = "xdg-open";
   std::string argument = path;
   char* const arguments[] = {program.data(), argument.data(), nullptr};

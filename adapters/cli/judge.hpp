@@ -21,7 +21,8 @@ struct Limits {
   std::optional<Duration> time;  // since `since`
   std::uint64_t memory = 0;      // of the whole process
   unsigned threads = 1;
-  Stopwatch since;  // when the budget began: before the history was parsed
+  Stopwatch since;                                             // when the budget began: before the history was parsed
+  std::function<void(const CheckProgress&)> on_progress = {};  // who else wants to know how far the search is
 };
 // Bytes that this process holds now.
 std::uint64_t rss_now();
@@ -48,15 +49,19 @@ Result<std::string> choose_model(const History& history);
 // Fills in what every report says of the tool and the machine.
 void describe_tool(ReportInput& input);
 
-// verdict.json, report.html, summary.md, junit.xml, minimal.jsonl and certificate.json in a run directory, whatever the outcome; files
-// that do not apply are removed.
-Result<void> write_run_files(const std::filesystem::path& directory, const ReportInput& input,
+// minimal.jsonl, certificate.json, verdict.json, report.json, summary.md, junit.xml and report.html in a run directory, whatever the
+// outcome; files that do not apply are removed. Fills in the artefacts of input.run, once there is a verdict to go with them.
+Result<void> write_run_files(const std::filesystem::path& directory, ReportInput& input,
                              const std::optional<Certificate>& certificate);
+// The page, piece by piece.
+Result<void> write_page(const std::filesystem::path& file, const ReportInput& input);
 
-// The last words on stdout: the terminal report, or the JSON object under --json.
+// Under GitHub Actions: what is wrong, as annotations on stderr.
+void annotate(const ReportInput& input, Console& console);
+// The last words on stdout: the terminal report, or the JSON object under --json; and the annotations.
 void print_result(const ReportInput& input, Console& console);
 
-// Starts the desktop's opener on a file, if there is one; failure is only logged.
-void open_in_browser(const std::filesystem::path& file, Console& console);
+// Starts the desktop's opener on a file or an address, if there is one; failure is only logged.
+void open_in_browser(const std::string& what, Console& console);
 
 }  // namespace faultline::cli

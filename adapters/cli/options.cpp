@@ -147,6 +147,13 @@ std::vector<OptionSpec> report_options() {
   };
 }
 
+std::vector<OptionSpec> serve_options() {
+  return {
+      {"port", number, "PORT", "", "where to listen; 0: any that is free; default: 7117, else one that is free", ""},
+      {"bind", text, "ADDRESS", "127.0.0.1", "the address to listen at; others than the loopback are open to all", ""},
+  };
+}
+
 const std::vector<OptionSpec>& common_table() {
   static const std::vector<OptionSpec> table{
       {"json", flag, "", "", "print one JSON object on stdout", ""},
@@ -177,6 +184,8 @@ const std::vector<VerbSpec>& verb_table() {
        "faultline verify history.jsonl certificate.json", 2, 2, verify_options()},
       {"report", "RUN", "judge a run directory again and write all its pages anew", "faultline report runs/latest", 1,
        1, report_options()},
+      {"serve", "[DIR]", "browse the runs of a folder, and watch those that go on", "faultline serve runs --open", 0, 1,
+       serve_options()},
       {"doctor",
        "",
        "say what this machine can do, what is missing and what adds it",

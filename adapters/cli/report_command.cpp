@@ -2,11 +2,11 @@
 #include <faultline/formats.hpp>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "commands.hpp"
 #include "files.hpp"
 #include "judge.hpp"
+#include "node_logs.hpp"
 #include "run_info.hpp"
 #include "simulated.hpp"
 
@@ -14,24 +14,66 @@ namespace faultline::cli {
 
 namespace {
 
-// What only the run itself knew: versions, when it began, how it ended. A run that was killed has left less; that is no error.
+// What only the run itself knew: versions, when it began, what was seen meanwhile, how it ended. A run that was killed has left less; that
+// is no error.
 struct Remembered {
   std::map<std::string, std::string> versions;
   std::string utc;
   std::string failure;
+  bool cut_short = false;
+  std::optional<OnlineInfo> online;
 };
 
+std::string text_in(const Value& object, std::string_view field) {
+  const Value& value = object.get(field);
+  return value.is_string() ? std::string(value.as_text()) : std::string();
+}
+
+std::size_t count_in(const Value& object, std::string_view field) {
+  const Value& value = object.get(field);
+  return value.is_integer() && value.as_integer() > 0 ? static_cast<std::size_t>(value.as_integer()) : 0;
+}
+
+Instant instant_in(const Value& object, std::string_view field) {
+  const Value& value = object.get(field);
+  return value.is_integer() ? Instant(Duration(value.as_integer())) : no_time;
+}
+
+std::optional<OnlineInfo> online_in(const Value& verdict) {
+  const Value& seen = verdict.get("online");
+  if (!seen.is_map()) return std::nullopt;
+  OnlineInfo online{.stopped = instant_in(seen, "stopped"),
+                    .keys = count_in(seen, "keys"),
+                    .keys_relaxed = count_in(seen, "keys_relaxed"),
+                    .keys_given_up = count_in(seen, "keys_given_up"),
+                    .reason = text_in(seen, "reason")};
+  if (!seen.get("violations").is_list()) return online;
+  for (const Value& found : seen.get("violations").as_list()) {
+    online.violations.push_back({.key = found.get("key"),
+                                 .event = static_cast<EventIndex>(count_in(found, "event")),
+                                 .time = instant_in(found, "time"),
+                                 .found = instant_in(found, "found")});
+  }
+  return online;
+}
+
 Remembered remembered(const RunDirectory& directory) {
-  Remembered found;
+  Remembered found{.versions = {}, .utc = {}, .failure = {}, .cut_short = true, .online = {}};
   const auto text = read_file(directory.file("verdict.json"));
   if (!text) return found;
-  const auto object = nlohmann::json::parse(text.value(), nullptr, false);
-  if (!object.is_object()) return found;
-  found.utc = object.value("utc", "");
-  if (object.value("ending", "") == "harness-failure") found.failure = object.value("reason", "");
-  if (const auto versions = object.find("versions"); versions != object.end() && versions->is_object()) {
-    for (const auto& [name, version] : versions->items()) {
-      if (version.is_string()) found.versions[name] = version.get<std::string>();
+  const auto parsed = parse_json(text.value());
+  if (!parsed || !parsed.value().is_map()) return found;
+  const Value& verdict = parsed.value();
+  const std::string ending = text_in(verdict, "ending");
+  found.cut_short = ending == "interrupted";
+  found.utc = text_in(verdict, "utc");
+  if (ending == "harness-failure") found.failure = text_in(verdict, "reason");
+  if (!text_in(verdict, "error").empty() && ending == "harness-failure") found.failure = text_in(verdict, "error");
+  found.online = online_in(verdict);
+  if (const Value& versions = verdict.get("versions"); versions.is_map()) {
+    for (const auto& [name, version] : versions.as_map()) {
+      if (name.is_string() && version.is_string())
+        found.versions[std::string(name.as_text())] = std::string(version.as_text());
     }
   }
   return found;
@@ -74,7 +116,11 @@ int report_command(const Settings& settings, Console& console) {
   for (const Remark& remark : read.value().remarks) console.note(fmt::format("{}: {}", path, remark.text));
   const Remembered past = remembered(directory.value());
   ReportInput input{.history = &read.value().history, .source = path, .utc = past.utc};
+  const auto clock = read_run_clock(directory.value().path());
+  if (input.utc.empty() && clock) input.utc = utc_text(clock->began / 1'000'000'000);
   input.run = run_info(directory.value().path(), run_settings.value(), read.value().history, past.versions);
+  input.online = past.online;
+  if (past.cut_short) input.ending = Ending::interrupted;
   if (!past.failure.empty()) {
     input.ending = Ending::harness_failure;
     input.failure = past.failure;

@@ -22,6 +22,7 @@
 #include "commands.hpp"
 #include "files.hpp"
 #include "judge.hpp"
+#include "node_logs.hpp"
 #include "online_watch.hpp"
 #include "run_directory.hpp"
 #include "run_info.hpp"
@@ -150,8 +151,14 @@ Result<void> refuse_impossible(live::Target& target, const std::vector<std::stri
 
 class LiveRun {
  public:
-  LiveRun(const Settings& settings, Setup& setup, live::Target& target, const RunDirectory& directory, Console& console)
-      : settings_(settings), setup_(setup), target_(target), directory_(directory), console_(console) {}
+  LiveRun(const Settings& settings, Setup& setup, live::Target& target, const RunDirectory& directory, Console& console,
+          ProgressFile& progress)
+      : settings_(settings),
+        setup_(setup),
+        target_(target),
+        directory_(directory),
+        console_(console),
+        progress_(progress) {}
 
   // The history as far as it goes; the failure says what cut it short.
   Result<RunResult> go() {
@@ -161,6 +168,7 @@ class LiveRun {
     auto world = live::LiveWorld::open(target_, {.concurrency = settings_.number("concurrency"),
                                                  .operation_limit = settings_.duration("operation-timeout") * 3});
     if (!world) return world.error();
+    if (auto noted = write_run_clock(directory_.path(), run_clock(world.value()->now())); !noted) return noted.error();
     auto journal = Journal::open(directory_.file("history.jsonl").string());
     if (!journal) return journal.error();
     live::LiveWorld& live = *world.value();
@@ -200,18 +208,23 @@ class LiveRun {
                        .time_limit = settings_.duration("time-limit"),
                        .operation_timeout = settings_.duration("operation-timeout")};
     options.drain_limit = options.operation_timeout * 3 + std::chrono::seconds(1);
-    options.on_phase = [this](Phase phase) { console_.phase(to_string(phase)); };
+    options.on_phase = [this](Phase phase) {
+      console_.phase(to_string(phase));
+      progress_.phase(to_string(phase));
+    };
     options.on_event = [this, &world, &journal](const Event& event) {
       completed_ += event.process >= 0 && event.type != EventType::invoke;
       if (event.process < 0) console_.log(fmt::format("{} {}", event.f, event.value.to_string()));
       console_.progress(fmt::format("{} / {}  {} operations", to_text(world.now().time_since_epoch()),
                                     settings_.text("time-limit"), completed_));
+      progress_.record(event);
       if (watch_) watch_->record(event, world.now());
       return journal.append(event, world.now());
     };
     // Also the place that is polled while nothing completes: what was recorded reaches the disk within a second even then.
     options.stop = [this, &world, &journal, before = interrupts()] {
       if (!journal.flush_if_due(world.now())) return Stop::finish;  // go() names the failure, by flushing once more
+      progress_.tick(world.now(), watch_ ? std::optional(watch_->violations()) : std::nullopt);
       const int now = interrupts() - before;
       if (now > 0) return now == 1 ? Stop::finish : Stop::abandon;
       return ask_watch(world.now());
@@ -240,6 +253,7 @@ class LiveRun {
   live::Target& target_;
   const RunDirectory& directory_;
   Console& console_;
+  ProgressFile& progress_;
   std::uint64_t completed_ = 0;
   std::unique_ptr<OnlineWatch> watch_;
   std::size_t told_ = 0;  // violations of the watch
@@ -259,7 +273,7 @@ int finish(const RunDirectory& directory, ReportInput& input, const std::optiona
     return 3;
   }
   print_result(input, console);
-  if (settings.flag("open")) open_in_browser(directory.file("report.html"), console);
+  if (settings.flag("open")) open_in_browser(directory.file("report.html").string(), console);
   return exit_code(input);
 }
 
@@ -283,11 +297,12 @@ int run_live(Settings settings, const Schedule* schedule, Console& console) {
   set_leftovers_notice(
       "faultline: left at once; daemons and namespaces of this run may remain: `faultline doctor --heal` removes "
       "them\n");
-  const Stopwatch begun;
-  LiveRun live(settings, setup, target, directory, console);
+  ProgressFile progress(directory.path(), settings);
+  LiveRun live(settings, setup, target, directory, console, progress);
   auto ran = live.go();
   const auto versions = target.describe();
   console.phase("tear down");
+  progress.phase("tear down");
   if (auto down = target.tear_down(); !down) console.error(down.error().to_string());
   set_leftovers_notice("");
 
@@ -301,7 +316,7 @@ int run_live(Settings settings, const Schedule* schedule, Console& console) {
     input.ending = Ending::harness_failure;
     input.failure = in_one_sentence(error);
   }
-  return judge_run(directory, input, settings, console);
+  return judge_run(directory, input, settings, console, &progress);
 }
 
 }  // namespace
@@ -335,10 +350,11 @@ int run_schedule(Settings settings, const Schedule& schedule, Console& console) 
   return run_live(std::move(settings), &schedule, console);
 }
 
-int judge_run(const RunDirectory& directory, ReportInput& input, const Settings& settings, Console& console) {
+int judge_run(const RunDirectory& directory, ReportInput& input, const Settings& settings, Console& console,
+              ProgressFile* progress) {
   const bool broke = input.ending == Ending::harness_failure;
   const bool abandoned = interrupts() > 1;
-  const bool was_interrupted = interrupts() > 0;
+  const bool was_interrupted = interrupts() > 0 || input.ending == Ending::interrupted;
   const auto schedule = to_json(to_value(schedule_from_history(*input.history, settings.number("seed")))) + "\n";
   if (auto written = write_file(directory.file("schedule.json"), schedule); !written)
     console.error(written.error().to_string());
@@ -353,7 +369,11 @@ int judge_run(const RunDirectory& directory, ReportInput& input, const Settings&
       return finish(directory, input, std::nullopt, settings, console);
     }
   }
-  const Limits limits = limits_of(settings, "check-time-limit", Stopwatch());
+  Limits limits = limits_of(settings, "check-time-limit", Stopwatch());
+  if (progress != nullptr) {
+    progress->phase("check");
+    limits.on_progress = [progress](const CheckProgress& now) { progress->checked(now); };
+  }
   auto judged = judge(*input.history, model_of(settings.text("workload")), {}, limits, true, console);
   if (!judged) {
     if (!broke) input.failure = in_one_sentence(judged.error());

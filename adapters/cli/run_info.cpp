@@ -3,6 +3,7 @@
 #include <faultline/effects.hpp>
 #include <faultline/workload.hpp>
 
+#include "node_logs.hpp"
 #include "units.hpp"
 
 namespace faultline::cli {
@@ -19,6 +20,7 @@ RunInfo run_info(const std::filesystem::path& directory, const Settings& setting
                .leader_changes = leader_changes(history),
                .versions = versions,
                .repeat = "faultline run " + shell_word((directory / "run.toml").string())};
+  info.logs = node_logs(directory, history);
   std::erase(info.nemesis, "none");
   for (const KindEffect& effect : fault_effects(history)) {
     info.faults.push_back({.kind = effect.kind, .count = effect.count, .effect = effect.text, .bit = effect.bit});

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "console.hpp"
+#include "progress_file.hpp"
 #include "run_directory.hpp"
 #include "settings.hpp"
 
@@ -19,8 +20,10 @@ RunInfo run_info(const std::filesystem::path& directory, const Settings& setting
 // The model that judges a workload.
 std::string model_of(std::string_view workload);
 
-// Judges the recorded history, writes schedule.json and all pages, prints the result; returns the exit code.
+// Judges the recorded history, writes schedule.json and all pages, prints the result; returns the exit code. `progress`, of a run that is
+// going on, is told how far the search is. An input that says it was interrupted stays so.
 // REQUIRES: input.run is filled in.
-int judge_run(const RunDirectory& directory, ReportInput& input, const Settings& settings, Console& console);
+int judge_run(const RunDirectory& directory, ReportInput& input, const Settings& settings, Console& console,
+              ProgressFile* progress = nullptr);
 
 }  // namespace faultline::cli

@@ -139,7 +139,7 @@ class Shrinking {
     input.run->repeat = "faultline replay " + shell_word(out.string());
     input.report_path = page.string();
     describe_tool(input);
-    return write_file(page, render_html(input));
+    return cli::write_page(page, input);
   }
 
   void tell(const ScenarioFile& scenario, const ShrinkOutcome& outcome, const std::filesystem::path& out,

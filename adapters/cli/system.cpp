@@ -25,10 +25,9 @@ namespace faultline::cli {
 
 namespace {
 
-std::string formatted_utc(const char* format) {
-  const std::time_t now = std::time(nullptr);
+std::string formatted_utc(const char* format, std::time_t time) {
   std::tm parts{};
-  gmtime_r(&now, &parts);
+  gmtime_r(&time, &parts);
   std::array<char, 64> buffer{};
   std::strftime(buffer.data(), buffer.size(), format, &parts);
   return buffer.data();
@@ -74,8 +73,9 @@ extern "C" void on_interrupt(int) {
 
 }  // namespace
 
-std::string utc_text() { return formatted_utc("%Y-%m-%d %H:%M:%S UTC"); }
-std::string utc_compact() { return formatted_utc("%Y%m%dT%H%M%SZ"); }
+std::string utc_text(std::int64_t seconds) { return formatted_utc("%Y-%m-%d %H:%M:%S UTC", seconds); }
+std::string utc_text() { return utc_text(std::time(nullptr)); }
+std::string utc_compact() { return formatted_utc("%Y%m%dT%H%M%SZ", std::time(nullptr)); }
 
 std::uint64_t peak_rss_bytes() {
   rusage usage{};
@@ -96,7 +96,7 @@ std::map<std::string, std::string> tool_versions() {
   return {{"version", FAULTLINE_VERSION}, {"commit", FAULTLINE_COMMIT}, {"compiler", FAULTLINE_COMPILER}};
 }
 
-Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
+Result<void> write_file(const std::filesystem::path& path, const std::function<void(const Sink&)>& produce) {
   const std::string temporary = fmt::format("{}.{}.part", path.string(), ::getpid());
   const auto failed = [&](const char* what) {
     const Error error = Error::environment(fmt::format("{}: cannot {}: {}", path.string(), what, std::strerror(errno)),
@@ -106,19 +106,28 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view byte
   };
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) return failed("create it");
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const Error error = failed("write it");
-      ::close(file);
-      return error;
+  int problem = 0;
+  produce([&](std::string_view bytes) {
+    while (!bytes.empty() && problem == 0) {
+      const ssize_t written = ::write(file, bytes.data(), bytes.size());
+      if (written >= 0) {
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+      } else if (errno != EINTR) {
+        problem = errno;
+      }
     }
-    bytes.remove_prefix(static_cast<std::size_t>(written));
+  });
+  if (::close(file) != 0 && problem == 0) problem = errno;
+  if (problem != 0) {
+    errno = problem;
+    return failed("write it");
   }
-  if (::close(file) != 0) return failed("write it");
   if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("put it in place");
   return {};
+}
+
+Result<void> write_file(const std::filesystem::path& path, std::string_view bytes) {
+  return write_file(path, [bytes](const Sink& sink) { sink(bytes); });
 }
 
 void install_signal_handlers() {

@@ -23,8 +23,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-std::string utc_text();     // "2026-11-20 02:14:06 UTC"
-std::string utc_compact();  // "20261120T021406Z"
+std::string utc_text();                      // "2026-11-20 02:14:06 UTC"
+std::string utc_text(std::int64_t seconds);  // since 1970
+std::string utc_compact();                   // "20261120T021406Z"
 
 std::uint64_t peak_rss_bytes();
 // Half of what the machine or the control group has left.
@@ -37,6 +38,9 @@ std::map<std::string, std::string> tool_versions();
 
 // Writes the whole file or none of it: a temporary file beside it, renamed.
 Result<void> write_file(const std::filesystem::path& path, std::string_view bytes);
+// The same for what comes in pieces: `produce` calls its argument with each.
+using Sink = std::function<void(std::string_view)>;
+Result<void> write_file(const std::filesystem::path& path, const std::function<void(const Sink&)>& produce);
 
 // --- Ctrl-C
 // ------------------------------------------------------------------------------------------------------------ SIGINT

@@ -44,11 +44,28 @@ struct NodeLog {
   std::string node;
   std::string file;
   std::vector<LogLine> lines;
+  std::uint64_t bytes_left_out = 0;  // at the file's beginning, because it is too long
+};
+// How far a node's clock was off at a moment of the run, as the nemesis read it back; between two of them it moved evenly.
+struct ClockOffset {
+  std::string node;
+  Instant time{};
+  double seconds = 0;
+  bool wall = true;  // false: only the monotonic clock, which stamps no log
+};
+// In order of time; empty for a history whose notes tell none, or without times.
+std::vector<ClockOffset> clock_offsets(const History& history);
+
+// How the stamps of a daemon's log relate to the clock of the run.
+struct LogClock {
+  std::int64_t began = 0;            // when the run's clock stood at 0, in nanoseconds since 1970
+  Duration zone{};                   // what a stamp without an offset of its own is ahead of UTC
+  std::vector<ClockOffset> offsets;  // of all nodes; a line stands where it was written, not where its bent clock says
 };
 // Lines of a daemon's log whose time of day is known: "2026-11-20T02:14:06.123456Z …", with a blank for the T, any number of decimals,
-// an offset like +01:00 (none: UTC), at the beginning of the line or in a JSON field "ts" or "time". A line without a time belongs to the
-// one before it. `began` is when the run's clock stood at 0, in nanoseconds since 1970.
-NodeLog parse_node_log(std::string node, std::string file, std::string_view bytes, std::int64_t began);
+// an offset like +01:00, at the beginning of the line or in a JSON field "ts" or "time"; or nanoseconds since 1970 in a JSON field
+// "wall". A line without a time belongs to the one before it; one with whole seconds stands at the earliest moment it may mean.
+NodeLog parse_node_log(std::string node, std::string file, std::string_view bytes, const LogClock& clock);
 
 struct RunInfo {          // absent for `check`
   std::string directory;  // as given to the user: "runs/register/20261120T021406Z"
@@ -129,6 +146,7 @@ struct TerminalStyle {
 };
 std::string render_terminal(const ReportInput& input, const TerminalStyle& style);
 std::string render_verdict_json(const ReportInput& input);  // also what --json prints
+std::string render_report_json(const ReportInput& input);   // what the page shows beside the verdict
 std::string render_html(const ReportInput& input);
 // The same page piece by piece, so that a long history needs no second copy in memory.
 using ReportSink = std::function<void(std::string_view)>;
@@ -137,6 +155,13 @@ std::string render_markdown(const ReportInput& input);
 std::string render_junit(const ReportInput& input);
 // Workflow commands of GitHub Actions: at most 10 `::error` lines, worst first, the tenth "and N more". Empty if the verdict is valid.
 std::string render_annotations(const ReportInput& input);
+// The page of `faultline serve`: the same bytes whatever runs there are, which its script asks for. `policy` goes into the header of the
+// answer that carries it.
+struct RunsPage {
+  std::string html;
+  std::string policy;
+};
+RunsPage render_runs_page();
 // The core and its context of one anomaly as a native history: core operations as they were, context operations as `info`.
 std::string render_minimal_jsonl(const History& history, const Anomaly& anomaly);
 

@@ -320,7 +320,8 @@ constexpr std::int64_t day_one = 1'792'454'400 * second;  // 2026-10-20 00:00:00
 
 std::vector<std::int64_t> seconds_of(std::string_view text, std::int64_t began = day_one) {
   std::vector<std::int64_t> list;
-  for (const LogLine& line : parse_node_log("n1", "f", text, began).lines) list.push_back(line.since.count());
+  for (const LogLine& line : parse_node_log("n1", "f", text, {.began = began}).lines)
+    list.push_back(line.since.count());
   return list;
 }
 

@@ -117,11 +117,12 @@ Sample nodes() {
   constexpr std::int64_t began = 1'795'226'400'000'000'000;
   sample.input.run->logs = {
       parse_node_log("n1", "nodes/n1/daemon.log",
-                     "2026-11-21T02:00:00.001Z became leader at term 3\n2026-11-21T02:00:00.0675Z woke up\n", began),
+                     "2026-11-21T02:00:00.001Z became leader at term 3\n2026-11-21T02:00:00.0675Z woke up\n",
+                     {.began = began}),
       parse_node_log("n2", "nodes/n2/daemon.log",
                      "2026-11-21 02:00:00.021 heard nothing from n1\n2026-11-21 02:00:00.025 became leader at term 4\n"
                      "  with the votes of n2 and n3\n",
-                     began)};
+                     {.began = began})};
   return sample;
 }
 

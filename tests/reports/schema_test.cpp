@@ -1,4 +1,4 @@
-// verdict.json against the schema that is published for it: nothing required is missing, nothing known has another type, and every field
+// verdict.json and report.json against the schemas that are published for them: nothing required is missing, nothing known has another type, and every field
 // that is written is described.
 #include "samples.hpp"
 
@@ -12,8 +12,8 @@
 namespace faultline {
 namespace {
 
-Value schema() {
-  std::ifstream file(FL_SOURCE_DIR "/reports/verdict.schema.json");
+Value schema(const std::string& name = "verdict") {
+  std::ifstream file(FL_SOURCE_DIR "/reports/" + name + ".schema.json");
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   const auto parsed = parse_json(text);
   EXPECT_TRUE(parsed.ok());
@@ -45,14 +45,14 @@ class Checker {
       if (std::none_of(list.begin(), list.end(), [&](const Value& t) { return is_of(value, t.as_text()); }))
         return problem(where, "has another type");
     }
-    if (rules.get("required").is_list()) {
+    if (value.is_map() && rules.get("required").is_list()) {
       for (const Value& name : rules.get("required").as_list()) {
         const auto map = value.as_map();
         if (std::none_of(map.begin(), map.end(), [&](const auto& entry) { return entry.first == name; }))
           problem(where, "lacks " + std::string(name.as_text()));
       }
     }
-    if (const Value& properties = rules.get("properties"); properties.is_map()) check_fields(value, rules, where);
+    if (const Value& properties = rules.get("properties"); value.is_map() && properties.is_map()) check_fields(value, rules, where);
     if (const Value& items = rules.get("items"); items.is_map()) {
       for (const Value& item : value.as_list()) check(item, items, where + "[]");
     }
@@ -88,6 +88,38 @@ TEST(VerdictSchema, DescribesEverySample) {
     EXPECT_EQ(problems_of(sample.input), std::vector<std::string>()) << sample.name;
   for (const samples::Sample& sample : samples::pages())
     EXPECT_EQ(problems_of(sample.input), std::vector<std::string>()) << sample.name;
+}
+
+std::vector<std::string> problems_of_report(const ReportInput& input) {
+  const auto written = parse_json(render_report_json(input));
+  EXPECT_TRUE(written.ok());
+  Checker checker;
+  checker.check(written.value(), schema("report"), "");
+  return checker.problems;
+}
+
+TEST(ReportSchema, DescribesEverySample) {
+  std::vector<samples::Sample> list = samples::all();
+  for (samples::Sample& page : samples::pages()) list.push_back(std::move(page));
+  list.push_back(samples::hostile("</script>\x1b[2J\xff\"\\"));
+  for (const samples::Sample& sample : list)
+    EXPECT_EQ(problems_of_report(sample.input), std::vector<std::string>()) << sample.name;
+}
+
+TEST(ReportSchema, TheRunStandsOnItsTimeAxis) {
+  for (const samples::Sample& sample : samples::pages()) {
+    if (sample.name != "nodes") continue;
+    const Value report = parse_json(render_report_json(sample.input)).value();
+    EXPECT_EQ(report.get("sentence"), Value(contradiction(sample.input)));
+    EXPECT_EQ(report.get("fault_bands").as_list()[0].get("from"), Value(10'000'000));
+    EXPECT_EQ(report.get("fault_bands").as_list()[0].get("to"), Value(66'000'000));
+    ASSERT_EQ(report.get("operations").as_list().size(), 2U);
+    const Value& reads = report.get("operations").as_list()[0];
+    EXPECT_EQ(reads.get("f"), Value("read"));
+    EXPECT_EQ(reads.get("latency_ns").get("p50"), Value(1'000'000));
+    EXPECT_EQ(reads.get("latency_ns").get("max"), Value(3'000'000));
+    EXPECT_EQ(report.get("logs").as_list().size(), 2U);
+  }
 }
 
 TEST(VerdictSchema, DescribesAWatchedRun) {

@@ -33,6 +33,7 @@ ROOMS = {
     'adapters/raft/sim': (('history', 'checker', 'workloads', 'nemesis', 'adapters/raft/core', 'adapters/raft/kv',
                            'adapters/raft/storage', 'adapters/raft/host', 'adapters/raft/gateway', 'adapters/sim',
                            'adapters/etcd/faultline/etcd/codec.hpp'), True),
+    'adapters/serve': (('history', 'checker', 'reports'), False),
     'adapters/etcd': (('history', 'workloads', 'nemesis', 'adapters/live'), False),
     'adapters/redis': (('history', 'workloads', 'nemesis', 'adapters/live'), False),
     'adapters/cli': (None, False),

@@ -8,7 +8,7 @@ export interface Anomaly {
   culprit?: number; contradicted?: number;
   core: number[]; context: number[]; prefix: [number, string][];
 }
-export interface Log { node: string; file: string; left_out: number; lines: [number, string][] }
+export interface Log { node: string; file: string; left_out: number; bytes_left_out: number; lines: [number, string][] }
 // label, kind, operations, longest prefix, engine, reason, keys
 export type KeyVerdict = [string, 0 | 1 | 2, number, number, string, string, number[]];
 
@@ -18,7 +18,7 @@ export interface Header {
   functions: string[]; observers: boolean[]; keys: string[]; nodes: string[]; errors: string[]; values: string[];
   columns: string[];
   faults: Fault[]; verdicts: KeyVerdict[]; anomalies: Anomaly[];
-  terms: [number, number, string][]; node_terms: [string, number, number][];
+  terms: [number, number, string][]; node_terms: [string, number, number, string][];
   offsets: [string, number, number][]; logs: Log[];
 }
 

@@ -66,7 +66,7 @@ function build(section: HTMLElement, d: Data): Place {
     c.setAttribute('aria-label', name);
     return c;
   };
-  const terms = strip('Leader and term, as the nodes answered', d.header.terms.length > 0);
+  const terms = strip('Leader and term, as the nodes answered and logged', d.header.terms.length > 0);
   const offsets = strip('Clock offsets', d.header.offsets.length > 0);
   const latency = d.header.timed ? titled('Latency of what ended ok', charts) : null;
   const throughput = d.header.timed ? titled('Operations begun', charts) : null;

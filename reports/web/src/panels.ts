@@ -120,9 +120,10 @@ export class LogPanel {
     const from = Math.max(0, Math.min(inSight.length - most_log_lines, middle - most_log_lines / 2));
     const shown = inSight.slice(from, from + most_log_lines);
     const left = this.d.header.logs.reduce((sum, log) => sum + log.left_out, 0);
+    const bytes = this.d.header.logs.reduce((sum, log) => sum + log.bytes_left_out, 0);
     render(html`<div class="log" tabindex="0" role="group" aria-label="Log lines of the nodes in the window">${shown.map((line, i) => html`
         <div key=${i} onPointerEnter=${() => this.view.point(-1, line.tick)}><time>${moment(this.d, line.tick)}</time><b><bdi>${line.node}</bdi></b><span><bdi>${line.text}</bdi></span></div>`)}</div>
-      <p class="soft">${counted(shown.length, 'line')} of ${grouped(inSight.length)} in this window${left > 0 ? `; ${grouped(left)} lines are only in the files` : ''}</p>`,
+      <p class="soft">${counted(shown.length, 'line')} of ${grouped(inSight.length)} in this window${left > 0 ? `; ${grouped(left)} lines are only in the files` : ''}${bytes > 0 ? `; the beginning of long files (${grouped(bytes)} bytes) was not read` : ''}</p>`,
       this.box);
   }
 

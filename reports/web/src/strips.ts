@@ -10,7 +10,7 @@ const font = '11px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono"
 interface Segment { from: number; to: number; text: string; odd: boolean }
 interface Row { name: string; segments: Segment[] }
 
-// One row per node that reported terms, below the row of the cluster as a whole.
+// One row per node whose term is known, and its role if its log tells it, below the row of the cluster as a whole.
 export function termRows(d: Data): Row[] {
   const rows: Row[] = [];
   const add = (name: string, points: [number, number, string][]) => {
@@ -20,7 +20,7 @@ export function termRows(d: Data): Row[] {
   };
   add('term', d.header.terms);
   const nodes = [...new Set(d.header.node_terms.map(point => point[0]))].sort();
-  for (const node of nodes.slice(0, 12)) add(node, d.header.node_terms.filter(p => p[0] === node).map(p => [p[1], p[2], '']));
+  for (const node of nodes.slice(0, 12)) add(node, d.header.node_terms.filter(p => p[0] === node).map(p => [p[1], p[2], p[3]]));
   return rows;
 }
 
@@ -85,10 +85,7 @@ export class OffsetStrip {
       c.strokeStyle = c.fillStyle = colours[i % colours.length]!;
       c.setLineDash(dashes[i % dashes.length]!);
       c.beginPath();
-      points.forEach(([tick, offset], p) => {
-        if (p > 0) c.lineTo(this.lanes.x(tick), y(points[p - 1]![1]));
-        c.lineTo(this.lanes.x(tick), y(offset));
-      });
+      points.forEach(([tick, offset]) => c.lineTo(this.lanes.x(tick), y(offset)));
       c.lineTo(this.lanes.x(this.d.header.last), y(points[points.length - 1]![1]));
       c.stroke();
       c.setLineDash([]);

@@ -79,6 +79,7 @@ def main():
                        'FL_SOURCE': str(pathlib.Path(__file__).resolve().parents[3]),
                        'FAULTLINE_STATE': str(pathlib.Path(folder, 'state'))}
         environment.pop('NO_COLOR', None)
+        environment.pop('GITHUB_ACTIONS', None)
         environment.pop('CLICOLOR_FORCE', None)
         try:
             text, wrong = play(script, work, environment)
