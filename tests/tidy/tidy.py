@@ -33,6 +33,8 @@ ROOMS = {
                            'adapters/raft/storage', 'adapters/raft/host', 'adapters/raft/gateway', 'adapters/sim',
                            'adapters/etcd/faultline/etcd/codec.hpp'), True),
     'adapters/etcd': (('history', 'workloads', 'nemesis', 'adapters/live'), False),
+    # The plan, the records and the triage of campaigns: pure, beside the table of options that the plan is checked against.
+    'adapters/cli/night': (('history', 'reports', 'adapters/cli/options.hpp', 'adapters/cli/units.hpp'), True),
     'adapters/cli': (None, False),
     'tests': (None, False),
 }
