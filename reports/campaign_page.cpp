@@ -217,7 +217,8 @@ void write_matrix(HtmlWriter& html, const CampaignReport& report) {
   html.open("ul", {{"class", "legend"}});
   for (const auto& [glyph, word] :
        {std::pair{"✓", "valid"}, std::pair{"✗", "violated"}, std::pair{"k", "known failure"},
-        std::pair{"?", "undecided"}, std::pair{"!", "broken"}, std::pair{"–", "not done"}})
+        std::pair{"?", "undecided"}, std::pair{"!", "broken"}, std::pair{"○", "valid, but its faults had no effect"},
+        std::pair{"–", "not done"}})
     html.open("li").element("b", {}, glyph).text(fmt::format(" {}", word)).close("li");
   html.close("ul").close("section").line_break();
 }

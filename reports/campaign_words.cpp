@@ -52,6 +52,7 @@ std::string cell_text(const CampaignCell& cell) {
   add("?", cell.unknown);
   add("k", cell.known);
   add("✓", cell.valid);
+  add("○", cell.idle);
   add("–", cell.not_run);
   return text;
 }
@@ -82,6 +83,7 @@ CampaignCounts campaign_counts(const CampaignReport& report) {
     counts.violated += cell.violated;
     counts.known += cell.known;
     counts.unknown += cell.unknown;
+    counts.idle += cell.idle;
   }
   // Of a part of the campaign only the whole can say.
   if (report.shard.empty()) {
@@ -149,6 +151,7 @@ std::string campaign_sentence(const CampaignReport& report) {
   add(counts.violated, "violated");
   add(counts.known, "with a known failure");
   add(counts.unknown, "undecided");
+  add(counts.idle, "whose faults did nothing");
   add(counts.broken, "broken");
   std::size_t planted = 0, found = 0, bit = 0, asked = 0;
   for (const CampaignCell& cell : report.cells) planted += cell.canary ? cell.runs - cell.not_run : 0;

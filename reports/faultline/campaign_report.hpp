@@ -21,6 +21,7 @@ struct CampaignCell {
   std::string target, workload, nemesis;
   bool simulated = false, canary = false;
   std::size_t runs = 0, valid = 0, violated = 0, known = 0, unknown = 0, broken = 0, not_run = 0;
+  std::size_t idle = 0;  // valid, but none of their faults had an effect
 };
 
 enum class FindingState : std::uint8_t {
@@ -100,7 +101,7 @@ struct CampaignReport {
 };
 
 struct CampaignCounts {
-  std::size_t runs = 0, done = 0, valid = 0, violated = 0, known = 0, unknown = 0, broken = 0, not_run = 0;
+  std::size_t runs = 0, done = 0, valid = 0, violated = 0, known = 0, unknown = 0, broken = 0, not_run = 0, idle = 0;
   std::size_t canaries_missed = 0, fresh = 0;
 };
 CampaignCounts campaign_counts(const CampaignReport& report);

@@ -4,7 +4,7 @@
 //   [budget]  run = "2m"  total = "55m"  parallel = 4  parallel-live = 2  retries = 1  shrink = "60s"  candidates = 200  disk = "2GiB"
 //   [targets.raft-sim]   world = "sim"        # any option of `faultline sim` (of `run` for world = "live") may follow
 //   versions = ["0.1=/opt/0.1/faultline", "0.2=/opt/0.2/faultline"]        # oldest first: which is the first that fails?
-//   [matrix]                                  # or several [[matrix]]
+//   [matrix]                                  # or several, each [[matrix]]
 //   target = ["raft-sim", "raft"]             # a name from [targets], or raft, etcd (live), sim
 //   workload = ["register", "cas-register"]   nemesis = ["partition,kill", "none", "preset:swarm"]     seeds = "1..20"
 //   nodes = [3, 5]                            # any other option: a list multiplies, one value holds for all

@@ -78,7 +78,7 @@ void read_simulated(Record& record, const Json& object) {
   record.operations = number_in(object, "operations");
   record.ok = number_in(object, "operations_ok");
   record.hash = text_in(object, "hash");
-  record.vacuous = number_in(object, "vacuous") > 0;
+  record.vacuous = number_in(object, "vacuous") > 0 && number_in(object, "undecided") == 0;
   const bool quiet = number_in(object, "without_faults") > 0;
   const Json& probes = object_in(object, "probes");
   for (const auto& [name, hits] : probes.items()) {
@@ -103,7 +103,7 @@ void read_live(Record& record, const Json& object) {
   record.info = number_in(coverage, "info");
   record.under_fault = number_in(coverage, "under_fault");
   record.leader_changes = number_in(object, "leader_changes");
-  record.vacuous = flag_in(object, "vacuous");
+  record.vacuous = flag_in(object, "vacuous") && number_in(object, "keys_unknown") == 0;
   record.measured.seconds_check = real_in(object, "seconds_check");
   record.measured.peak_rss_bytes = number_in(object, "peak_rss_bytes");
   record.faults.clear();

@@ -45,7 +45,7 @@ struct Record {
   Outcome outcome = Outcome::broken;
   std::vector<std::string> classes;  // of what was violated, the one that counts first
   std::string sentence;              // the reason, if not valid
-  bool vacuous = false;
+  bool vacuous = false;              // valid, but no fault had an effect; the outcome is unknown
   std::uint64_t operations = 0, ok = 0, info = 0, under_fault = 0, leader_changes = 0;
   std::vector<FaultSeen> faults;
   std::map<std::string, std::uint64_t> probes;  // those that were hit

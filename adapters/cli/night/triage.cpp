@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include "units.hpp"
 
@@ -51,7 +52,11 @@ std::string signature_id(std::string_view target, std::string_view workload, std
 }
 
 Triage::Triage(const Plan& plan, const Shard& shard, std::string today, std::string folder)
-    : plan_(plan), today_(std::move(today)), folder_(std::move(folder)), done_(plan.cells.size(), 0) {
+    : plan_(plan),
+      today_(std::move(today)),
+      folder_(std::move(folder)),
+      done_(plan.cells.size(), 0),
+      shard_whole_(shard.whole()) {
   for (const Cell& cell : plan.cells) {
     const Target& target = plan.targets[cell.target];
     report_.cells.push_back({.target = target.name,
@@ -113,6 +118,10 @@ void Triage::add(const Record& record) {
   switch (record.outcome) {
     case Outcome::valid: ++cell.valid; break;
     case Outcome::unknown:
+      if (record.vacuous) {
+        ++cell.idle;
+        break;
+      }
       ++cell.unknown;
       add_note(report_.unknowns, record, record.sentence);
       break;
@@ -172,7 +181,16 @@ void Triage::add_finding(const Record& record, const RunSpec& run) {
 
 CampaignReport Triage::report() const {
   CampaignReport report = report_;
-  for (std::size_t c = 0; c < report.cells.size(); ++c) report.cells[c].not_run = report.cells[c].runs - done_[c];
+  for (std::size_t c = 0; c < report.cells.size(); ++c) {
+    CampaignCell& cell = report.cells[c];
+    cell.not_run = cell.runs - done_[c];
+    // A run whose faults did nothing is made up for by another of its cell that they hit; a cell without one has tested nothing.
+    if (cell.idle == 0 || cell.idle < done_[c] || !shard_whole_) continue;
+    cell.unknown = std::exchange(cell.idle, 0);
+    if (!cell.canary)
+      report.unknowns.push_back(
+          {cell.target + " × " + cell.workload + " × " + cell.nemesis, "no fault had an effect in any of its runs", 0});
+  }
   for (const auto& [key, kept] : findings_) {
     CampaignFinding finding = kept;
     for (const std::size_t cell : cells_of_.at(key)) finding.runs += done_[cell];
@@ -219,6 +237,7 @@ std::string result_json(const Plan& plan, const CampaignReport& report, const st
               {"violated", counts.violated},
               {"known", counts.known},
               {"unknown", counts.unknown},
+              {"idle", counts.idle},
               {"broken", counts.broken},
               {"canaries_missed", counts.canaries_missed}};
   const auto list = [&](const char* name) -> Json& { return object[name] = Json::array(); };
@@ -249,6 +268,7 @@ std::string result_json(const Plan& plan, const CampaignReport& report, const st
                      {"violated", c.violated},
                      {"known", c.known},
                      {"unknown", c.unknown},
+                     {"idle", c.idle},
                      {"broken", c.broken},
                      {"not_run", c.not_run}});
   }

@@ -48,6 +48,7 @@ class Triage {
   std::map<std::string, CampaignFinding> findings_;  // by id
   std::map<std::string, std::set<std::size_t>> cells_of_;
   std::vector<std::size_t> done_;  // per cell
+  bool shard_whole_;
   double begin_ms_ = 0, end_ms_ = 0;
 };
 
