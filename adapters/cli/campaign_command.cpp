@@ -183,9 +183,25 @@ class CampaignVerb {
     return 0;
   }
 
+  // Before anything is made.
+  static Result<void> check_room(const fs::path& out, const NightEstimate& night) {
+    std::error_code ignored;
+    fs::path there = fs::absolute(out, ignored);
+    while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+    const std::uint64_t free = free_bytes(there), needed = night.working_bytes + night.kept_bytes;
+    if (free >= needed) return {};
+    return Error::environment(
+        fmt::format("{}: {} are free, and the runs need {}", out.string(), bytes_text(free), bytes_text(needed)),
+        "make room, lower budget.parallel, or choose another place with --out");
+  }
+
   int run(const std::string& toml) {
     const fs::path out =
         settings_.given("out") ? fs::path(settings_.text("out")) : fs::path("campaigns") / plan_.name / utc_compact();
+    if (!fs::exists(out)) {
+      if (auto enough = check_room(out, estimate_night(plan_, shard_, nullptr, pace_)); !enough)
+        return fail(enough.error(), console_);
+    }
     auto opened = NightFolder::open(out, plan_, toml, shard_, utc_text());
     if (!opened) return fail(opened.error(), console_);
     NightFolder& folder = opened.value();
@@ -194,14 +210,8 @@ class CampaignVerb {
                               shard_.whole() ? "" : fmt::format("  shard {} ({})", shard_.text(), shard_.origin)));
     if (folder.done_count() > 0) console_.note(fmt::format("{} runs are done already", folder.done_count()));
     console_.note(estimate_text(night));
-    const std::uint64_t free = free_bytes(out);
-    console_.note(fmt::format("{}; {} are free", disk_text(night), bytes_text(free)));
-    if (free < night.working_bytes + night.kept_bytes) {
-      return fail(Error::environment(fmt::format("{}: {} are free, and the runs need {}", out.string(),
-                                                 bytes_text(free), bytes_text(night.working_bytes + night.kept_bytes)),
-                                     "make room, lower budget.parallel, or choose another place with --out"),
-                  console_);
-    }
+    console_.note(fmt::format("{}; {} are free", disk_text(night), bytes_text(free_bytes(out))));
+    if (auto enough = check_room(out, night); !enough) return fail(enough.error(), console_);
     const NightEngine::End end = NightEngine(plan_, shard_, folder, pace_, console_).run();
     if (end.failure) console_.error(end.failure->to_string());
     console_.phase("report");

@@ -107,7 +107,6 @@ NightEngine::NightEngine(const night::Plan& plan, const night::Shard& shard, Nig
     ++of_all_;
     if (folder.done(run.index)) continue;
     (plan.simulated(run) ? simulated_ : live_).push_back(&run);
-    seconds_left_ += estimate_of(plan, run, pace).seconds;
   }
   working_bytes_ = estimate_night(plan, shard, &folder, pace).working_bytes;
   kept_bytes_ = folder_bytes(folder.path() / "runs");
@@ -154,7 +153,6 @@ void NightEngine::begin_runs() {
     auto& queue = live ? live_ : simulated_;
     const RunSpec& spec = *queue.front();
     queue.pop_front();
-    seconds_left_ -= estimate_of(plan_, spec, pace_).seconds;
     if (!begin(spec)) return;
   }
 }
@@ -355,6 +353,7 @@ void NightEngine::keep(Job& job) {
   std::error_code ignored;
   const fs::path base = folder_.path() / "runs" / job.spec->id;
   fs::remove_all(job.folder / "versions", ignored);
+  fs::remove(job.folder / "latest", ignored);  // a link helps nobody in an artefact store
   const bool failed = job.record.outcome != Outcome::valid;
   const bool expected =
       job.spec->canary != night::none ||
@@ -379,12 +378,20 @@ void NightEngine::keep(Job& job) {
   if (fs::is_empty(base, ignored)) fs::remove(base, ignored);
 }
 
+double NightEngine::Mean::of(const std::deque<const RunSpec*>& left, const night::Plan& plan, const Pace& pace) const {
+  if (runs > 0) return seconds / static_cast<double>(runs);
+  return left.empty() ? 0 : estimate_of(plan, *left.front(), pace).seconds;
+}
+
 void NightEngine::finish(Job& job) {
+  Mean& mean = plan_.simulated(*job.spec) ? mean_simulated_ : mean_live_;
+  mean.seconds += seconds_of(watch_.elapsed() - job.began);
+  ++mean.runs;
   job.record.measured.began_ms = job.began_ms;
   job.record.measured.ended_ms = now_ms();
   keep(job);
   if (job.record.outcome == Outcome::invalid && job.spec->canary == night::none) {
-    ++failed_;
+    failed_ += night::known_for(plan_, plan_.cells[job.spec->cell], job.record.anomaly()) == nullptr ? 1 : 0;
     console_.log(fmt::format("{}  {}", job.spec->id, harmless_line(clip(job.record.sentence, 300))));
   }
   if (auto written = folder_.append(job.record); !written) fail_with(written.error());
@@ -400,7 +407,8 @@ void NightEngine::fail_with(Error error) {
 
 void NightEngine::tell() {
   const std::size_t done = folder_.done_count();
-  double left = seconds_left_;
+  double left = static_cast<double>(simulated_.size()) * mean_simulated_.of(simulated_, plan_, pace_) +
+                static_cast<double>(live_.size()) * mean_live_.of(live_, plan_, pace_);
   for (const Job& job : jobs_)
     left += std::max(0.0, estimate_of(plan_, *job.spec, pace_).seconds - seconds_of(watch_.elapsed() - job.began));
   const auto seconds = static_cast<std::uint64_t>(left / static_cast<double>(std::max<std::size_t>(1, parallel_.all)));

@@ -78,6 +78,14 @@ class NightEngine {
     std::uint64_t began_ms = 0;
   };
 
+  // Of the runs that are done, for the time that the others will take; an estimate until there are any.
+  struct Mean {
+    double seconds = 0;
+    std::size_t runs = 0;
+    [[nodiscard]] double of(const std::deque<const night::RunSpec*>& left, const night::Plan& plan,
+                            const Pace& pace) const;
+  };
+
   void begin_runs();
   bool begin(const night::RunSpec& spec);
   bool start(Job& job, const std::string& program, std::vector<std::string> words, const std::string& path_first,
@@ -109,7 +117,7 @@ class NightEngine {
   std::deque<const night::RunSpec*> live_, simulated_;
   std::list<Job> jobs_;
   std::size_t running_live_ = 0, of_all_ = 0, failed_ = 0;
-  double seconds_left_ = 0;  // of runs that have not begun, by estimate
+  Mean mean_live_, mean_simulated_;
   Pace pace_;
   std::uint64_t kept_bytes_ = 0, working_bytes_ = 0;
   std::string program_;
