@@ -58,8 +58,7 @@ Result<void> possible(const Plan& plan, const RunSpec& run) {
   return made ? Result<void>() : made.error();
 }
 
-Result<void> check_versions(const std::string& path, const Plan& plan) {
-  std::vector<std::string> problems;
+void check_versions(const std::string& path, const Plan& plan, std::vector<std::string>& problems) {
   for (const night::Target& target : plan.targets) {
     for (const night::Version& version : target.versions) {
       if (::access(version.path.c_str(), X_OK) != 0)
@@ -68,12 +67,12 @@ Result<void> check_versions(const std::string& path, const Plan& plan) {
                                        version.path));
     }
   }
-  return problems.empty() ? Result<void>() : Error::environment(join(problems, "\n"));
 }
 
 // All problems at once; bad input counts before what the machine lacks.
 Result<void> check_runs(const std::string& path, const Plan& plan) {
   std::vector<std::string> problems;
+  check_versions(path, plan, problems);
   bool bad_input = false;
   std::size_t cell = night::none;
   for (const RunSpec& run : plan.runs) {
@@ -122,9 +121,7 @@ class CampaignVerb {
     auto shard = night::shard_of(settings_.text("shard"), environment);
     if (!shard) return fail(shard.error(), console_);
     shard_ = std::move(shard).value();
-    for (const auto& checked : {check_versions(file, plan_), check_runs(file, plan_)}) {
-      if (!checked) return fail(checked.error(), console_);
-    }
+    if (auto checked = check_runs(file, plan_); !checked) return fail(checked.error(), console_);
     history_ = settings_.given("history") ? settings_.text("history") : plan_.history;
     if (!history_.empty()) pace_ = pace_of(read_nights(history_, plan_.name, console_));
     return settings_.flag("dry-run") ? dry_run() : run(toml.value());
@@ -208,7 +205,8 @@ class CampaignVerb {
     const NightEstimate night = estimate_night(plan_, shard_, &folder, pace_);
     console_.note(fmt::format("campaign {}  {}{}", plan_.name, out.string(),
                               shard_.whole() ? "" : fmt::format("  shard {} ({})", shard_.text(), shard_.origin)));
-    if (folder.done_count() > 0) console_.note(fmt::format("{} runs are done already", folder.done_count()));
+    if (folder.done_count() > 0)
+      console_.note(fmt::format("{} of {} runs are done already", folder.done_count(), plan_.runs.size()));
     console_.note(estimate_text(night));
     console_.note(fmt::format("{}; {} are free", disk_text(night), bytes_text(free_bytes(out))));
     if (auto enough = check_room(out, night); !enough) return fail(enough.error(), console_);

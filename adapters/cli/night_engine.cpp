@@ -152,9 +152,20 @@ void NightEngine::begin_runs() {
     }
     auto& queue = live ? live_ : simulated_;
     const RunSpec& spec = *queue.front();
+    if (is_full(spec)) return;
     queue.pop_front();
     if (!begin(spec)) return;
   }
+}
+
+// On a full disk runs break, which says nothing of them: the campaign stops instead, and goes on when there is room.
+bool NightEngine::is_full(const RunSpec& spec) {
+  const std::uint64_t free = free_bytes(folder_.path()), needed = estimate_of(plan_, spec, pace_).working_bytes;
+  if (free >= needed) return false;
+  fail_with(Error::environment(fmt::format("{}: No space left on device: {} are free, and a run needs {}",
+                                           folder_.path().string(), bytes_text(free), bytes_text(needed)),
+                               "make room; the same command goes on"));
+  return true;
 }
 
 bool NightEngine::begin(const RunSpec& spec) {
@@ -268,6 +279,7 @@ bool NightEngine::after_run(Job& job, const ChildEnd& end) {
     if (said && !said.value().empty() && job.record.sentence.find("printed no result") != std::string::npos)
       job.record.sentence += ": " + clip(said.value(), 400);
   }
+  if (job.record.outcome == Outcome::broken && is_full(*job.spec)) return false;
   // Options that make no sense do not make more the second time.
   if (job.record.outcome == Outcome::broken && end.exit_code != 64 && job.attempt <= plan_.budget.retries)
     return try_again(job);

@@ -87,6 +87,7 @@ class NightEngine {
   };
 
   void begin_runs();
+  bool is_full(const night::RunSpec& spec);
   bool begin(const night::RunSpec& spec);
   bool start(Job& job, const std::string& program, std::vector<std::string> words, const std::string& path_first,
              Duration limit);

@@ -76,7 +76,7 @@ def killed(bench):
     before = []
     for kill in range(10):
         process = bench.start('campaign', bench.campaign, '--out', 'killed')
-        time.sleep(moments.uniform(0, took / 6))
+        time.sleep(moments.uniform(0, took / 2))
         process.kill()
         process.communicate()
         deadline = time.monotonic() + 60
@@ -132,7 +132,8 @@ def shards(bench):
     merged, said = bench.run('merge', 'whole', '4-1', '--out', 'twice')
     assert (merged, bench.result('twice')) == (code, whole), said
     merged, said = bench.run('merge', '4-1', '4-2', '--out', 'half')
-    assert merged in (1, 3) and b'"not_run": 1' in bench.result('half'), said
+    left = sum(cell['not_run'] for cell in json.loads(bench.result('half'))['cells'])
+    assert merged != 0 and left == 8, said
     shutil.copytree(bench.folder / '4-1', bench.folder / 'other')
     results = bench.folder / 'other' / 'results.jsonl'
     results.write_text(re.sub(r'"plan":"\w+"', '"plan":"0"', results.read_text(), count=1))
