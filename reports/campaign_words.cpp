@@ -143,8 +143,8 @@ std::string campaign_headline(const CampaignReport& report) {
 std::string campaign_sentence(const CampaignReport& report) {
   const CampaignCounts counts = campaign_counts(report);
   const CampaignCoverage& c = report.coverage;
-  std::string text =
-      fmt::format("{} of {}: {} valid", grouped(counts.done), counted(counts.runs, "run"), grouped(counts.valid));
+  std::string text = fmt::format("{} of {} {}: {} valid", grouped(counts.done), grouped(counts.runs),
+                                 counts.runs == 1 ? "run" : "runs", grouped(counts.valid));
   const auto add = [&](std::size_t n, std::string_view what) {
     if (n > 0) text += fmt::format(", {} {}", grouped(n), what);
   };

@@ -366,7 +366,7 @@ void NightEngine::keep(Job& job) {
   const fs::path base = folder_.path() / "runs" / job.spec->id;
   fs::remove_all(job.folder / "versions", ignored);
   fs::remove(job.folder / "latest", ignored);  // a link helps nobody in an artefact store
-  const bool failed = job.record.outcome != Outcome::valid;
+  const bool failed = job.record.outcome != Outcome::valid && !job.record.vacuous;
   const bool expected =
       job.spec->canary != night::none ||
       (failed && night::known_for(plan_, plan_.cells[job.spec->cell], job.record.anomaly()) != nullptr);
