@@ -21,6 +21,8 @@ int shrink_simulation(const std::filesystem::path& scenario, const Settings& set
 int verify_command(const Settings& settings, Console& console);
 int report_command(const Settings& settings, Console& console);
 int serve_command(const Settings& settings, Console& console);
+int campaign_command(const Settings& settings, Console& console);
+int merge_command(const Settings& settings, Console& console);
 int doctor_command(const Settings& settings, Console& console);
 
 // Prints an error as text on stderr, or under --json as {"schema":1,"error":…} on stdout; returns its exit code.

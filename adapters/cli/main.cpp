@@ -52,6 +52,8 @@ int call(const VerbSpec& verb, const std::vector<std::string>& words) {
   if (verb.name == "verify") return verify_command(settings.value(), console);
   if (verb.name == "report") return report_command(settings.value(), console);
   if (verb.name == "serve") return serve_command(settings.value(), console);
+  if (verb.name == "campaign") return campaign_command(settings.value(), console);
+  if (verb.name == "merge") return merge_command(settings.value(), console);
   FL_ASSERT(verb.name == "doctor");
   return doctor_command(settings.value(), console);
 }

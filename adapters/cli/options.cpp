@@ -131,6 +131,23 @@ std::vector<OptionSpec> replay_options() {
   };
 }
 
+std::vector<OptionSpec> campaign_options() {
+  return {
+      {"out", text, "DIR", "", "the campaign's folder; named again, it goes on there [campaigns/NAME/UTC]", ""},
+      {"shard", text, "I/N", "", "do only these runs; default: as the environment of the CI says, else all", ""},
+      {"history", text, "DIR", "", "folder with a small file per night, for trends; default: as in the file", ""},
+      {"parallel", number, "N", "", "runs at once; default: as in the file, else one per core", ""},
+      {"dry-run", flag, "", "", "print the plan, its time and its disk use, and run nothing", ""},
+  };
+}
+
+std::vector<OptionSpec> merge_options() {
+  return {
+      {"out", text, "DIR", "merged", "where the merged result goes", ""},
+      {"history", text, "DIR", "", "folder with a small file per night, for trends; default: as in the file", ""},
+  };
+}
+
 std::vector<OptionSpec> verify_options() {
   return {
       {"format", choice, "FORMAT", "auto", "how the history is written",
@@ -186,6 +203,10 @@ const std::vector<VerbSpec>& verb_table() {
        1, report_options()},
       {"serve", "[DIR]", "browse the runs of a folder, and watch those that go on", "faultline serve runs --open", 0, 1,
        serve_options()},
+      {"campaign", "FILE.toml", "matrices of runs, unattended: what broke, since when, how to repeat it",
+       "faultline campaign tests/campaigns/smoke.toml", 1, 1, campaign_options()},
+      {"merge", "DIR…", "one result of the shards of a campaign", "faultline merge shard-1 shard-2 --out night", 1, many,
+       merge_options()},
       {"doctor",
        "",
        "say what this machine can do, what is missing and what adds it",

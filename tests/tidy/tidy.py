@@ -36,6 +36,8 @@ ROOMS = {
     'adapters/serve': (('history', 'checker', 'reports'), False),
     'adapters/etcd': (('history', 'workloads', 'nemesis', 'adapters/live'), False),
     'adapters/redis': (('history', 'workloads', 'nemesis', 'adapters/live'), False),
+    # The plan, the records and the triage of campaigns: pure, beside the table of options that the plan is checked against.
+    'adapters/cli/night': (('history', 'reports', 'adapters/cli/options.hpp', 'adapters/cli/units.hpp'), True),
     'adapters/cli': (None, False),
     'tests': (None, False),
 }
