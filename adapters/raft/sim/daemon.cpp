@@ -143,8 +143,8 @@ void RaftDaemon::deliver(Output output) {
     if (std::holds_alternative<Forward>(frame.word)) setting_.probes->hit(Probe::command_forwarded);
     send(frame);
   }
-  for (DiskJob& job : output.jobs) disk_tasks_.push_back({.job = std::move(job), .mark = {}, .retire = {}});
-  if (output.retire) disk_tasks_.push_back({.job = {}, .mark = {}, .retire = std::move(output.retire)});
+  for (DiskJob& job : output.jobs) disk_tasks_.emplace_back(std::move(job));
+  if (output.retire) disk_tasks_.emplace_back(Retire{std::move(*output.retire)});
   for (Frame& chunk : output.chunks) file_tasks_.push_back({.write = {}, .chunk = std::move(chunk)});
   if (output.export_to) file_tasks_.push_back({.write = std::move(output.export_to), .chunk = {}});
   for (const HostEvent& event : output.events) note(event);

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "disk.hpp"
@@ -63,11 +64,13 @@ class RaftDaemon final : public faultline::sim::Daemon {
   [[nodiscard]] bool ended() const { return ended_; }
 
  private:
-  struct DiskTask {
-    std::optional<DiskJob> job;
-    std::optional<Snapshot> mark;
-    std::optional<Snapshot> retire;
+  struct Mark {
+    Snapshot snapshot;
   };
+  struct Retire {
+    Snapshot oldest;
+  };
+  using DiskTask = std::variant<DiskJob, Mark, Retire>;
   struct FileTask {
     std::optional<Export> write;
     std::optional<Frame> chunk;
@@ -134,7 +137,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   bool ended_ = false;
   Instant alarm_ = Instant::max();
 
-  std::deque<DiskTask> disk_tasks_;
+  std::vector<DiskTask> disk_tasks_;
   bool disk_busy_ = false;
   std::uint64_t disk_work_ = 0;
   std::deque<FileTask> file_tasks_;

@@ -41,6 +41,7 @@ bool is_a_clients(const kv::Command& command) {
 void Invariants::booted(NodeId id, std::uint64_t boot, const Stored& stored, const kv::Store& store,
                         const Birth& birth) {
   Node& n = node(id);
+  if (is_empty(stored) && birth.rotten) ++wipes_[id];
   if (!n.synced.empty() && is_empty(stored) && birth.joins) {
     // It was removed and wiped on purpose: what it promised in its former stay binds nobody.
     std::erase_if(votes_, [&](const auto& vote) { return vote.first.second == id; });
