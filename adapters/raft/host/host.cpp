@@ -140,8 +140,8 @@ void Host::take(Instant now, Ready ready) {
                                                    ready.snapshot->term.value)});
   }
   after_disk_.push_back({ready.number, std::move(ready.messages_after_persist)});
-  // Nothing to write, and nothing on its way to the disk: as good as durable.
-  const bool is_durable = durable_ + 1 == ready.number && ready.chunks.empty() && !ready.snapshot &&
+  // Nothing to write, and nothing on its way to the disk: as good as durable. But a full disk is asked again by every job.
+  const bool is_durable = has_space_ && durable_ + 1 == ready.number && ready.chunks.empty() && !ready.snapshot &&
                           ready.entries.empty() && !ready.hard_state;
   if (!is_durable) {
     out_.jobs.push_back({.number = ready.number,

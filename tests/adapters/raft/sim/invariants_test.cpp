@@ -278,6 +278,24 @@ TEST_F(InvariantsTest, RotMayTakeTheLastSyncsAndNoMore) {
   EXPECT_EQ(fired(), "MON");
 }
 
+TEST_F(InvariantsTest, AllOfALogBehindItsSnapshotMayBeCutAfterARestart) {
+  kv::Store state;
+  state.skip({1});
+  for (const NodeId id : {n1, n2}) {
+    store(id, {no_op(1, 1)}, HardState{.term = {1}});
+    be(id, 1, 1, false, state);
+  }
+  store(n1, {no_op(2, 1)});
+  store(n2, {no_op(2, 2)}, HardState{.term = {2}});
+  invariants.ended(n1);
+  invariants.booted(
+      n1, boot + 1,
+      {.hard_state = {.term = {1}}, .snapshot = Snapshot{.index = {1}, .term = {1}}, .entries = {no_op(2, 1)}}, state,
+      {});
+  store(n1, {no_op(2, 2)}, HardState{.term = {2}});
+  EXPECT_EQ(fired(), "");
+}
+
 TEST_F(InvariantsTest, AnEntryThatNobodyWroteIsNoticedWhenItComesBack) {
   store(n1, {no_op(1, 1)});
   restart(n1, {.hard_state = {}, .entries = {no_op(1, 1), command(2, 1, put("k", "?"))}});
