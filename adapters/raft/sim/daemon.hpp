@@ -31,6 +31,7 @@ struct Setting {
   HostOptions host;  // but for id, boot and initial
   std::vector<Member> founders;
   KeeperOptions keeper;  // but for the node
+  std::uint64_t keep_revisions = 0;
   Probes* probes = nullptr;
   Invariants* invariants = nullptr;  // null: nobody looks
 };
@@ -108,6 +109,8 @@ class RaftDaemon final : public faultline::sim::Daemon {
   void look(const std::vector<DiskJob>& jobs);
   void note(const HostEvent& event);
   void give_up(std::string why);
+  void compact_history(Instant now);
+  void submit_own(Instant now, kv::Command command);
   void finish_own_write(const kv::Command& command, const Answer& answer);
 
   // daemon_disk.cpp
@@ -148,6 +151,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   std::map<RequestId, std::optional<Answer>> changes_;
   std::map<RequestId, kv::Command> own_writes_;
   bool acknowledged_ = false;
+  kv::Revision compaction_asked_ = 0;
   // For probes: as of the end of the last turn.
   bool led_ = false;
   Term led_term_;
