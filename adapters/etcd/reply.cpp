@@ -87,7 +87,7 @@ std::optional<Json> parse_object(std::string_view body) {
 
 const Json* field(const Json& object, std::string_view snake_case) {
   auto found = object.find(snake_case);
-  if (found == object.end()) found = object.find(lower_camel(snake_case));
+  if (found == object.end() && snake_case.find('_') != snake_case.npos) found = object.find(lower_camel(snake_case));
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 

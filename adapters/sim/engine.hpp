@@ -70,6 +70,8 @@ struct Node {
   bool is_rotten = false;
   bool has_suffered = false;  // its disk failed or rotted at some time: no wonder if it ends
   Standing standing = Standing::member;
+  Ticks retires_at = never;  // it was removed, and goes on until then
+  std::uint32_t removals = 0;
 
   // The boot. The daemon goes before what it uses.
   std::uint32_t boot = 0;
@@ -219,6 +221,8 @@ struct Engine {
   void change(std::vector<MemberTask::Step> steps, std::string label);
   void advance_members_at(Ticks time);
   void advance_members();
+  void remove(NodeIndex index);
+  void retire(NodeIndex index);
   void give_up_tasks();
   void end_task(const Result<Value>& result);
   Result<bool> ask_members(MemberStep step, NodeIndex member);

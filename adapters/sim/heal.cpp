@@ -253,6 +253,7 @@ Result<Value> Engine::heal_all() {
   is_frozen = false;
   happen(Happening::Kind::healed, no_node, "everything");
   give_up_tasks();
+  for (NodeIndex node = 0; node < nodes.size(); ++node) retire(node);
   for (std::uint32_t link = 0; link < links.size(); ++link) clear_link(link);
   for (NodeIndex node = 0; node < nodes.size(); ++node) clear_node(node);
   active.clear();
@@ -302,6 +303,7 @@ Result<Value> Engine::probe() {
 Result<Value> Engine::heal_core(std::span<const NodeIndex> core) {
   is_frozen = true;
   give_up_tasks();
+  for (NodeIndex node = 0; node < nodes.size(); ++node) retire(node);
   const auto in_core = [&](NodeIndex node) { return std::find(core.begin(), core.end(), node) != core.end(); };
   for (const NodeIndex i : core) {
     for (const NodeIndex j : core) clear_link(static_cast<std::uint32_t>(i * nodes.size() + j));

@@ -1,7 +1,9 @@
 // Members that leave and come in while the run goes on: each step is asked for again and again until it is so.
 //
 // A node leaves for good: once it is out of the configuration its daemon is killed and its data removed, so it can only come back as a new
-// member, empty and without a vote until it has caught up. A step that was not confirmed may have happened; each may be repeated.
+// member, empty and without a vote until it has caught up. Its administrator may take his time: half of those removed go on as they are, for
+// up to membership_limit, and may not even know that they are out (Raft §6, "disruptive servers"). No fault begins at such a node any more.
+// A step that was not confirmed may have happened; each may be repeated.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -56,6 +58,28 @@ Result<bool> Engine::ask_members(MemberStep step, NodeIndex member) {
   return Error::environment(last);
 }
 
+void Engine::remove(NodeIndex index) {
+  Node& node = nodes[index];
+  node.standing = Node::Standing::outside;
+  Rng rng = root.fork("removed " + node.name).fork(node.removals++);
+  node.retires_at = now;
+  if (rng.chance(0.5)) return retire(index);
+  node.retires_at += static_cast<Ticks>(rng.below(static_cast<std::uint64_t>(options.membership_limit.count()) + 1));
+  Item item;
+  item.kind = Item::Kind::retire;
+  item.node = index;
+  queue.push(node.retires_at, std::move(item));
+}
+
+// Of a node that was removed. No effect on any other.
+void Engine::retire(NodeIndex index) {
+  Node& node = nodes[index];
+  if (std::exchange(node.retires_at, never) == never) return;
+  doom(index, Happening::Kind::killed, "removed from the cluster", PowerLoss::keep, 0);
+  node.image.wipe();
+  node.is_rotten = node.has_suffered = false;
+}
+
 void Engine::advance_members() {
   members_queued = false;
   while (!tasks.empty()) {
@@ -76,6 +100,7 @@ void Engine::advance_members() {
       // A node in doubt is taken out first: an attempt before this one may have got half way.
       task.phase = step.in && node.standing == Node::Standing::outside ? Phase::adding : Phase::removing;
       node.standing = Node::Standing::in_doubt;
+      retire(step.node);
       task.deadline = now + options.membership_limit.count();
     }
     const MemberStep asks = task.phase == Phase::removing ? MemberStep::remove
@@ -95,10 +120,7 @@ void Engine::advance_members() {
       return advance_members_at(now + options.membership_interval.count());
     }
     if (asks == MemberStep::remove) {
-      doom(step.node, Happening::Kind::killed, "removed from the cluster", PowerLoss::keep, 0);
-      node.image.wipe();
-      node.is_rotten = node.has_suffered = false;
-      node.standing = Node::Standing::outside;
+      remove(step.node);
       task.phase = Phase::begin;
     } else if (asks == MemberStep::add) {
       node.joins = true;

@@ -36,7 +36,8 @@ struct Item {
     clog_end,
     decision_begin,  // of the watched schedule, by position `id`
     decision_end,
-    members  // the change of members under way goes on
+    members,  // the change of members under way goes on
+    retire    // a node that was removed is shut down
   };
   Kind kind = Kind::wake;
   bool has_arrived = false;  // at its node, which held it back

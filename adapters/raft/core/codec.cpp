@@ -1,5 +1,6 @@
 #include <faultline/raft/codec.hpp>
 
+#include <faultline/raft/little_endian.hpp>
 #include <faultline/raft/membership.hpp>
 
 #include <type_traits>
@@ -11,9 +12,11 @@ namespace {
 
 class Writer {
  public:
+  explicit Writer(std::string& bytes) : bytes_(bytes) {}
+
   template <class T>
   void integer(T value) {
-    for (std::size_t i = 0; i < sizeof(T); ++i) bytes_.push_back(static_cast<char>(value >> (8 * i) & 0xff));
+    append_little(bytes_, value);
   }
   void flag(bool value) { integer<std::uint8_t>(value ? 1 : 0); }
   void bytes(std::string_view text) {
@@ -25,10 +28,9 @@ class Writer {
     integer(n.value);
   }
   void number(LogIndex index) { integer(index.value); }
-  std::string take() { return std::move(bytes_); }
 
  private:
-  std::string bytes_;
+  std::string& bytes_;
 };
 
 // Once it has failed it answers zeros; the first failure is the one told.
@@ -38,11 +40,8 @@ class Reader {
 
   template <class T>
   T integer() {
-    T value = 0;
-    if (!has(sizeof(T), "an integer")) return value;
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-      value = static_cast<T>(value | static_cast<T>(static_cast<unsigned char>(left_[i])) << (8 * i));
-    }
+    if (!has(sizeof(T), "an integer")) return 0;
+    const T value = load_little<T>(left_.data());
     left_.remove_prefix(sizeof(T));
     return value;
   }
@@ -188,6 +187,7 @@ void write(Writer& w, const VoteRequest& m) {
   w.flag(m.transfer);
   w.number(m.last_index);
   w.number(m.last_term);
+  w.integer(m.boot);
 }
 
 void read(Reader& r, VoteRequest& m) {
@@ -195,16 +195,19 @@ void read(Reader& r, VoteRequest& m) {
   m.transfer = r.flag();
   m.last_index = r.number<LogIndex>();
   m.last_term = r.number<Term>();
+  m.boot = r.integer<std::uint64_t>();
 }
 
 void write(Writer& w, const VoteReply& m) {
   w.flag(m.pre);
   w.flag(m.granted);
+  w.integer(m.boot);
 }
 
 void read(Reader& r, VoteReply& m) {
   m.pre = r.flag();
   m.granted = r.flag();
+  m.boot = r.integer<std::uint64_t>();
 }
 
 void write(Writer& w, const Append& m) {
@@ -309,9 +312,10 @@ void read_body(Reader& r, Body& body, std::uint8_t kind) {
 
 template <class T>
 std::string encode_alone(const T& value) {
-  Writer w;
+  std::string bytes;
+  Writer w(bytes);
   write(w, value);
-  return w.take();
+  return bytes;
 }
 
 template <class T>
@@ -335,8 +339,8 @@ void read_version(Reader& r) {
 
 }  // namespace
 
-std::string encode(const Message& message) {
-  Writer w;
+void encode_onto(std::string& bytes, const Message& message) {
+  Writer w(bytes);
   w.integer(wire_version);
   w.integer(static_cast<std::uint8_t>(message.body.index()));
   w.number(message.from);
@@ -344,7 +348,12 @@ std::string encode(const Message& message) {
   w.number(message.term);
   w.number(message.stay);
   std::visit([&](const auto& body) { write(w, body); }, message.body);
-  return w.take();
+}
+
+std::string encode(const Message& message) {
+  std::string bytes;
+  encode_onto(bytes, message);
+  return bytes;
 }
 
 Result<Message> decode_message(std::string_view bytes) {
@@ -370,10 +379,11 @@ std::string encode(const HardState& hard_state) { return encode_alone(hard_state
 Result<HardState> decode_hard_state(std::string_view bytes) { return decode_alone<HardState>(bytes, "hard state"); }
 
 std::string encode(const Snapshot& snapshot) {
-  Writer w;
+  std::string bytes;
+  Writer w(bytes);
   w.integer(wire_version);
   write(w, snapshot);
-  return w.take();
+  return bytes;
 }
 
 Result<Snapshot> decode_snapshot(std::string_view bytes) {

@@ -148,7 +148,7 @@ void Raft::answer_older_term(const Message& message) {
     return reply(message, AppendReply{});
   }
   if (const auto* request = std::get_if<VoteRequest>(&message.body)) {
-    return reply(message, VoteReply{.pre = request->pre, .granted = false});
+    return reply(message, VoteReply{.pre = request->pre, .granted = false, .boot = request->boot});
   }
   ++counters_.messages_ignored;
 }
@@ -208,6 +208,7 @@ NodeId Raft::leader() const { return leader_; }
 Term Raft::term() const { return term_; }
 LogIndex Raft::commit() const { return log_.commit(); }
 const Config& Raft::config() const { return log_.config(); }
+std::uint64_t Raft::config_version() const { return log_.config_version(); }
 std::optional<Refusal> Raft::refusal() const { return refusal_; }
 
 Status Raft::status() const {

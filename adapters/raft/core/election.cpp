@@ -71,7 +71,11 @@ void Raft::ask_for_votes(Term term, bool pre, bool transfer) {
   for (const Member& member : log_.config().members()) {
     if (member.id == options_.id || !log_.config().is_voter(member.id)) continue;
     send(member.id, member.stay, term,
-         VoteRequest{.pre = pre, .transfer = transfer, .last_index = log_.last(), .last_term = log_.last_term()});
+         VoteRequest{.pre = pre,
+                     .transfer = transfer,
+                     .last_index = log_.last(),
+                     .last_term = log_.last_term(),
+                     .boot = options_.boot});
   }
 }
 
@@ -90,7 +94,7 @@ void Raft::handle(const Message& message, VoteRequest& request) {
   if (!granted) ++(request.pre ? counters_.pre_votes_refused : counters_.votes_refused);
   // The grant of a pre-vote is about the term asked for; a refusal tells of one's own.
   const Term term = request.pre && granted ? message.term : term_;
-  send(message.from, message.stay, term, VoteReply{.pre = request.pre, .granted = granted});
+  send(message.from, message.stay, term, VoteReply{.pre = request.pre, .granted = granted, .boot = request.boot});
 }
 
 void Raft::handle(const Message& message, VoteReply& answer) {
@@ -98,7 +102,9 @@ void Raft::handle(const Message& message, VoteReply& answer) {
   const bool expected = answer.pre
                             ? role_ == Role::pre_candidate && (!answer.granted || message.term == Term{term_.value + 1})
                             : role_ == Role::candidate;
-  if (!expected || !voter || voter->stay != message.stay) {
+  // A start never campaigns in a term of the one before, unless its disk was wiped meanwhile (core.hpp, "First boot").
+  const bool of_this_life = answer.boot == options_.boot;
+  if (!expected || !of_this_life || !voter || voter->stay != message.stay) {
     ++counters_.messages_ignored;
     return;
   }

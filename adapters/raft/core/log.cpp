@@ -101,6 +101,7 @@ void Log::truncate(LogIndex from) {
   // A Ready still under way wrote entries that a later one will cut: its being durable proves nothing about their
   // successors.
   for (Outstanding& ready : outstanding_) ready.through = std::min(ready.through, last());
+  ++config_version_;
 }
 
 void Log::commit_to(LogIndex index) {
@@ -142,6 +143,7 @@ void Log::restore(const Snapshot& snapshot) {
   snapshot_ = snapshot;
   entries_.clear();
   configs_.assign(1, {snapshot.index, snapshot.config});
+  ++config_version_;
   base_ = commit_ = emitted_ = handed_ = snapshot.index;
   base_term_ = snapshot.term;
   stable_ = LogIndex{};
@@ -175,6 +177,7 @@ void Log::note_config(const Entry& entry) {
   auto config = decode_config(entry.data);
   FL_ASSERT(config.ok());  // written here, or checked when the message was taken
   configs_.push_back({entry.index, std::move(config).value()});
+  ++config_version_;
 }
 
 }  // namespace faultline::raft

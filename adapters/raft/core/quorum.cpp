@@ -1,7 +1,6 @@
 #include <faultline/raft/quorum.hpp>
 
 #include <algorithm>
-#include <functional>
 
 namespace faultline::raft {
 
@@ -9,11 +8,15 @@ std::size_t majority(std::size_t voters) { return voters / 2 + 1; }
 
 std::size_t tolerated(std::size_t voters) { return voters == 0 ? 0 : (voters - 1) / 2; }
 
-std::uint64_t reached_by_majority(std::vector<std::uint64_t> values) {
+// Groups are small: to compare all with all costs less than to sort them.
+std::uint64_t reached_by_majority(std::span<const std::uint64_t> values) {
   if (values.empty()) return UINT64_MAX;
-  const auto least = values.begin() + static_cast<std::ptrdiff_t>(majority(values.size()) - 1);
-  std::nth_element(values.begin(), least, values.end(), std::greater<>());
-  return *least;
+  std::uint64_t reached = 0;
+  for (const std::uint64_t value : values) {
+    const auto there = std::count_if(values.begin(), values.end(), [&](std::uint64_t other) { return other >= value; });
+    if (static_cast<std::size_t>(there) >= majority(values.size())) reached = std::max(reached, value);
+  }
+  return reached;
 }
 
 VoteResult count_votes(const std::vector<std::optional<bool>>& answers) {

@@ -1,6 +1,7 @@
 #include <faultline/raft/codec.hpp>
 #include <faultline/raft/crc32c.hpp>
 #include <faultline/raft/frame.hpp>
+#include <faultline/raft/little_endian.hpp>
 
 #include <fmt/format.h>
 
@@ -13,7 +14,8 @@ enum class Kind : std::uint8_t { message = 1, forward, refused, lease_question, 
 
 class Writer {
  public:
-  explicit Writer(Kind kind) {
+  Writer(Kind kind, std::size_t about) {
+    bytes_.reserve(about);
     bytes_.push_back(static_cast<char>(frame_version));
     bytes_.push_back(static_cast<char>(kind));
   }
@@ -22,7 +24,11 @@ class Writer {
     return *this;
   }
   Writer& u64(std::uint64_t number) {
-    for (unsigned shift = 0; shift < 64; shift += 8) bytes_.push_back(static_cast<char>(number >> shift));
+    append_little(bytes_, number);
+    return *this;
+  }
+  Writer& message(const Message& message) {
+    encode_onto(bytes_, message);
     return *this;
   }
   Writer& rest(std::string_view bytes) {
@@ -30,8 +36,7 @@ class Writer {
     return *this;
   }
   std::string take() {
-    const std::uint32_t checksum = crc32c(bytes_);
-    for (unsigned shift = 0; shift < 32; shift += 8) bytes_.push_back(static_cast<char>(checksum >> shift));
+    append_little(bytes_, crc32c(bytes_));
     return std::move(bytes_);
   }
 
@@ -42,22 +47,20 @@ class Writer {
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-  std::uint64_t number(std::size_t width) {
-    if (bytes_.size() - at_ < width) {
+  template <class T>
+  T number() {
+    if (bytes_.size() - at_ < sizeof(T)) {
       bad_ = true;
       at_ = bytes_.size();
       return 0;
     }
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < width; ++i) {
-      value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes_[at_++])) << (8 * i);
-    }
-    return value;
+    at_ += sizeof(T);
+    return load_little<T>(bytes_.data() + at_ - sizeof(T));
   }
-  std::uint64_t u64() { return number(8); }
+  std::uint64_t u64() { return number<std::uint64_t>(); }
   // Of an enumeration or a flag whose greatest value is `most`.
   std::uint8_t u8(std::uint8_t most) {
-    const auto value = static_cast<std::uint8_t>(number(1));
+    const auto value = number<std::uint8_t>();
     if (value > most) bad_ = true;
     return value;
   }
@@ -71,16 +74,29 @@ class Reader {
   bool bad_ = false;
 };
 
+// So that the bytes of a frame are allocated once.
+std::size_t about_bytes(const Frame& frame) {
+  constexpr std::size_t head = 128;
+  if (const auto* forward = std::get_if<Forward>(&frame.word)) return head + forward->entry.size();
+  const auto* message = std::get_if<Message>(&frame.word);
+  if (message == nullptr) return head;
+  if (const auto* chunk = std::get_if<SnapshotChunk>(&message->body)) return 4 * head + chunk->bytes.size();
+  const auto* append = std::get_if<Append>(&message->body);
+  std::size_t bytes = head;
+  for (std::size_t i = 0; append != nullptr && i < append->entries.size(); ++i) bytes += append->entries[i].bytes();
+  return bytes;
+}
+
 }  // namespace
 
 std::string encode(const Frame& frame) {
   const auto begin = [&](Kind kind) {
-    Writer writer(kind);
+    Writer writer(kind, about_bytes(frame));
     writer.u64(frame.from.value).u64(frame.to.value);
     return writer;
   };
   if (const auto* message = std::get_if<Message>(&frame.word)) {
-    return begin(Kind::message).rest(encode(*message)).take();
+    return begin(Kind::message).message(*message).take();
   }
   if (const auto* forward = std::get_if<Forward>(&frame.word)) {
     return begin(Kind::forward)
@@ -117,14 +133,14 @@ std::string encode(const Frame& frame) {
 Result<Frame> decode_frame(std::string_view bytes) {
   if (bytes.size() < 1 + checksum_bytes) return Error::bad_input("the frame is cut");
   Reader reader(bytes.substr(0, bytes.size() - checksum_bytes));
-  const std::uint64_t version = reader.number(1);
+  const auto version = reader.number<std::uint8_t>();
   if (version != frame_version)
     return Error::bad_input(fmt::format("frame version {}, expected {}", version, frame_version));
-  const std::uint64_t checksum = Reader(bytes.substr(bytes.size() - checksum_bytes)).number(checksum_bytes);
+  const auto checksum = load_little<std::uint32_t>(bytes.data() + bytes.size() - checksum_bytes);
   if (checksum != crc32c(bytes.substr(0, bytes.size() - checksum_bytes))) {
     return Error::bad_input("the frame was damaged on its way: its checksum is wrong");
   }
-  const std::uint64_t kind = reader.number(1);
+  const auto kind = reader.number<std::uint8_t>();
   Frame frame;
   frame.from = {reader.u64()};
   frame.to = {reader.u64()};

@@ -140,12 +140,17 @@ void Host::take(Instant now, Ready ready) {
                                                    ready.snapshot->term.value)});
   }
   after_disk_.push_back({ready.number, std::move(ready.messages_after_persist)});
-  out_.jobs.push_back({.number = ready.number,
-                       .chunks = std::move(ready.chunks),
-                       .snapshot = std::move(ready.snapshot),
-                       .entries = std::move(ready.entries),
-                       .hard_state = ready.hard_state,
-                       .must_sync = ready.must_sync});
+  // Nothing to write, and nothing on its way to the disk: as good as durable. But a full disk is asked again by every job.
+  const bool is_durable = has_space_ && durable_ + 1 == ready.number && ready.chunks.empty() && !ready.snapshot &&
+                          ready.entries.empty() && !ready.hard_state;
+  if (!is_durable) {
+    out_.jobs.push_back({.number = ready.number,
+                         .chunks = std::move(ready.chunks),
+                         .snapshot = std::move(ready.snapshot),
+                         .entries = std::move(ready.entries),
+                         .hard_state = ready.hard_state,
+                         .must_sync = ready.must_sync});
+  }
   // Asked again with a new ticket: a read has no effect.
   for (const ReadId& lost : ready.lost_reads) {
     const auto found = asked_reads_.find(lost);
@@ -154,6 +159,7 @@ void Host::take(Instant now, Ready ready) {
     asked_reads_.erase(found);
   }
   held_.push_back(std::move(held));
+  if (is_durable) return persisted(now, ready.number);
   drain_held(now);
 }
 
@@ -235,6 +241,8 @@ void Host::follow_leadership(Instant now) {
 
 // Appended, undone, or come with a snapshot: from now on messages go to its members.
 void Host::follow_config() {
+  if (raft_.config_version() == config_version_seen_) return;
+  config_version_seen_ = raft_.config_version();
   if (raft_.config() == config_seen_) return;
   config_seen_ = raft_.config();
   out_.events.push_back({"config", to_text(config_seen_)});

@@ -131,6 +131,7 @@ void Host::hand(std::uint64_t sequence) {
 void Host::unpark(Instant now) {
   if (now < unpark_at_ || !raft_.leader()) return;
   unpark_at_ = now + unpark_pause;
+  if (parked_.empty() && parked_questions_.empty()) return;
   for (const std::uint64_t sequence : std::exchange(parked_, {})) {
     if (flights_.contains(sequence)) hand(sequence);
   }

@@ -19,6 +19,7 @@ struct ClusterOptions {
   HostOptions host;  // what all nodes have in common
   storage::WalOptions wal;
   ClientOptions client;
+  std::uint64_t keep_revisions = 0;  // as SimRun
   bool watched = true;  // by the invariants
   // Whether a node's disk was damaged; asked at each boot.
   std::function<bool(faultline::sim::NodeIndex)> is_rotten;

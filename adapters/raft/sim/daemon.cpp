@@ -108,6 +108,7 @@ void RaftDaemon::finish_turn(Instant now) {
     setting_.probes->hit(Probe::amnesia_refused);
     return give_up(fmt::format("refused: its disk is empty, but n{} knows of a past", refusal->witness.value));
   }
+  compact_history(now);
   const Instant next = host_->next_tick();
   if (next != alarm_ || next <= now) {
     alarm_ = next;
@@ -143,8 +144,8 @@ void RaftDaemon::deliver(Output output) {
     if (std::holds_alternative<Forward>(frame.word)) setting_.probes->hit(Probe::command_forwarded);
     send(frame);
   }
-  for (DiskJob& job : output.jobs) disk_tasks_.push_back({.job = std::move(job), .mark = {}, .retire = {}});
-  if (output.retire) disk_tasks_.push_back({.job = {}, .mark = {}, .retire = std::move(output.retire)});
+  for (DiskJob& job : output.jobs) disk_tasks_.emplace_back(std::move(job));
+  if (output.retire) disk_tasks_.emplace_back(Retire{std::move(*output.retire)});
   for (Frame& chunk : output.chunks) file_tasks_.push_back({.write = {}, .chunk = std::move(chunk)});
   if (output.export_to) file_tasks_.push_back({.write = std::move(output.export_to), .chunk = {}});
   for (const HostEvent& event : output.events) note(event);
@@ -198,18 +199,33 @@ void RaftDaemon::give_up(std::string why) {
 // --- the simulator's own writes ---------------------------------------------------------------------------------------------------
 
 void RaftDaemon::ask_write() {
-  turn([&](Host& host, Instant now) {
-    const kv::Command command{.client = {}, .request = kv::Put{.key = "alive", .value = std::to_string(id_.value)}};
-    if (setting_.invariants != nullptr) setting_.invariants->asked(id_, command);
-    own_writes_.emplace(host.submit(now, raft::Write{command}), command);
+  turn([&](Host&, Instant now) {
+    submit_own(now, {.client = {}, .request = kv::Put{.key = "alive", .value = std::to_string(id_.value)}});
   });
+}
+
+// Without it snapshots, and what a restart reads, would grow with all that ever happened.
+void RaftDaemon::compact_history(Instant now) {
+  const auto keep = static_cast<kv::Revision>(setting_.keep_revisions);
+  if (keep == 0 || !leads()) return;
+  const kv::Revision until = host_->store().revision() - keep;
+  if (until < std::max(host_->store().compacted(), compaction_asked_) + keep) return;
+  compaction_asked_ = until;
+  submit_own(now, {.client = {}, .request = kv::Compaction{until}});
+}
+
+void RaftDaemon::submit_own(Instant now, kv::Command command) {
+  if (setting_.invariants != nullptr) setting_.invariants->asked(id_, command);
+  const RequestId id = host_->submit(now, raft::Write{command});
+  own_writes_.emplace(id, std::move(command));
 }
 
 void RaftDaemon::finish_own_write(const kv::Command& command, const Answer& answer) {
   const auto* written = std::get_if<kv::Reply>(&answer.result);
   if (written == nullptr) return;
   if (setting_.invariants != nullptr) setting_.invariants->answered(id_, command, *written);
-  acknowledged_ = acknowledged_ || !std::holds_alternative<kv::Failure>(written->response);
+  const bool is_write = std::holds_alternative<kv::Put>(command.request);
+  acknowledged_ = acknowledged_ || (is_write && !std::holds_alternative<kv::Failure>(written->response));
 }
 
 // --- members --------------------------------------------------------------------------------------------------------------------

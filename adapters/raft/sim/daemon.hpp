@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "disk.hpp"
@@ -30,6 +31,7 @@ struct Setting {
   HostOptions host;  // but for id, boot and initial
   std::vector<Member> founders;
   KeeperOptions keeper;  // but for the node
+  std::uint64_t keep_revisions = 0;
   Probes* probes = nullptr;
   Invariants* invariants = nullptr;  // null: nobody looks
 };
@@ -63,11 +65,13 @@ class RaftDaemon final : public faultline::sim::Daemon {
   [[nodiscard]] bool ended() const { return ended_; }
 
  private:
-  struct DiskTask {
-    std::optional<DiskJob> job;
-    std::optional<Snapshot> mark;
-    std::optional<Snapshot> retire;
+  struct Mark {
+    Snapshot snapshot;
   };
+  struct Retire {
+    Snapshot oldest;
+  };
+  using DiskTask = std::variant<DiskJob, Mark, Retire>;
   struct FileTask {
     std::optional<Export> write;
     std::optional<Frame> chunk;
@@ -105,6 +109,8 @@ class RaftDaemon final : public faultline::sim::Daemon {
   void look(const std::vector<DiskJob>& jobs);
   void note(const HostEvent& event);
   void give_up(std::string why);
+  void compact_history(Instant now);
+  void submit_own(Instant now, kv::Command command);
   void finish_own_write(const kv::Command& command, const Answer& answer);
 
   // daemon_disk.cpp
@@ -134,7 +140,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   bool ended_ = false;
   Instant alarm_ = Instant::max();
 
-  std::deque<DiskTask> disk_tasks_;
+  std::vector<DiskTask> disk_tasks_;
   bool disk_busy_ = false;
   std::uint64_t disk_work_ = 0;
   std::deque<FileTask> file_tasks_;
@@ -145,6 +151,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   std::map<RequestId, std::optional<Answer>> changes_;
   std::map<RequestId, kv::Command> own_writes_;
   bool acknowledged_ = false;
+  kv::Revision compaction_asked_ = 0;
   // For probes: as of the end of the last turn.
   bool led_ = false;
   Term led_term_;

@@ -12,10 +12,7 @@ void RaftDaemon::start_disk() {
   const bool early = pace_.chance(0.5);
   surroundings_.after(early ? latency / 8 : latency, [this, early, latency] {
     if (ended_) return;
-    std::vector<DiskTask> tasks(std::make_move_iterator(disk_tasks_.begin()),
-                                std::make_move_iterator(disk_tasks_.end()));
-    disk_tasks_.clear();
-    auto done = run_disk(std::move(tasks));
+    auto done = run_disk(std::exchange(disk_tasks_, {}));
     if (!done) {
       setting_.probes->hit(Probe::disk_failed);
       return give_up("disk failed: " + done.error().message);
@@ -48,17 +45,16 @@ Result<RaftDaemon::DiskNews> RaftDaemon::run_disk(std::vector<DiskTask> tasks) {
   DiskNews news;
   std::vector<DiskJob> jobs;
   for (DiskTask& task : tasks) {
-    if (task.job) {
-      jobs.push_back(std::move(*task.job));
+    if (auto* job = std::get_if<DiskJob>(&task)) {
+      jobs.push_back(std::move(*job));
       continue;
     }
     if (auto ran = run_jobs(jobs, news); !ran) return ran.error();
-    if (task.mark) {
-      if (auto marked = keeper_->mark(*task.mark); !marked) return marked.error();
-      news.marked.push_back(*task.mark);
-    }
-    if (task.retire) {
-      if (auto retired = keeper_->retire(*task.retire); !retired) return retired.error();
+    if (auto* mark = std::get_if<Mark>(&task)) {
+      if (auto marked = keeper_->mark(mark->snapshot); !marked) return marked.error();
+      news.marked.push_back(std::move(mark->snapshot));
+    } else if (auto retired = keeper_->retire(std::get<Retire>(task).oldest); !retired) {
+      return retired.error();
     }
   }
   if (auto ran = run_jobs(jobs, news); !ran) return ran.error();
@@ -101,7 +97,7 @@ Result<void> RaftDaemon::run_file(FileTask task) {
     auto written = files_->write(std::move(*task.write));
     if (!written) return written.error();
     if (written.value()) {
-      disk_tasks_.push_back({.job = {}, .mark = std::move(written.value()), .retire = {}});
+      disk_tasks_.emplace_back(Mark{std::move(*written.value())});
     } else {
       surroundings_.note("no space is left for a snapshot: the log goes on growing");
       turn([](Host& host, Instant) { host.exported(std::nullopt); });

@@ -78,6 +78,7 @@ void draw_system(SimRun& run, const Draw& from) {
   draw.fill(run.batch_bytes, "batch_bytes",
             [](Rng& rng) { return rng.chance(0.25) ? 1 : log_uniform(rng, 256, 1 << 20); });
   draw.fill(run.window_messages, "window_messages", [](Rng& rng) { return log_uniform(rng, 1, 256); });
+  draw.fill(run.keep_revisions, "keep_revisions", [](Rng& rng) { return log_uniform(rng, 1000, 4000); });
 }
 
 void draw_test(SimRun& run, const Draw& from) {

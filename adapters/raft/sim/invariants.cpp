@@ -272,10 +272,19 @@ void Invariants::check_completeness(NodeId id, const Node& n, Term term) {
                           at(missing, lost->term), name(lost->known_by), lost->known_in.value));
 }
 
+// A node whose disk was wiped while nobody held more than the initial configuration founds the group again, and knows nothing of how it
+// voted (core.hpp, "First boot"). That is sound if nobody can count the former vote any more: if whom it was for was wiped too (itself, most
+// often) and never led. Whoever else asked for it is not wiped, holds the term, and had to refuse the node.
 void Invariants::check_vote(NodeId voter, Term term, NodeId choice) {
-  const auto [vote, first] = votes_.emplace(std::pair(term, voter), choice);
-  if (vote->second == choice) return;
-  found("MON", fmt::format("{} votes for {} and for {} in term {}", name(voter), name(vote->second), name(choice),
+  const Vote vote{choice, wipes_[voter], wipes_[choice]};
+  const auto [known, first] = votes_.emplace(std::pair(term, voter), vote);
+  const Vote former = std::exchange(known->second, vote);
+  if (former.choice == choice) return;
+  const auto leader = leaders_.find(term);
+  const bool led = leader != leaders_.end() && leader->second == former.choice;
+  const bool is_void = former.voters_life != vote.voters_life && former.choices_life != wipes_[former.choice] && !led;
+  if (is_void) return;
+  found("MON", fmt::format("{} votes for {} and for {} in term {}", name(voter), name(former.choice), name(choice),
                            term.value));
 }
 

@@ -5,7 +5,7 @@
 //   LM   log matching: the same (index, term) has the same past in all logs that ever were                       §5.3
 //   LC   leader completeness: a leader of term t holds all that was known committed in terms below t             §5.4
 //   SMS  no two nodes take different entries of an index for committed                                           §5.4.3
-//   MON  within a life term, commit and applied index never fall; one vote per term, ever; commit <= last; what was durable is back
+//   MON  within a life term, commit and applied index never fall; one vote per term, ever (but check_vote); commit <= last; what was durable is back
 //        after a restart; nothing is sent that needs the disk before the disk has it                             Figure 2
 //   D    equal applied index, equal state (keys, leases, sessions), also of snapshots
 //   RD   a linearizable read shows at least what was known committed when it arrived                             §8
@@ -105,6 +105,11 @@ class Invariants {
     Slot at_last;
     LogIndex cut_from;  // the first index that this job rewrites; 0: none
   };
+  // The lives of voter and candidate are counted by the wipes before them.
+  struct Vote {
+    NodeId choice;
+    std::uint32_t voters_life = 0, choices_life = 0;
+  };
   struct Asked {
     std::uint32_t outstanding = 0;
     std::vector<kv::Reply> replies;  // of the ghost, not given out yet
@@ -141,7 +146,8 @@ class Invariants {
   std::vector<Node> nodes_;  // by id - 1
   std::map<Term, NodeId> leaders_;
   std::pair<Term, NodeId> last_leader_;  // the last one looked up
-  std::map<std::pair<Term, NodeId>, NodeId> votes_;
+  std::map<std::pair<Term, NodeId>, Vote> votes_;
+  std::map<NodeId, std::uint32_t> wipes_;  // how often each came back with nothing
   std::map<std::pair<LogIndex, Term>, Config> configs_;
   std::unordered_map<std::uint64_t, std::pair<std::uint64_t, kv::Reply>> sessions_;  // last sequence and reply of each
   std::vector<Finding> findings_;

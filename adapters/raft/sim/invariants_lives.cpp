@@ -41,6 +41,7 @@ bool is_a_clients(const kv::Command& command) {
 void Invariants::booted(NodeId id, std::uint64_t boot, const Stored& stored, const kv::Store& store,
                         const Birth& birth) {
   Node& n = node(id);
+  if (is_empty(stored) && birth.rotten) ++wipes_[id];
   if (!n.synced.empty() && is_empty(stored) && birth.joins) {
     // It was removed and wiped on purpose: what it promised in its former stay binds nobody.
     std::erase_if(votes_, [&](const auto& vote) { return vote.first.second == id; });
@@ -72,18 +73,19 @@ void Invariants::booted(NodeId id, std::uint64_t boot, const Stored& stored, con
 
 void Invariants::revive_log(NodeId id, Node& n, const Stored& stored) {
   LogView& log = n.log;
-  if (stored.entries.empty()) {
-    if (!stored.snapshot) return;
+  if (stored.snapshot) {
     log.base = stored.snapshot->index;
     log.at_base = {stored.snapshot->term, ghost_.chain(log.base, stored.snapshot->term).value_or(0)};
-    return;
   }
+  if (stored.entries.empty()) return;
   const Entry& first = stored.entries.front();
   const auto chain = ghost_.chain(first.index, first.term);
   if (!chain) {
     return found("LM",
                  fmt::format("{} comes back with {}, which nobody ever wrote", name(id), at(first.index, first.term)));
   }
+  // Entries that the snapshot covers are never cut, so what comes before them is not asked for.
+  if (first.index <= log.base) log.at_base = {};
   log.base = first.index - 1;
   log.slots.push_back({first.term, *chain});
   if (first.kind == EntryKind::config) log.configs.push_back(first.index);

@@ -30,6 +30,7 @@ void each_option(Run& run, Visit&& visit) {
   visit("chunk_bytes", run.chunk_bytes);
   visit("batch_bytes", run.batch_bytes);
   visit("window_messages", run.window_messages);
+  visit("keep_revisions", run.keep_revisions);
   visit("workload", run.workload);
   visit("concurrency", run.concurrency);
   visit("rate", run.rate);

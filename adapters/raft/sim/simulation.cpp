@@ -45,6 +45,7 @@ ClusterOptions cluster_options(const SimRun& run) {
   host.reads = mode_of(*run.reads);
   host.snapshot_entries = *run.snapshot_entries;
   host.request_timeout = std::chrono::seconds(5) + 2 * *run.election_timeout;
+  options.keep_revisions = *run.keep_revisions;
   options.wal = {.segment_bytes = *run.segment_bytes, .sync = *run.fsync};
   options.client.codec.reads = *run.serializable ? etcd::Reads::serializable : etcd::Reads::linearizable;
   options.client.codec.objects = etcd::objects_of(*run.workload);

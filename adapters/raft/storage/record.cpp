@@ -1,9 +1,11 @@
 #include "record.hpp"
 
 #include <faultline/raft/crc32c.hpp>
+#include <faultline/raft/little_endian.hpp>
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -11,10 +13,10 @@ namespace faultline::raft::storage {
 namespace {
 
 std::uint32_t record_crc(std::uint64_t position, std::string_view head, std::string_view payload) {
-  std::string start;
-  put_u64(start, position);
-  start.append(head.substr(0, 20));
-  return crc32c(payload, crc32c(start));
+  std::array<char, 28> start;
+  std::memcpy(start.data(), &position, 8);
+  std::memcpy(start.data() + 8, head.data(), 20);
+  return crc32c(payload, crc32c({start.data(), start.size()}));
 }
 
 // What is wrong with a payload whose checksum is right; empty if nothing is.
@@ -48,25 +50,16 @@ bool plausible(std::string_view bytes) {
 
 }  // namespace
 
-void put_u32(std::string& out, std::uint32_t number) {
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(number >> shift & 0xff));
-}
+void put_u32(std::string& out, std::uint32_t number) { append_little(out, number); }
 
-void put_u64(std::string& out, std::uint64_t number) {
-  put_u32(out, static_cast<std::uint32_t>(number));
-  put_u32(out, static_cast<std::uint32_t>(number >> 32));
-}
+void put_u64(std::string& out, std::uint64_t number) { append_little(out, number); }
 
 std::uint32_t get_u32(std::string_view bytes, std::uint64_t offset) {
-  std::uint32_t number = 0;
-  for (std::uint64_t i = 0; i < 4; ++i) {
-    number |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[offset + i])) << (8 * i);
-  }
-  return number;
+  return load_little<std::uint32_t>(bytes.data() + offset);
 }
 
 std::uint64_t get_u64(std::string_view bytes, std::uint64_t offset) {
-  return get_u32(bytes, offset) | static_cast<std::uint64_t>(get_u32(bytes, offset + 4)) << 32;
+  return load_little<std::uint64_t>(bytes.data() + offset);
 }
 
 void put_record(std::string& out, Chain& chain, RecordType type, std::string_view head, std::string_view body) {
@@ -88,6 +81,7 @@ void put_record(std::string& out, Chain& chain, RecordType type, std::string_vie
 
 std::string segment_payload(const SegmentHead& head) {
   std::string out;
+  out.reserve(segment_payload_bytes);
   put_u32(out, head.version);
   put_u32(out, head.bytes);
   put_u64(out, head.identity.cluster);
@@ -99,6 +93,7 @@ std::string segment_payload(const SegmentHead& head) {
 
 std::string entry_payload_head(const Entry& entry) {
   std::string out;
+  out.reserve(entry_payload_head_bytes);
   put_u64(out, entry.term.value);
   put_u64(out, entry.index.value);
   put_u64(out, static_cast<std::uint64_t>(entry.kind));
@@ -107,6 +102,7 @@ std::string entry_payload_head(const Entry& entry) {
 
 std::string hard_state_payload(const HardState& state) {
   std::string out;
+  out.reserve(hard_state_payload_bytes);
   put_u64(out, state.term.value);
   put_u64(out, state.vote.value);
   put_u64(out, state.commit.value);
@@ -116,6 +112,7 @@ std::string hard_state_payload(const HardState& state) {
 
 std::string mark_payload(Mark mark) {
   std::string out;
+  out.reserve(mark_payload_bytes);
   put_u64(out, mark.index.value);
   put_u64(out, mark.term.value);
   return out;

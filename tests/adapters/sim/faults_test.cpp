@@ -553,12 +553,37 @@ TEST_F(Members, ShrinkTakesANodeOutForGoodAndHealingBringsItBackEmpty) {
   const Event removed = nemesis("start-membership", to_value(shrink));
   EXPECT_TRUE(removed.error().is_null()) << removed.error().to_string();
   EXPECT_EQ(removed.value.get("done").get("removed"), Value::list({"n3"}));
-  EXPECT_FALSE(world->is_running(2));
+  EXPECT_FALSE(world->is_member(2));
   EXPECT_EQ(toy.configuration, (std::set<NodeIndex>{0, 1}));
   const Event back = nemesis("stop-membership", to_value(shrink));
   EXPECT_EQ(back.value.get("done").get("returned"), Value::list({"n3"}));
   EXPECT_EQ(toy.configuration, (std::set<NodeIndex>{0, 1, 2}));
   EXPECT_EQ(read(2), "");
+}
+
+TEST_F(Members, ARemovedNodeGoesAtOnceOrStaysAsItIsForAWhile) {
+  const Fault shrink = fault("membership", {"n3"}, {{"change", "shrink"}});
+  std::size_t stayed = 0;
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(apply(shrink));
+    pass(40ms);
+    ASSERT_FALSE(world->is_member(2));
+    if (world->is_running(2)) {
+      ++stayed;
+      const std::size_t said = heard(0, 2);
+      EXPECT_TRUE(said > 0 || !world->is_running(2)) << "it goes on";
+    }
+    if (round % 2 == 0) {
+      pass(world->options().membership_limit);
+      EXPECT_FALSE(world->is_running(2));
+    }
+    ASSERT_TRUE(heal(shrink));
+    pass(1s);
+    ASSERT_TRUE(world->is_member(2) && world->is_running(2)) << "back, whether it had gone or not";
+    EXPECT_EQ(read(2), "");
+  }
+  EXPECT_GT(stayed, 3U);
+  EXPECT_LT(stayed, 17U);
 }
 
 TEST_F(Members, GrowTakesASpareIn) {
@@ -574,7 +599,7 @@ TEST_F(Members, GrowTakesASpareIn) {
   EXPECT_FALSE(apply(grow));  // no spare is left
   ASSERT_TRUE(heal(grow));
   pass(1s);
-  EXPECT_FALSE(world->is_running(3));
+  EXPECT_FALSE(world->is_member(3));
 }
 
 TEST_F(Members, AChangeThatNobodyConfirmsIsAnErrorAndHealAllRestoresTheFounders) {

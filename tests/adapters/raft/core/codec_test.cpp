@@ -124,8 +124,8 @@ TEST(Codec, ConfigurationsThatCannotBeAreRefused) {
 
 TEST(Codec, AnotherVersionIsRefused) {
   std::string bytes = encode(Message{.body = TimeoutNow{}});
-  bytes[0] = 2;
-  EXPECT_EQ(decode_message(bytes).error().message, "message, byte 1: not version 1");
+  bytes[0] = 3;
+  EXPECT_EQ(decode_message(bytes).error().message, "message, byte 1: not version 2");
 }
 
 // RFC 3720, appendix B.4.

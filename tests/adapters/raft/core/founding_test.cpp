@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <faultline/raft/codec.hpp>
+#include <faultline/raft/membership.hpp>
+
 #include "network.hpp"
 
 namespace faultline::raft::test {
@@ -100,6 +103,29 @@ TEST(FirstBoot, AnAnswerToAFormerLifeDoesNotCount) {
   EXPECT_EQ(node.status().founding, Founding::empty);
   node.step(Instant{}, {NodeId{2}, NodeId{1}, {}, {}, Hello{.founding = Founding::empty, .reply = true, .boot = 7}});
   EXPECT_EQ(node.status().founding, Founding::founded);
+}
+
+// n2 campaigns, n3 votes for it, both are wiped before anybody else hears of it, and the five found their group again. The old vote arrives
+// late: counted, it would elect n2 beside whom n3 votes for now.
+TEST(FirstBoot, AVoteForAFormerLifeDoesNotCount) {
+  const std::vector<Entry> founded{
+      {Term{1}, LogIndex{1}, EntryKind::config,
+       encode(initial_config({{NodeId{1}, {}, ""}, {NodeId{2}, {}, ""}, {NodeId{3}, {}, ""}}))}};
+  const auto campaigns = [&](std::uint64_t boot) {
+    Raft node({.id = NodeId{2}, .boot = boot, .election_timeout = T, .heartbeat = T / 10, .pre_vote = false},
+              {.hard_state = {Term{2}, {}, LogIndex{1}, {}}, .snapshot = {}, .entries = founded, .part = {}}, Rng(1),
+              Instant{});
+    node.tick(Instant{} + 3 * T);
+    node.advance(node.ready().number);
+    return node;
+  };
+  const Message granted{NodeId{3}, NodeId{2}, Term{3}, StayId{1}, VoteReply{.granted = true, .boot = 7}};
+  Raft former = campaigns(7);
+  former.step(Instant{} + 3 * T, granted);
+  EXPECT_TRUE(former.is_leader());
+  Raft later = campaigns(8);
+  later.step(Instant{} + 3 * T, granted);
+  EXPECT_EQ(later.status().role, Role::candidate);
 }
 
 TEST(FirstBoot, OptionsThatMakeNoSenseAreRefused) {

@@ -71,6 +71,7 @@ NodeId Group::await_leader() {
 }
 
 void Group::persist(Node& node, const DiskJob& job) {
+  ++node.jobs;
   for (const SnapshotChunk& chunk : job.chunks) {
     if (chunk.offset == 0) node.part.clear();
     EXPECT_EQ(node.part.size(), chunk.offset);

@@ -49,6 +49,7 @@ class Group {
   Answer ask(NodeId node, Request request, Duration limit = std::chrono::seconds(20));
   [[nodiscard]] const Answer* answer(NodeId node, RequestId id) const;
 
+  [[nodiscard]] std::uint64_t jobs(NodeId node) const { return nodes_.at(node.value).jobs; }  // done by its disk
   // The text of the last event of this kind.
   [[nodiscard]] std::string told(NodeId node, const std::string& kind) { return nodes_.at(node.value).told[kind]; }
 
@@ -73,6 +74,7 @@ class Group {
     std::map<std::string, std::string> told;
     std::string part;
     std::uint64_t boots = 0;
+    std::uint64_t jobs = 0;
   };
   struct Flight {
     Instant arrives;

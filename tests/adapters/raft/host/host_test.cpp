@@ -423,6 +423,18 @@ TEST(Host, OfTwoSnapshotsThatBecomeDurableTogetherTheNewerIsTheState) {
   EXPECT_EQ(host.store().applied(), LogIndex{20});
 }
 
+TEST(Host, HeartbeatsNeedNoDiskButAFullOneIsAskedAgain) {
+  Group group({});
+  const NodeId leader = group.await_leader();
+  group.pass(2s);
+  const std::uint64_t jobs = group.jobs(leader);
+  group.pass(2s);
+  EXPECT_EQ(group.jobs(leader), jobs);
+  group.host(leader).set_space(false);
+  group.pass(2s);
+  EXPECT_GT(group.jobs(leader), jobs) << "every job finds out whether there is room again";
+}
+
 TEST(Host, WithoutSpaceWritesAreRefusedAndReadsAreNot) {
   Group group({});
   const NodeId leader = group.await_leader();

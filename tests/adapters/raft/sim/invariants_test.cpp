@@ -212,6 +212,35 @@ TEST_F(InvariantsTest, TwoVotesOfATermAreNoticedAlsoAcrossARestart) {
   EXPECT_EQ(invariants.findings().size(), 2U);
 }
 
+// The founders n1 and n2 campaign in term 2 and are wiped while nobody else is beyond the initial configuration.
+TEST_F(InvariantsTest, AVoteIsVoidOnceItsVoterAndItsCandidateWereWiped) {
+  const auto votes = [&](NodeId voter, NodeId choice) {
+    store(voter, {}, HardState{.term = {2}, .vote = choice});
+    if (voter == choice) {
+      invariants.sent({.from = voter, .to = n3, .term = {2}, .stay = {1}, .body = VoteRequest{}});
+    } else {
+      invariants.sent({.from = voter, .to = choice, .term = {2}, .stay = {1}, .body = VoteReply{.granted = true}});
+    }
+  };
+  votes(n1, n1);
+  restart(n1, {}, {.rotten = true});
+  votes(n1, n2);
+  EXPECT_EQ(fired(), "") << "nobody can count what n1 gave itself";
+  restart(n1, {}, {.rotten = true});
+  votes(n1, n3);
+  EXPECT_EQ(fired(), "MON") << "n2 can";
+}
+
+TEST_F(InvariantsTest, TheVoteOfAWipedNodeBindsItIfItsCandidateLed) {
+  store(n1, {}, HardState{.term = {2}, .vote = n1});
+  invariants.sent({.from = n1, .to = n3, .term = {2}, .stay = {1}, .body = VoteRequest{}});
+  be(n1, 2, 0, true);
+  restart(n1, {}, {.rotten = true});
+  store(n1, {}, HardState{.term = {2}, .vote = n2});
+  invariants.sent({.from = n1, .to = n2, .term = {2}, .stay = {1}, .body = VoteReply{.granted = true}});
+  EXPECT_EQ(fired(), "MON");
+}
+
 TEST_F(InvariantsTest, AnAcknowledgementBeforeTheDiskHasItIsNoticed) {
   store(n1, {no_op(1, 1)}, HardState{.term = {1}});
   write(n1, {no_op(2, 1)});
@@ -247,6 +276,24 @@ TEST_F(InvariantsTest, RotMayTakeTheLastSyncsAndNoMore) {
   for (std::uint64_t i = 5; i <= 12; ++i) store(n1, {no_op(i, 2)}, HardState{.term = {2}});
   restart(n1, {.hard_state = {.term = {1}}, .entries = {no_op(1, 1)}}, {.rotten = true});
   EXPECT_EQ(fired(), "MON");
+}
+
+TEST_F(InvariantsTest, AllOfALogBehindItsSnapshotMayBeCutAfterARestart) {
+  kv::Store state;
+  state.skip({1});
+  for (const NodeId id : {n1, n2}) {
+    store(id, {no_op(1, 1)}, HardState{.term = {1}});
+    be(id, 1, 1, false, state);
+  }
+  store(n1, {no_op(2, 1)});
+  store(n2, {no_op(2, 2)}, HardState{.term = {2}});
+  invariants.ended(n1);
+  invariants.booted(
+      n1, boot + 1,
+      {.hard_state = {.term = {1}}, .snapshot = Snapshot{.index = {1}, .term = {1}}, .entries = {no_op(2, 1)}}, state,
+      {});
+  store(n1, {no_op(2, 2)}, HardState{.term = {2}});
+  EXPECT_EQ(fired(), "");
 }
 
 TEST_F(InvariantsTest, AnEntryThatNobodyWroteIsNoticedWhenItComesBack) {

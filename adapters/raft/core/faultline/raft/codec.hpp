@@ -14,9 +14,10 @@
 
 namespace faultline::raft {
 
-inline constexpr std::uint8_t wire_version = 1;
+inline constexpr std::uint8_t wire_version = 2;
 
 std::string encode(const Message& message);
+void encode_onto(std::string& bytes, const Message& message);  // behind what is there
 Result<Message> decode_message(std::string_view bytes);
 
 std::string encode(const Entry& entry);

@@ -53,6 +53,12 @@
 // everybody has stored it. Nothing that is asked for before that has been promised to anybody, so a crash at any point
 // is harmless.
 //
+// A disk may be wiped so early that nobody is left who holds more: its node founds the group again, and may vote again
+// in a term in which its former life voted. That is sound. Whoever asked for that vote had its term durable before, and
+// would refuse the node, unless it is the node itself or was wiped too; a vote is granted to one start of the
+// candidate, and that start is over. It did not lead either: then a majority holds the term, and one of it was not
+// wiped.
+//
 // Snapshots. The core knows what a snapshot is, the host has the bytes. The host labels one with describe(applied),
 // makes it durable, and says so with snapshot_taken(); the core then compacts its log, and sends the snapshot to
 // whoever needs it: chunks leave in messages_now with `length` set; the host fills in bytes and crc, or drops the
@@ -185,7 +191,6 @@ struct Membership {
   std::vector<Member> voters;
   std::vector<Member> learners;
 };
-inline constexpr std::size_t members_max = 32;
 
 enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
 std::string_view to_text(Role role);
@@ -277,6 +282,8 @@ class Raft {
   [[nodiscard]] Term term() const;
   [[nodiscard]] LogIndex commit() const;
   [[nodiscard]] const Config& config() const;  // in force; whom messages may go to
+  // Another number whenever config() may have changed since the last look; never 0.
+  [[nodiscard]] std::uint64_t config_version() const;
   [[nodiscard]] std::optional<Refusal> refusal() const;
   [[nodiscard]] Status status() const;
 

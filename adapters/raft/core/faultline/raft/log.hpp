@@ -71,6 +71,8 @@ class Log {
   void compact(const Snapshot& snapshot, std::uint64_t tail);
 
   [[nodiscard]] const Config& config() const { return configs_.back().config; }
+  // Counts the times that another one may have come into force.
+  [[nodiscard]] std::uint64_t config_version() const { return config_version_; }
   [[nodiscard]] LogIndex config_index() const { return configs_.back().index; }
   // Whether the configuration in force is known to be committed.
   [[nodiscard]] bool config_committed() const { return config_index() <= commit_; }
@@ -95,6 +97,7 @@ class Log {
   LogIndex commit_, stable_, emitted_, handed_;
   Snapshot snapshot_;
   std::vector<Placed> configs_;  // the first is in force at base
+  std::uint64_t config_version_ = 1;
   std::deque<Outstanding> outstanding_;
 };
 

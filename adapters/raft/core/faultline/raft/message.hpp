@@ -32,11 +32,13 @@ struct VoteRequest {
   bool transfer = false;  // asked to by the leader itself: no promise to it stands in the way
   LogIndex last_index;
   Term last_term;
+  std::uint64_t boot = 0;  // of the start that asks; echoed, for what a former life was granted is not this one's
   friend bool operator==(const VoteRequest&, const VoteRequest&) = default;
 };
 struct VoteReply {
   bool pre = false;
   bool granted = false;
+  std::uint64_t boot = 0;  // of the request
   friend bool operator==(const VoteReply&, const VoteReply&) = default;
 };
 

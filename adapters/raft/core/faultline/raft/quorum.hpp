@@ -2,10 +2,14 @@
 // answer per node.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include <faultline/assert.hpp>
 #include <faultline/raft/types.hpp>
 
 namespace faultline::raft {
@@ -17,7 +21,7 @@ namespace faultline::raft {
 [[nodiscard]] std::size_t tolerated(std::size_t voters);
 
 // The largest number that a majority of these has reached; without any, there is no limit (UINT64_MAX).
-[[nodiscard]] std::uint64_t reached_by_majority(std::vector<std::uint64_t> values);
+[[nodiscard]] std::uint64_t reached_by_majority(std::span<const std::uint64_t> values);
 
 // The same for a configuration, `value_of` giving each voter's number; while it is joint, both majorities must have
 // reached it (§6). Nobody has reached anything in an empty configuration.
@@ -25,10 +29,11 @@ template <class ValueOf>
 [[nodiscard]] std::uint64_t reached_by_quorum(const Config& config, const ValueOf& value_of) {
   if (config.empty()) return 0;
   const auto side = [&](const std::vector<Member>& voters) {
-    std::vector<std::uint64_t> values;
-    values.reserve(voters.size());
-    for (const Member& voter : voters) values.push_back(value_of(voter.id));
-    return reached_by_majority(std::move(values));
+    // Asked at every acknowledgement: without an allocation.
+    std::array<std::uint64_t, members_max> values;
+    FL_ASSERT(voters.size() <= values.size());
+    std::transform(voters.begin(), voters.end(), values.begin(), [&](const Member& m) { return value_of(m.id); });
+    return reached_by_majority({values.data(), voters.size()});
   };
   return std::min(side(config.voters), side(config.outgoing));
 }

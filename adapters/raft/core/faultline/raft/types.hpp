@@ -79,6 +79,9 @@ struct Member {
   friend bool operator==(const Member&, const Member&) = default;
 };
 
+// Of one group, learners included.
+inline constexpr std::size_t members_max = 32;
+
 // Who votes and who only listens (Raft §6). While `outgoing` is not empty the configuration is joint: elections and
 // commits need a majority of `voters` and one of `outgoing`. Each list is sorted by id, without repetition; no node is
 // in `voters` and in `learners`.

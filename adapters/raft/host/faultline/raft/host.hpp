@@ -275,6 +275,7 @@ class Host {
   Term term_seen_;
   NodeId leader_seen_;
   Config config_seen_;
+  std::uint64_t config_version_seen_ = 0;
 };
 
 }  // namespace faultline::raft

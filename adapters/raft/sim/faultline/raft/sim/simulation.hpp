@@ -73,6 +73,8 @@ struct SimRun {
   std::optional<std::uint64_t> chunk_bytes;      // of a snapshot on its way
   std::optional<std::uint64_t> batch_bytes;      // of entries in one append; 1: one entry each
   std::optional<std::uint64_t> window_messages;  // appends unanswered by one follower
+  // Of the store's history; the leader has older ones compacted now and then, as every user of such a store must. 0: all.
+  std::optional<std::uint64_t> keep_revisions;
 
   // The test.
   std::optional<std::string> workload;  // as workload.hpp: register, cas-register, kv-append, set; drawn: not set

@@ -1,17 +1,12 @@
-// Measures the world without a system worth the name: five nodes that ping each other, clients that write and read, faults that come and go.
-//
-// usage: sim_speed [OPERATIONS…]     one line each: events per second of one core, virtual time over real time, cost per operation
-#include <fmt/format.h>
-
-#include <chrono>
-#include <cstdlib>
+// The world without a system worth the name: five nodes that ping each other, clients that write and read, faults that come and go.
 #include <ctime>
 
+#include "simulator_figures.hpp"
 #include "toy.hpp"
 
+namespace faultline::bench {
 namespace {
 
-using namespace faultline;
 using namespace faultline::sim;
 using namespace std::chrono_literals;
 
@@ -27,7 +22,9 @@ const std::vector<Fault>& faults() {
   return all;
 }
 
-void measure(std::size_t operations) {
+}  // namespace
+
+Cost cost_of_world(std::size_t operations) {
   toy::Toy toy;
   toy.keeps = false;
   toy.ping_interval = 2ms;
@@ -60,20 +57,10 @@ void measure(std::size_t operations) {
     invoke(completion->type == EventType::info ? completion->process + static_cast<Process>(options.concurrency)
                                                : completion->process);
   }
-  const double seconds = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
-  const double simulated = std::chrono::duration<double>(world.now().time_since_epoch()).count();
-  const auto& counters = world.counters();
-  fmt::print(
-      "{:>8} operations, {:>9} events: {:>5.2f} million events/s, {:>6.0f} x real time, {:.2f} us an operation\n",
-      operations, counters.events, static_cast<double>(counters.events) / seconds / 1e6, simulated / seconds,
-      seconds * 1e6 / static_cast<double>(operations));
+  return {.operations = operations,
+          .events = world.counters().events,
+          .simulated = std::chrono::duration<double>(world.now().time_since_epoch()).count(),
+          .seconds = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC};
 }
 
-}  // namespace
-
-int main(int count, char** arguments) {
-  if (count < 2) {
-    for (const std::size_t operations : {1'000, 10'000, 100'000, 1'000'000}) measure(operations);
-  }
-  for (int i = 1; i < count; ++i) measure(std::strtoull(arguments[i], nullptr, 10));
-}
+}  // namespace faultline::bench
