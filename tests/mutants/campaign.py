@@ -78,7 +78,7 @@ def runs(program: Path, options: dict, first: int, last: int, history_only: bool
     seed = first
     while seed <= last:
         end = min(last, seed + SEEDS_AT_ONCE - 1)
-        command = ["nice", "-n", "19", str(program), "--seeds", f"{seed}..{end}", "--run", json.dumps(options)]
+        command = [str(program), "--seeds", f"{seed}..{end}", "--run", json.dumps(options)]
         if history_only:
             command.append("--history")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -88,6 +88,9 @@ void Invariants::emitted(NodeId id, const NodeState& state, const DiskJob& job) 
                .slots = {},
                .configs = {}};
       promise.cut_from = snapshot.index + 1;
+    } else if (n.log.last() > snapshot.index) {  // Raft §7, Figure 13, rule 6: what follows there stays
+      found("MON", fmt::format("{} drops {} and what is before it for a snapshot at {}, an entry that it holds",
+                               name(id), n.log.last().value, at(snapshot.index, snapshot.term)));
     }
   }
   if (!job.entries.empty()) {
