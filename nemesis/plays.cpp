@@ -155,7 +155,7 @@ void Play::bounce() {
     const bool at_the_cut = rng_.chance(0.7);
     for (std::uint64_t nth = 1; nth <= 3; ++nth) {
       const RoleTrigger leads{"leader", leader, nth};
-      const Duration from = tenths(2, 20), then = from + tenths(15, 60);
+      const Duration from = tenths(2, 20), then = from + tenths(10, 22);
       add_on({.what = leads, .after = from}, then - from + tenths(10, 40), sight);
       if (at_the_cut) add_on({.what = leads, .after = then}, tenths(10, 40), cut_off(leader, false, false));
       for (const NodeName& between : nodes()) {

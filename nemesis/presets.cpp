@@ -115,8 +115,14 @@ Mix draw_mix(const Rng& rng, std::span<const std::string> from, double quiet) {
 
 Mix mix_of(const Preset& preset, const Rng& rng) {
   const std::vector<std::string> names(preset.packages.begin(), preset.packages.end());
-  if (preset.swarm) return draw_mix(rng, names);
   Mix mix;
+  if (preset.swarm) {
+    mix = draw_mix(rng, names);
+    // A play shows most where nothing disturbs it.
+    if (const auto plays = mix.tastes.find("plays"); plays != mix.tastes.end() && rng.fork("undisturbed").chance(0.5))
+      mix = {.packages = {"plays"}, .tastes = {*plays}};
+    return mix;
+  }
   for (const Package* package : among(names)) {
     mix.packages.emplace_back(package->name);
     // Half the runs keep the catalogue's own weights.
