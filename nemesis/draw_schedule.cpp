@@ -5,6 +5,7 @@
 #include <array>
 
 #include "draw.hpp"
+#include "plays.hpp"
 #include "strict.hpp"
 
 namespace faultline {
@@ -67,17 +68,14 @@ void aim(Decision& decision, Rng& rng) {
   decision.fault.parameters = rest.empty() ? Value() : Value::map(std::move(rest));
 }
 
-struct Drawn {
-  Duration at;
-  Decision decision;
-};
-
 void draw_package(const Package& package, const Taste* taste, const Clockwork& clockwork, std::vector<Drawn>& all) {
   const ScheduleOptions& options = clockwork.options;
   const Rng own = Rng(options.seed).fork("schedule").fork(package.name);
   const Duration end = options.begin + options.duration;
   Rng first = own.fork("first");
-  Duration at = options.begin + clockwork.gap(first) / 2;
+  // However long the gaps: the first one leaves time for a fault.
+  Duration at = options.begin +
+                std::min(clockwork.gap(first) / 2, options.duration / static_cast<Duration::rep>(first.between(2, 8)));
   for (std::uint64_t number = 0; at < end && number < options.limit; ++number) {
     Rng stream = own.fork(number);
     const Duration lasts = clockwork.dwell(stream), gap = clockwork.gap(stream);
@@ -92,7 +90,7 @@ void draw_package(const Package& package, const Taste* taste, const Clockwork& c
     const auto weights = taste == nullptr ? Taste::const_iterator() : taste->find("start");
     const std::string_view start =
         taste == nullptr || weights == taste->end() ? pick(words, stream) : pick(words, weights->second, stream);
-    if (!options.frames.empty() && start != "time") {
+    if (!options.frames.empty() && start != "time" && number > 0) {
       decision.when = draw_trigger(start, options, stream);
       aim(decision, stream);
     }
@@ -130,8 +128,9 @@ Result<Schedule> draw_schedule(const Mix& mix, const ScheduleOptions& options) {
   for (const std::string& name : mix.packages) {
     const auto package = find_package(name);
     if (!package) return package.error();
-    const auto taste = mix.tastes.find(name);
-    draw_package(*package.value(), taste == mix.tastes.end() ? nullptr : &taste->second, clockwork, all);
+    const auto found = mix.tastes.find(name);
+    const Taste* taste = found == mix.tastes.end() ? nullptr : &found->second;
+    name == "plays" ? draw_plays(options, taste, all) : draw_package(*package.value(), taste, clockwork, all);
   }
   std::stable_sort(all.begin(), all.end(), [](const Drawn& a, const Drawn& b) { return a.at < b.at; });
   if (all.size() > options.limit) all.resize(options.limit);

@@ -74,6 +74,9 @@ constexpr std::array<Question, 5> crash_questions{
 constexpr std::array<Question, 4> clock_questions{
     {{"target", target_words}, {"clock", clock_words}, {"change", change_words}, {"size", sizes}}};
 constexpr std::array<Question, 3> disk_questions{{{"kind", disk_kinds}, {"target", target_words}, {"size", sizes}}};
+constexpr std::array<Choice, 6> plays{
+    {{"churn", 3}, {"lease", 2}, {"bounce", 2}, {"rot", 2}, {"change", 2}, {"deaf", 2}}};
+constexpr std::array<Question, 1> play_questions{{{"play", plays}}};
 constexpr std::array<Question, 2> pressure_questions{{{"target", target_words}, {"size", sizes}}};
 
 // --- answers ---------------------------------------------------------------------------------------------------------
@@ -279,7 +282,10 @@ Fault draw_pressure(const Drawing& drawing, Rng& rng) {
                     {{"target", target}, {"speed", static_cast<double>(static_cast<int>(1000 / slowness)) / 1000}});
 }
 
-constexpr std::array<Package, 14> all{{
+// Of a nemesis that asks for one fault after the other, what most plays have in common; whole plays are in plays.cpp.
+Fault draw_leader_lost(const Drawing&, Rng&) { return fault_with("partition", {{"shape", "primaries"}}); }
+
+constexpr std::array<Package, 15> all{{
     {"partition", "partition", "cuts the network between nodes, in all shapes", partition_questions, draw_partition},
     {"kill", "kill", "kills daemons (SIGKILL) and starts them again", target_questions, draw_kill},
     {"pause", "pause", "stops daemons (SIGSTOP) and lets them go on", target_questions, draw_pause},
@@ -302,6 +308,9 @@ constexpr std::array<Package, 14> all{{
      draw_disk},
     {"wipe", "wipe", "removes the data directory of a node", {}, draw_wipe},
     {"pressure", "pressure", "lets nodes run slowly", pressure_questions, draw_pressure},
+    {"plays", "partition",
+     "faults that belong together: each new leader lost, leases under bent clocks, rot while down", play_questions,
+     draw_leader_lost},
 }};
 
 }  // namespace

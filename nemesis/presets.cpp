@@ -19,11 +19,11 @@ constexpr std::array<Word, 3> io{"kill", "power", "disk"};
 constexpr std::array<Word, 2> clock{"partition", "clock"};
 constexpr std::array<Word, 2> membership{"partition", "membership"};
 constexpr std::array<Word, 5> snapshot{"partition", "kill", "pause", "packet", "frames"};
-constexpr std::array<Word, 13> lasting_nothing{"partition", "kill",   "pause",   "membership", "directed",
-                                               "clog",      "packet", "frames",  "power",      "crash",
-                                               "clock",     "disk",   "pressure"};
 constexpr std::array<Word, 14> everything{"partition", "kill",  "pause", "membership", "directed", "clog", "packet",
                                           "frames",    "power", "crash", "clock",      "disk",     "wipe", "pressure"};
+constexpr std::array<Word, 15> and_plays{"partition", "kill",   "pause",  "membership", "directed",
+                                         "clog",      "packet", "frames", "power",      "crash",
+                                         "clock",     "disk",   "wipe",   "pressure",   "plays"};
 constexpr std::array<std::pair<Word, Word>, 1> lease{{{"reads", "lease"}}};
 constexpr std::array<std::pair<Word, Word>, 1> often{{{"snapshot_entries", "16"}}};
 
@@ -40,7 +40,7 @@ constexpr std::array<Preset, 13> all{{
     {"membership", "members leaving and joining, networks cut", membership, false, {}},
     {"snapshot", "snapshots every few entries under cuts, kills, pauses and bad packets", snapshot, false, often},
     {"swarm", "a draw of everything there is, anew for each run", everything, true, {}},
-    {"default", "a draw of every fault that leaves the nodes their data, anew for each run", lasting_nothing, true, {}},
+    {"default", "as swarm, and of faults that belong together", and_plays, true, {}},
 }};
 
 // Other weights for each question; a word gets none once in four times.
@@ -115,8 +115,14 @@ Mix draw_mix(const Rng& rng, std::span<const std::string> from, double quiet) {
 
 Mix mix_of(const Preset& preset, const Rng& rng) {
   const std::vector<std::string> names(preset.packages.begin(), preset.packages.end());
-  if (preset.swarm) return draw_mix(rng, names);
   Mix mix;
+  if (preset.swarm) {
+    mix = draw_mix(rng, names);
+    // A play shows most where nothing disturbs it.
+    if (const auto plays = mix.tastes.find("plays"); plays != mix.tastes.end() && rng.fork("undisturbed").chance(0.5))
+      mix = {.packages = {"plays"}, .tastes = {*plays}};
+    return mix;
+  }
   for (const Package* package : among(names)) {
     mix.packages.emplace_back(package->name);
     // Half the runs keep the catalogue's own weights.

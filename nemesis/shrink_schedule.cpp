@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "draw.hpp"
@@ -65,24 +64,49 @@ class Shrinker {
   }
 
  private:
-  // Takes the candidate if it still fails.
-  bool take(Scenario candidate) {
-    if (exhausted_) return false;
-    if (!known_.insert(key_of(candidate)).second) return false;  // asked before: it is larger than the best, or passed
-    if (candidates_ >= options_.candidates || (options_.stop && options_.stop())) {
-      exhausted_ = true;
-      return false;
+  // Takes the first of the candidates that still fails. Those behind it may have been asked in vain, side by side with it: they are
+  // neither counted nor known, so that the outcome is the same whatever the number at once.
+  bool take_first(std::vector<Scenario> candidates) {
+    std::erase_if(candidates, [&](const Scenario& candidate) {
+      return known_.contains(key_of(candidate));  // asked before: it is larger than the best, or passed
+    });
+    for (std::size_t at = 0; at < candidates.size() && !exhausted_;) {
+      if (candidates_ >= options_.candidates || (options_.stop && options_.stop())) {
+        exhausted_ = true;
+        return false;
+      }
+      const std::size_t left = std::min(candidates.size() - at, options_.candidates - candidates_);
+      const std::size_t width = std::clamp<std::size_t>(options_.at_once, 1, left);
+      const auto from = candidates.begin() + static_cast<std::ptrdiff_t>(at);
+      const std::vector<bool> fails = ask({from, from + static_cast<std::ptrdiff_t>(width)});
+      for (std::size_t i = 0; i < width; ++i, ++at) {
+        known_.insert(key_of(candidates[at]));
+        ++candidates_;
+        if (!fails[i]) continue;
+        best_ = std::move(candidates[at]);
+        return true;
+      }
     }
-    ++candidates_;
-    if (!failing_(candidate)) return false;
-    best_ = std::move(candidate);
-    return true;
+    return false;
   }
 
-  bool take_decisions(Decisions decisions) {
+  [[nodiscard]] std::vector<bool> ask(const std::vector<Scenario>& wave) const {
+    if (options_.failing_many) return options_.failing_many(wave);
+    std::vector<bool> fails;
+    for (const Scenario& candidate : wave) fails.push_back(failing_(candidate));
+    return fails;
+  }
+
+  bool take(Scenario candidate) {
+    std::vector<Scenario> one;
+    one.push_back(std::move(candidate));
+    return take_first(std::move(one));
+  }
+
+  [[nodiscard]] Scenario with_decisions(Decisions decisions) const {
     Scenario candidate = best_;
     candidate.schedule.decisions = closed(std::move(decisions));
-    return take(std::move(candidate));
+    return candidate;
   }
 
   // ddmin: chunks alone, then all but a chunk, then smaller chunks. Ends when leaving out any single decision was tried.
@@ -113,32 +137,26 @@ class Shrinker {
     }
     return some;
   }
-  bool keep_a_chunk(std::size_t chunks) {
-    for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-      if (take_decisions(part(chunk, chunks, true))) return true;
-    }
-    return false;
-  }
-  bool drop_a_chunk(std::size_t chunks) {
-    for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-      if (take_decisions(part(chunk, chunks, false))) return true;
-    }
-    return false;
+  bool keep_a_chunk(std::size_t chunks) { return take_a_part(chunks, true); }
+  bool drop_a_chunk(std::size_t chunks) { return take_a_part(chunks, false); }
+  bool take_a_part(std::size_t chunks, bool inside) {
+    std::vector<Scenario> candidates;
+    for (std::size_t chunk = 0; chunk < chunks; ++chunk)
+      candidates.push_back(with_decisions(part(chunk, chunks, inside)));
+    return take_first(std::move(candidates));
   }
 
   // The smallest first, then halfway there, then one by one.
   bool shrink_sizes() {
     bool any = false;
     for (std::size_t i = 0; i < best_.sizes.size(); ++i) {
-      for (std::uint64_t smallest = best_.sizes[i].smallest; smallest < best_.sizes[i].value && !exhausted_;) {
-        Scenario candidate = best_;
-        candidate.sizes[i].value = smallest;
-        if (take(std::move(candidate))) {
-          any = true;
-          break;
-        }
-        smallest += (best_.sizes[i].value - smallest + 1) / 2;
+      std::vector<Scenario> candidates;
+      const std::uint64_t now = best_.sizes[i].value;
+      for (std::uint64_t smallest = best_.sizes[i].smallest; smallest < now; smallest += (now - smallest + 1) / 2) {
+        candidates.push_back(best_);
+        candidates.back().sizes[i].value = smallest;
       }
+      any |= take_first(std::move(candidates));
     }
     return any;
   }
@@ -165,15 +183,13 @@ class Shrinker {
     bool any = false;
     for (std::size_t i = 0; i < best_.schedule.decisions.size(); ++i) {
       for (bool found = true; found && !exhausted_;) {
-        found = false;
+        std::vector<Scenario> candidates;
         for (Decision& decision : simpler(best_.schedule.decisions[i])) {
-          Scenario candidate = best_;
-          candidate.schedule.decisions[i] = std::move(decision);
-          if (take(std::move(candidate))) {
-            found = any = true;
-            break;
-          }
+          candidates.push_back(best_);
+          candidates.back().schedule.decisions[i] = std::move(decision);
         }
+        found = take_first(std::move(candidates));
+        any |= found;
       }
     }
     return any;

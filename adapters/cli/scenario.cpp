@@ -49,6 +49,19 @@ Result<std::string> text_field(const Value& object, std::string_view name) {
   return std::string(field.as_text());
 }
 
+Result<void> read_bugs(const Value& bugs, ScenarioFile& scenario) {
+  for (const auto& [name, detectors] : bugs.as_map()) {
+    if (!name.is_string() || !detectors.is_list())
+      return Error::bad_input("'bugs' has names and lists of detectors, not " + clip(detectors.to_string(), 80));
+    std::vector<std::string>& found = scenario.bugs[std::string(name.as_text())];
+    for (const Value& detector : detectors.as_list()) {
+      if (!detector.is_string()) return Error::bad_input("a detector is no text: " + clip(detector.to_string(), 80));
+      found.emplace_back(detector.as_text());
+    }
+  }
+  return {};
+}
+
 Result<void> read_expectations(const Value& expect, ScenarioFile& scenario) {
   if (expect.is_null()) return {};
   if (!expect.is_map()) return Error::bad_input("'expect' is no object: " + clip(expect.to_string(), 80));
@@ -62,9 +75,11 @@ Result<void> read_expectations(const Value& expect, ScenarioFile& scenario) {
       if (error != std::errc{} || end != text.data() + text.size())
         return Error::bad_input("'hash' is no hexadecimal number: " + clip(value.to_string(), 80));
       scenario.hash = hash;
+    } else if (key == Value("bugs") && value.is_map()) {
+      if (auto bugs = read_bugs(value, scenario); !bugs) return bugs;
     } else {
       return Error::bad_input(fmt::format("unknown or mistyped field of 'expect': {}", clip(key.to_string(), 80)),
-                              "known: signature, hash, both text");
+                              "known: signature and hash, both text, and bugs, an object");
     }
   }
   return {};
@@ -146,6 +161,13 @@ std::string to_json(const ScenarioFile& scenario) {
   out += "],\n \"expect\":{";
   if (scenario.signature) out += fmt::format("\"signature\":{}", json_text(*scenario.signature));
   if (scenario.hash) out += fmt::format("{}\"hash\":\"{:016x}\"", scenario.signature ? "," : "", *scenario.hash);
+  std::string bugs;
+  for (const auto& [name, detectors] : scenario.bugs) {
+    std::vector<Value> words(detectors.begin(), detectors.end());
+    bugs += fmt::format("{}{}:{}", bugs.empty() ? "" : ",", json_text(name),
+                        faultline::to_json(Value::list(std::move(words))));
+  }
+  if (!bugs.empty()) out += fmt::format("{}\"bugs\":{{{}}}", scenario.signature || scenario.hash ? "," : "", bugs);
   return out + fmt::format("}},\n \"run\":{}}}\n", lines_of(raft::sim::to_value(scenario.run), " "));
 }
 

@@ -8,12 +8,16 @@
 //    "expect":{"signature":"H:stale-read","hash":"5f1c…"},
 //    "run":{"seed":17,"nodes":3,…,"schedule":{…}}}
 //
-// Only `scenario` and `run` must be there. `expect` without a hash repeats the signature alone; `signature` "" expects no failure.
+// Only `scenario` and `run` must be there. `expect` without a hash repeats the signature alone; `signature` "" expects no failure. The
+// script of a planted bug (tests/mutants) expects no failure of the tree as it is, and says in `expect.bugs` what finds the bug in it:
+//
+//    "expect":{"signature":"","bugs":{"M04-old-term-commit":["I:LC"]}}
 #pragma once
 
 #include <faultline/raft/sim/simulation.hpp>
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +29,7 @@ struct ScenarioFile {
   std::vector<std::string> story;
   std::optional<std::string> signature;
   std::optional<std::uint64_t> hash;
+  std::map<std::string, std::vector<std::string>> bugs;  // planted ones that this run finds, and the detectors that do
   raft::sim::SimRun run;
 };
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <thread>
 
 #include "commands.hpp"
 #include "files.hpp"
@@ -82,7 +83,10 @@ class Shrinking {
     const Scenario start = starting_point(first);
     const ShrinkOutcome outcome =
         shrink_schedule(start, [this](const Scenario& candidate) { return fails(candidate); },
-                        {.candidates = settings_.number("candidates"), .stop = [this] { return over(); }});
+                        {.candidates = settings_.number("candidates"),
+                         .stop = [this] { return over(); },
+                         .failing_many = [this](const std::vector<Scenario>& wave) { return fail_together(wave); },
+                         .at_once = core_count()});
     return finish(run, outcome, source);
   }
 
@@ -93,6 +97,22 @@ class Shrinking {
     ++runs_;
     console_.progress(fmt::format("{} runs  {} decisions left", runs_, candidate.schedule.decisions.size()));
     return raft::sim::run_simulation(run_of(original_, candidate)).signature() == signature_;
+  }
+
+  // Each in a thread of its own.
+  std::vector<bool> fail_together(const std::vector<Scenario>& wave) {
+    std::vector<char> fails(wave.size());
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t i = 0; i < wave.size(); ++i) {
+        threads.emplace_back([&, i] {
+          fails[i] = raft::sim::run_simulation(run_of(original_, wave[i])).signature() == signature_ ? 1 : 0;
+        });
+      }
+    }
+    runs_ += wave.size();
+    console_.progress(fmt::format("{} runs  {} decisions left", runs_, wave.front().schedule.decisions.size()));
+    return {fails.begin(), fails.end()};
   }
 
   // The smallest reading of the run that fails all the same.

@@ -81,7 +81,7 @@ struct Package {
 };
 
 // partition, kill, pause, membership: what live clusters take, too. directed, clog, packet, frames, power, crash, clock, disk, wipe,
-// pressure.
+// pressure, plays.
 std::span<const Package> packages();
 // Bad input: an unknown name, with its nearest match.
 Result<const Package*> find_package(std::string_view name);

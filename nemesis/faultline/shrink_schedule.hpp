@@ -42,7 +42,11 @@ using Oracle = std::function<bool(const Scenario&)>;
 struct ShrinkOptions {
   std::size_t candidates = 2000;   // at most, asked of the oracle
   std::size_t smallest_nodes = 3;  // fewer are not tried
-  std::function<bool()> stop;      // polled before each candidate; null: never
+  std::function<bool()> stop;      // polled before each wave of candidates; null: never
+  // Several at once, for who has several cores: the answers in the order of the candidates, of which there are at most `at_once`. What is
+  // found, and how many candidates count, does not depend on it.
+  std::function<std::vector<bool>(const std::vector<Scenario>&)> failing_many;
+  std::size_t at_once = 1;
 };
 
 struct ShrinkOutcome {

@@ -1,39 +1,27 @@
-"""Builds the simulator's driver, clean or with one planted bug, as fast as possible.
+"""Builds the simulator's driver with a planted bug, out of a build of the tree that is there already.
 
-An object file is known by what went into it: the compiler's options, its source and everything that the source includes
-from the tree. So a mutant compiles only what its patch touches, an unchanged tree compiles nothing, and two builds may
-share one cache."""
+A mutant compiles only the sources that its patch touches, itself or through headers, with the very commands of that build, and links
+them in front of that build's archives: of what an archive has, too, the linker takes the object named first. So the clean program is
+the build's own, and 45 mutants cost some hundred objects. An object is known by its command and everything it includes from the tree;
+two runs may share one cache."""
 
 import concurrent.futures
 import functools
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from patches import Mutant, apply
 
-WARNINGS = """-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
--Wold-style-cast -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror -Wno-restrict -Wno-maybe-uninitialized
--Wduplicated-cond -Wlogical-op""".split()
-OPTIONS = ["-std=c++20", "-O1", *WARNINGS]
-LIBRARIES = ["-lfmt", "-lsimdjson", "-pthread"]
-
-# The rooms a program needs: folder, and which of its sources (the codec of etcd is pure, the rest of that room is not).
-CHECKER_ROOMS = {"history": ["*.cpp", "base/*.cpp"],
-                 "checker": ["*.cpp", "search/*.cpp", "register/*.cpp", "monitors/*.cpp", "proof/*.cpp", "online/*.cpp"]}
-SIMULATOR_ROOMS = CHECKER_ROOMS | {
-    "workloads": ["*.cpp"], "nemesis": ["*.cpp"], "adapters/sim": ["*.cpp"],
-    "adapters/etcd": ["codec.cpp", "reply.cpp", "text.cpp"],
-    "adapters/raft/core": ["*.cpp"], "adapters/raft/kv": ["*.cpp"], "adapters/raft/storage": ["*.cpp"],
-    "adapters/raft/gateway": ["*.cpp"], "adapters/raft/host": ["*.cpp"], "adapters/raft/sim": ["*.cpp"]}
-EXCLUDED = {"adapters/raft/storage/posix_disk.cpp"}
-PROGRAMS = {"drive": SIMULATOR_ROOMS, "judge": CHECKER_ROOMS}
-
 INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
+PROGRAMS = {"drive": "mutants_drive", "judge": "mutants_judge"}
+# What costs time to compile and finds nothing in one scripted run: optimisation, sanitizers, names for a debugger.
+SLOW = re.compile(r"-O\w*|-g\w*|-fsanitize=.*|-fno-sanitize.*|-D_GLIBCXX_ASSERTIONS")
 
 
 class BuildError(Exception):
@@ -43,10 +31,9 @@ class BuildError(Exception):
 class Tree:
     """The sources, some of them replaced."""
 
-    def __init__(self, root: Path, replaced: dict[str, str] | None = None):
-        self.root = root
+    def __init__(self, root: Path, folders: list[str], replaced: dict[str, str] | None = None):
+        self.root, self.folders = root, folders  # folders: where <…> is looked for, relative to the root
         self.replaced = {path: text.encode() for path, text in (replaced or {}).items()}
-        self._digests: dict[str, bytes] = {}
 
     @functools.lru_cache(maxsize=None)
     def read(self, path: str) -> bytes | None:
@@ -55,11 +42,6 @@ class Tree:
         file = self.root / path
         return file.read_bytes() if file.is_file() else None
 
-    def sources(self, rooms: dict[str, list[str]]) -> list[str]:
-        found = [str(file.relative_to(self.root)) for room, globs in rooms.items() for glob in globs
-                 for file in sorted((self.root / room).glob(glob))]
-        return [path for path in found if path not in EXCLUDED]
-
     @functools.lru_cache(maxsize=None)
     def _includes(self, path: str) -> tuple[str, ...]:
         """What the file includes from the tree, directly."""
@@ -67,7 +49,7 @@ class Tree:
         for kind, name in INCLUDE.findall(self.read(path) or b""):
             name = name.decode()
             near = [os.path.normpath(os.path.join(os.path.dirname(path), name))] if kind == b'"' else []
-            for candidate in [*near, *(f"{folder}/{name}" for folder in include_folders(path))]:
+            for candidate in [*near, *(f"{folder}/{name}" for folder in self.folders)]:
                 if self.read(candidate) is not None:
                     found.append(candidate)
                     break
@@ -83,51 +65,117 @@ class Tree:
                     waiting.append(included)
         return sorted(seen)
 
-    def digest(self, path: str) -> str:
+    def digest(self, path: str, command: str = "") -> str:
         """Of everything the object of this source depends on."""
-        sum_ = hashlib.sha256("\0".join(OPTIONS).encode())
+        sum_ = hashlib.sha256(command.encode())
         for name in self.needs(path):
             sum_.update(name.encode() + b"\0" + hashlib.sha256(self.read(name) or b"").digest())
         return f"{sum_.hexdigest()[:24]}-{Path(path).stem}"
 
 
-def include_folders(path: str) -> list[str]:
-    own = [room for room in SIMULATOR_ROOMS if path.startswith(room + "/")]
-    return [*own, *(room for room in SIMULATOR_ROOMS if room not in own), "history/base"]
-
-
 @dataclass
-class Builder:
-    root: Path
-    cache: Path
-    jobs: int
-    compiler: str = os.environ.get("CXX", "g++")
+class Recipe:
+    """How a build makes one program: a command for each source, and the link."""
+    sources: dict[str, list[str]] = field(default_factory=dict)  # by path in the tree; without source and output
+    link: list[str] = field(default_factory=list)
+    output: str = ""
 
-    def __post_init__(self):
-        for folder in ("objects", "programs"):
+
+def recipe_of(commands: str, root: Path) -> Recipe:
+    """From what `ninja -t commands` prints."""
+    recipe = Recipe()
+    for line in commands.splitlines():
+        words = [word for word in shlex.split(line) if word not in (":", "&&")]
+        if "-c" in words:
+            source = Path(words[words.index("-c") + 1])
+            kept, skip = [], False
+            for word in words:
+                if not skip and word not in ("-c", "-o", "-MD", "-MT", "-MF"):
+                    kept.append(word)
+                skip = word in ("-c", "-o", "-MT", "-MF")
+            if source.is_relative_to(root):
+                recipe.sources[str(source.relative_to(root))] = kept
+        elif "-o" in words:
+            recipe.link, recipe.output = words, words[words.index("-o") + 1]
+    return recipe
+
+
+class Builder:
+    """`build`: a configured build directory of Ninja's. With `quick`, what is compiled here is not optimised: for single runs."""
+
+    def __init__(self, root: Path, build: Path, jobs: int, quick: bool = False):
+        self.root, self.folder, self.jobs, self.quick = root, build, jobs, quick
+        self.cache = build / "mutants"
+        for folder in ("objects", "programs", "results"):
             (self.cache / folder).mkdir(parents=True, exist_ok=True)
 
+    def configure(self) -> None:
+        """A release build of its own, with the two programs."""
+        environment = dict(os.environ)
+        steps = [["cmake", "-S", self.root, "-B", self.folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DFAULTLINE_TESTS=ON"],
+                 ["cmake", "--build", self.folder, "-j", str(self.jobs), "--target", *PROGRAMS.values()]]
+        for step in steps:
+            done = subprocess.run([str(word) for word in step], capture_output=True, text=True, env=environment)
+            if done.returncode != 0:
+                raise BuildError(f"{shlex.join(map(str, step))}:\n{(done.stdout + done.stderr)[-4000:]}")
+
+    @functools.lru_cache(maxsize=None)
+    def recipe(self, program: str) -> Recipe:
+        done = subprocess.run(["ninja", "-C", str(self.folder), "-t", "commands", PROGRAMS[program]], capture_output=True, text=True)
+        lines = "\n".join(line for line in done.stdout.splitlines() if not line.startswith("ninja: "))
+        recipe = recipe_of(lines, self.root)
+        if done.returncode != 0 or not recipe.link or not (self.folder / recipe.output).exists():
+            raise BuildError(f"{self.folder} holds no built {PROGRAMS[program]}: cmake --build {self.folder} --target {PROGRAMS[program]}")
+        return recipe
+
+    @functools.lru_cache(maxsize=None)
+    def folders(self) -> list[str]:
+        found: list[str] = []
+        for words in self.recipe("drive").sources.values():
+            for word in words:
+                folder = Path(word[2:])
+                if word.startswith("-I") and folder.is_relative_to(self.root):
+                    found.append(str(folder.relative_to(self.root)))
+        return sorted(set(found))
+
+    @functools.lru_cache(maxsize=None)
+    def _archives(self, program: str) -> str:
+        """A digest of what the clean build puts behind a mutant's objects."""
+        sum_ = hashlib.sha256()
+        for word in self.recipe(program).link:
+            if word.endswith((".a", ".o")):
+                sum_.update((self.folder / word).read_bytes())
+        return sum_.hexdigest()
+
     def build(self, program: str, mutant: Mutant | None = None) -> Path:
-        """The program, compiled and linked only if nothing the same is in the cache."""
-        tree = Tree(self.root, apply(mutant, self.root) if mutant else {})
-        sources = [*tree.sources(PROGRAMS[program]), f"tests/mutants/{program}.cpp"]
-        objects = self._compile(tree, sources)
-        key = hashlib.sha256("\0".join(str(file.name) for file in objects).encode()).hexdigest()[:24]
-        built = self.cache / "programs" / f"{program}-{mutant.id if mutant else 'clean'}-{key}"
+        recipe = self.recipe(program)
+        if mutant is None:
+            return self.folder / recipe.output
+        objects = self._objects(program, mutant)
+        names = "\0".join(file.name for file in objects)
+        key = hashlib.sha256(f"{names}\0{self._archives(program)}".encode()).hexdigest()[:24]
+        built = self.cache / "programs" / f"{program}-{mutant.id}-{key}"
         if not built.exists():
-            self._run([self.compiler, *map(str, objects), "-fuse-ld=gold", *LIBRARIES, "-o"], built, self.root)
+            for old in self.cache.glob(f"programs/{program}-{mutant.id}-*"):
+                old.unlink(missing_ok=True)
+            words = list(recipe.link)
+            output = words.index("-o")
+            del words[output:output + 2]
+            first = next(i for i, word in enumerate(words) if word.endswith((".a", ".o")))
+            words[first:first] = map(str, objects)
+            self._run([*words, "-fuse-ld=gold", "-Wl,-S", "-o"], built, self.folder)
         return built
 
     def compile_changed(self, mutant: Mutant) -> int:
         """Compiles what the patch touches, without a program; how many sources that were."""
-        clean, tree = Tree(self.root), Tree(self.root, apply(mutant, self.root))
-        changed = [path for path in tree.sources(SIMULATOR_ROOMS) if clean.digest(path) != tree.digest(path)]
-        self._compile(tree, changed)
-        return len(changed)
+        return len(self._objects("drive", mutant))
 
-    def _compile(self, tree: Tree, sources: list[str]) -> list[Path]:
-        objects = [self.cache / "objects" / f"{tree.digest(path)}.o" for path in sources]
-        missing = [(path, file) for path, file in zip(sources, objects) if not file.exists()]
+    def _objects(self, program: str, mutant: Mutant) -> list[Path]:
+        sources = self.recipe(program).sources
+        clean, tree = Tree(self.root, self.folders()), Tree(self.root, self.folders(), apply(mutant, self.root))
+        changed = [path for path in sources if set(tree.needs(path)) & set(mutant.files) and clean.digest(path) != tree.digest(path)]
+        objects = [self.cache / "objects" / f"{tree.digest(path, shlex.join(self._command(sources[path])))}.o" for path in changed]
+        missing = [(path, file) for path, file in zip(changed, objects) if not file.exists()]
         if not missing:
             return objects
         with tempfile.TemporaryDirectory(dir=self.cache, prefix="tree-") as scratch:
@@ -135,14 +183,20 @@ class Builder:
                 (Path(scratch) / path).parent.mkdir(parents=True, exist_ok=True)
                 (Path(scratch) / path).write_bytes(tree.read(path) or b"")
             with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-                for done in [pool.submit(self._compile_one, scratch, *one) for one in missing]:
+                for done in [pool.submit(self._compile, scratch, sources[path], path, file) for path, file in missing]:
                     done.result()
         return objects
 
-    def _compile_one(self, scratch: str, path: str, file: Path) -> None:
-        # From within the tree and by relative names, so that no object knows where it was compiled.
-        folders = [f"-I{folder}" for folder in include_folders(path) if (Path(scratch) / folder).is_dir()]
-        self._run([self.compiler, *OPTIONS, *folders, "-c", path, "-o"], file, Path(scratch))
+    def _command(self, words: list[str]) -> list[str]:
+        return [word for word in words if not SLOW.fullmatch(word)] + ["-O0"] if self.quick else words
+
+    def _compile(self, scratch: str, words: list[str], path: str, file: Path) -> None:
+        # From within the scratch tree and by relative names, so that no object knows where it was compiled.
+        inside = []
+        for word in self._command(words):
+            folder = Path(word[2:])
+            inside.append(f"-I{folder.relative_to(self.root)}" if word.startswith("-I") and folder.is_relative_to(self.root) else word)
+        self._run([*inside, "-c", path, "-o"], file, Path(scratch))
 
     def _run(self, command: list[str], output: Path, folder: Path) -> None:
         # Under another name first: a build that was interrupted leaves nothing behind that looks finished.

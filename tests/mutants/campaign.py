@@ -48,7 +48,7 @@ class Outcome:
     seeds: int = 0  # that were tried
     cpu: float = 0.0
     why: str = ""
-    also: list[str] = field(default_factory=list)  # detectors that fired but are not declared, in any run
+    also: list[str] = field(default_factory=list)  # detectors that fired but are not declared, in any run up to the kill
     crashes: int = 0
     first_crash: str = ""
     failures: int = 0
@@ -78,7 +78,7 @@ def runs(program: Path, options: dict, first: int, last: int, history_only: bool
     seed = first
     while seed <= last:
         end = min(last, seed + SEEDS_AT_ONCE - 1)
-        command = ["nice", "-n", "19", str(program), "--seeds", f"{seed}..{end}", "--run", json.dumps(options)]
+        command = ["nice", "-n", "10", str(program), "--seeds", f"{seed}..{end}", "--run", json.dumps(options)]
         if history_only:
             command.append("--history")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -128,6 +128,7 @@ def search(program: Path, mutant: Mutant | None, options: dict, first: int, seed
             kills = []
         if kills:
             outcome.killed_by, outcome.seed, outcome.why = kills, run.seed, run.why
+            also |= set(run.detectors) - set(kills)
             break
         also |= {name.split(":")[0] if name.startswith("H") else name for name in run.detectors}
         if outcome.cpu > cpu_limit:

@@ -85,11 +85,10 @@ Found by some preset: {len(found)} of {len(mutants)}; by the history alone: {len
 
 
 def run(mutants, arguments, builder, options_for, output: Path) -> int:
-    results = Results(arguments.cache / "results")
+    results = Results(builder.cache / "results")
     seeds = arguments.seeds or SEEDS_CAP
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        single = type(builder)(builder.root, builder.cache, 1)
-        programs = dict(zip([m.id for m in mutants], pool.map(lambda m: single.build("drive", m), mutants)))
+        programs = dict(zip([m.id for m in mutants], pool.map(lambda m: builder.build("drive", m), mutants)))
 
         def measure(mutant, preset, mode, part):
             file = results.file(programs[mutant.id], preset, mode, part)

@@ -9,7 +9,7 @@ from patches import Mutant
 
 
 class Recorder:
-    def __init__(self, mutant: Mutant, program: Path, clean: Path, tries: int = 400):
+    def __init__(self, mutant: Mutant, program: Path, clean: Path, tries: int = 300):
         self.mutant, self.program, self.clean, self.tries = mutant, program, clean, tries
 
     def kills(self, run: dict) -> bool:
@@ -32,7 +32,7 @@ class Recorder:
         run["schedule"] = run["schedule"] | {"seed": int(run["schedule"].get("seed", 0)) % 1_000_000}
         return {key: value for key, value in run.items()
                 if key not in ("world", "mix", "nemesis", "preset", "detectors", "explain", "trace", "trace_frames", "hash_every")
-                and value is not None and value is not False}
+                and value is not None}
 
     def with_decisions(self, run: dict, decisions: list) -> dict:
         return run | {"schedule": run["schedule"] | {"decisions": decisions}}
@@ -72,7 +72,8 @@ class Recorder:
             return None
         run = self.rounder_times(self.fewer_decisions(run))
         found = next(runs(self.program, run, seed, seed))
-        return {"name": self.mutant.name, "shows": self.mutant.breaks, "expect": self.mutant.kills(found.detectors), "run": run}
+        return {"scenario": 1, "name": self.mutant.id.lower(), "shows": self.mutant.breaks,
+                "expect": {"signature": "", "bugs": {self.mutant.name: self.mutant.kills(found.detectors)}}, "run": run}
 
 
 UNITS = {"ns": 1, "us": 1000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
@@ -86,12 +87,13 @@ def nanoseconds_of(text: str | None) -> int | None:
 
 
 def write(file: Path, scenario: dict) -> None:
-    """One line a field and a decision, for people to read."""
-    decisions = scenario["run"]["schedule"]["decisions"]
-    head = {key: value for key, value in scenario["run"].items() if key != "schedule"}
-    lines = [f'  "name": {json.dumps(scenario["name"])},', f'  "shows": {json.dumps(scenario["shows"])},',
-             f'  "expect": {json.dumps(scenario["expect"])},', '  "run": {',
-             *(f"    {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()),
-             f'    "schedule": {{"version": 1, "seed": {scenario["run"]["schedule"].get("seed", 0)}, "decisions": [',
-             ",\n".join(f"      {json.dumps(decision)}" for decision in decisions), "    ]}", "  }"]
-    file.write_text("{\n" + "\n".join(line for line in lines if line) + "\n}\n")
+    """As `faultline shrink --save` does (adapters/cli/scenario.hpp): a line for each option and decision."""
+    def compact(value) -> str:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+    run = scenario["run"]
+    options = [f"{compact(key)}:{compact(value)}" for key, value in run.items() if key != "schedule"]
+    decisions = ",\n".join(f"   {compact(decision)}" for decision in run["schedule"]["decisions"])
+    options.append(f'"schedule":{{"version":1,"seed":{run["schedule"].get("seed", 0)},"decisions":[\n{decisions}]}}')
+    head = "".join(f" {compact(key)}:{compact(scenario[key])},\n" for key in ("name", "shows", "expect"))
+    file.write_text('{"scenario":1,\n' + head + ' "run":{' + ",\n  ".join(options) + "}}\n")

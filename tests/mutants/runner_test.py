@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import campaign  # noqa: E402
-from building import Tree  # noqa: E402
+from building import Tree, recipe_of  # noqa: E402
 from patches import PatchError, apply, read_mutant  # noqa: E402
 
 SOURCE = "int a() { return 1; }\nint b() { return 2; }\nint c() { return 3; }\n"
@@ -100,10 +100,16 @@ class RunnerTest(unittest.TestCase):
         (folder / "b.hpp").write_text('#include <faultline/c.hpp>\n')
         (folder / "faultline").mkdir()
         (folder / "faultline/c.hpp").write_text("struct C {};\n")
-        clean = Tree(self.root)
+        clean = Tree(self.root, ["history"])
         self.assertEqual(clean.needs("history/a.cpp"), ["history/a.cpp", "history/b.hpp", "history/faultline/c.hpp"])
-        changed = Tree(self.root, {"history/faultline/c.hpp": "struct C { int x; };\n"})
+        changed = Tree(self.root, ["history"], {"history/faultline/c.hpp": "struct C { int x; };\n"})
         self.assertNotEqual(clean.digest("history/a.cpp"), changed.digest("history/a.cpp"))
+
+    def test_a_recipe_is_what_ninja_would_do(self):
+        recipe = recipe_of("ccache c++ -I/src/core -O2 -MD -MT a.o -MF a.o.d -o a.o -c /src/core/a.cpp\n"
+                           ": && c++ -O2 main.o -o bin/drive core.a && :\n", Path("/src"))
+        self.assertEqual(recipe.sources, {"core/a.cpp": ["ccache", "c++", "-I/src/core", "-O2"]})
+        self.assertEqual((recipe.link, recipe.output), (["c++", "-O2", "main.o", "-o", "bin/drive", "core.a"], "bin/drive"))
 
 
 if __name__ == "__main__":

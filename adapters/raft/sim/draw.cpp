@@ -70,10 +70,10 @@ void draw_system(SimRun& run, const Draw& from) {
   const Duration timeout = *run.election_timeout;
   draw.fill(run.heartbeat, "heartbeat", [&](Rng& rng) { return timeout / (5 + static_cast<int>(rng.below(6))); });
   draw.fill(run.snapshot_entries, "snapshot_entries",
-            [](Rng& rng) { return rng.chance(0.1) ? 0 : log_uniform(rng, 8, 500); });
-  draw.fill(run.segment_bytes, "segment_bytes", [](Rng& rng) { return log_uniform(rng, 16 << 10, 256 << 10); });
+            [](Rng& rng) { return rng.chance(0.1) ? 0 : log_uniform(rng, 4, rng.chance(0.4) ? 32 : 500); });
+  draw.fill(run.segment_bytes, "segment_bytes", [](Rng& rng) { return log_uniform(rng, 4 << 10, 256 << 10); });
   draw.fill(run.compaction_tail, "compaction_tail",
-            [](Rng& rng) { return rng.chance(0.2) ? 0 : log_uniform(rng, 1, 200); });
+            [](Rng& rng) { return rng.chance(0.3) ? 0 : log_uniform(rng, 1, 200); });
   draw.fill(run.chunk_bytes, "chunk_bytes", [](Rng& rng) { return log_uniform(rng, 2 << 10, 256 << 10); });
   draw.fill(run.batch_bytes, "batch_bytes",
             [](Rng& rng) { return rng.chance(0.25) ? 1 : log_uniform(rng, 256, 1 << 20); });
@@ -87,7 +87,11 @@ void draw_test(SimRun& run, const Draw& from) {
     constexpr std::array<const char*, 4> names{"register", "register", "cas-register", "kv-append"};
     return pick(rng, names);
   });
-  draw.fill(run.concurrency, "concurrency", [&](Rng& rng) { return *run.nodes + rng.below(*run.nodes + 1); });
+  // Many clients, or some that give up early, leave a leader that is cut off a long tail of what it could not commit.
+  draw.fill(run.concurrency, "concurrency", [&](Rng& rng) {
+    constexpr std::array<std::size_t, 6> each{1, 1, 1, 2, 3, 6};
+    return *run.nodes * pick(rng, each) + rng.below(*run.nodes + 1);
+  });
   draw.fill(run.keys, "keys", [](Rng& rng) { return log_uniform(rng, 1, 8); });
   const Duration timeout = *run.election_timeout;
   draw.fill(run.duration, "duration", [&](Rng& rng) { return timeout * static_cast<int>(30 + rng.below(31)); });
@@ -98,8 +102,10 @@ void draw_test(SimRun& run, const Draw& from) {
   });
   draw.fill(run.serializable, "serializable", [](Rng&) { return false; });
   draw.fill(run.retries, "retries", [](Rng& rng) { return rng.chance(0.25); });
-  draw.fill(run.operation_timeout, "operation_timeout",
-            [&](Rng& rng) { return timeout * static_cast<int>(2 + rng.below(6)); });
+  draw.fill(run.operation_timeout, "operation_timeout", [&](Rng& rng) {
+    return rng.chance(0.25) ? timeout * static_cast<int>(2 + rng.below(8)) / 10
+                            : timeout * static_cast<int>(2 + rng.below(6));
+  });
 }
 
 Result<void> check(const SimRun& run) {

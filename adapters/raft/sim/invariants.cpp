@@ -88,6 +88,9 @@ void Invariants::emitted(NodeId id, const NodeState& state, const DiskJob& job) 
                .slots = {},
                .configs = {}};
       promise.cut_from = snapshot.index + 1;
+    } else if (n.log.last() > snapshot.index) {  // Raft §7, Figure 13, rule 6: what follows there stays
+      found("MON", fmt::format("{} drops {} and what is before it for a snapshot at {}, an entry that it holds",
+                               name(id), n.log.last().value, at(snapshot.index, snapshot.term)));
     }
   }
   if (!job.entries.empty()) {
@@ -132,6 +135,7 @@ void Invariants::note_entries(NodeId id, Node& n, const NodeState& state, const 
       found("MON", fmt::format("{} cuts its log from {} on, having known {} to be committed", name(id), first.value,
                                n.commit.value));
     }
+    n.new_members = n.new_members || (!n.log.configs.empty() && n.log.configs.back() >= first);
     n.log.cut(first);
   }
   if (first != n.log.last() + 1) {
@@ -150,7 +154,18 @@ void Invariants::note_entries(NodeId id, Node& n, const NodeState& state, const 
     if (entry.kind != EntryKind::config) continue;
     if (noted.first) check_config(id, n, state, entry);
     n.log.configs.push_back(entry.index);
+    n.new_members = true;
   }
+}
+
+void Invariants::check_members(NodeId id, const Node& n, const NodeState& state) {
+  if (state.config == nullptr || n.log.configs.empty()) return;
+  const LogIndex where = n.log.configs.back();
+  const Slot* slot = n.log.at(where);
+  const auto last = slot == nullptr ? configs_.end() : configs_.find({where, slot->term});
+  if (last == configs_.end() || last->second == *state.config) return;
+  found("CFG", fmt::format("{} acts under the members {}, and the last configuration of its log, at {}, says {}",
+                           name(id), to_text(*state.config), at(where, slot->term), to_text(last->second)));
 }
 
 void Invariants::check_config(NodeId id, const Node& n, const NodeState& state, const Entry& entry) {
@@ -200,6 +215,9 @@ void Invariants::stepped(NodeId id, const NodeState& state, const kv::Store& sto
   const LogIndex commit = state.commit;
   const LogIndex applied = store.applied();
   const bool leads = state.leads;
+  if (std::exchange(n.new_members, false)) check_members(id, n, state);
+  if (leads && commit > n.commit) check_quorum(id, n, state);
+  if (state.config != nullptr && leads && n.counted_by != *state.config) n.counted_by = *state.config;
   if (term == n.term && commit == n.commit && applied == n.applied && leads == n.leads) return;
   if (term < n.term)
     found("MON", fmt::format("the term of {} falls from {} to {}", name(id), n.term.value, term.value));
@@ -348,6 +366,33 @@ void Invariants::check_commit(NodeId id, Node& n, LogIndex commit, Term term) {
     older = older || slot->term < term;
   }
   if (older && n.leads) probes_.hit(Probe::older_term_committed_by_newer);
+}
+
+// By the configuration it counted by: the one in force before this step, or the one after it.
+void Invariants::check_quorum(NodeId id, const Node& n, const NodeState& state) {
+  const Slot* slot = n.log.at(state.commit);
+  if (slot == nullptr || state.config == nullptr) return;
+  for (const Config* config : {&n.counted_by, state.config}) {
+    if (config->empty()) return;
+    if (on_majority(config->voters, state.commit, *slot) &&
+        (config->outgoing.empty() || on_majority(config->outgoing, state.commit, *slot)))
+      return;
+  }
+  found("CQ",
+        fmt::format("{}, leader of term {}, takes {} for committed, which is not on the disks of a majority of {}",
+                    name(id), state.term.value, at(state.commit, slot->term), to_text(*state.config)));
+}
+
+// In doubt a node has it: one whose disk was damaged, or does not sync, may have had it when it said so.
+bool Invariants::on_majority(const std::vector<Member>& voters, LogIndex index, const Slot& slot) const {
+  const auto holds = [&](const Member& voter) {
+    if (voter.id.value > nodes_.size()) return false;
+    const Node& node = nodes_[voter.id.value - 1];
+    if (node.rotten || !node.fsync || node.synced.empty() || index <= node.log.base) return true;
+    const Slot* held = node.log.at(index);
+    return held != nullptr && held->chain == slot.chain && node.synced.back().last >= index;
+  };
+  return static_cast<std::size_t>(std::count_if(voters.begin(), voters.end(), holds)) >= majority(voters.size());
 }
 
 void Invariants::check_state(NodeId id, const kv::Store& store, const char* when) {

@@ -10,7 +10,9 @@
 //   D    equal applied index, equal state (keys, leases, sessions), also of snapshots
 //   RD   a linearizable read shows at least what was known committed when it arrived                             §8
 //   AP   every reply is the model's, run over the committed log; every command in it was asked for; one (session, sequence) acts once
-//   CFG  quorums of consecutive configurations meet; one change at a time, after a commit of the leader's own term  §6, D §4.1
+//   CFG  quorums of consecutive configurations meet; one change at a time, after a commit of the leader's own term; a node acts under
+//        the last configuration of its log, and under no other                                                   §6, D §4.1
+//   CQ   what a leader takes for committed is on the disks of a majority of each set of voters, or the next leader may lack it  §5.3
 //
 // The observer calls in the order things happen: booted, then of each step emitted (for every job), sent (for every message that matters),
 // persisted, stepped. Cost: constant per step, plus hashing of each entry once per node that writes it.
@@ -48,8 +50,9 @@ struct NodeState {
   Term term;
   LogIndex commit;
   bool leads = false;
+  const Config* config = nullptr;  // in force
 };
-inline NodeState state_of(const Raft& raft) { return {raft.term(), raft.commit(), raft.is_leader()}; }
+inline NodeState state_of(const Raft& raft) { return {raft.term(), raft.commit(), raft.is_leader(), &raft.config()}; }
 
 class Invariants {
  public:
@@ -121,6 +124,9 @@ class Invariants {
     Term term;
     LogIndex commit, applied;
     bool leads = false;
+    bool rotten = false;       // its disk was damaged once
+    bool new_members = false;  // in this step its log got, or lost, a configuration
+    Config counted_by;         // the configuration in force when the last step ended
     LogView log;
     std::deque<Promise> synced;                      // as of the last syncs, the newest last; never empty while alive
     std::deque<Promise> jobs;                        // handed to the disk, not synced
@@ -134,6 +140,9 @@ class Invariants {
   void check_leader(NodeId id, Term term);
   void check_completeness(NodeId id, const Node& node, Term term);
   void check_commit(NodeId id, Node& node, LogIndex commit, Term term);
+  void check_members(NodeId id, const Node& node, const NodeState& state);
+  void check_quorum(NodeId id, const Node& node, const NodeState& state);
+  [[nodiscard]] bool on_majority(const std::vector<Member>& voters, LogIndex index, const Slot& slot) const;
   void check_state(NodeId id, const kv::Store& store, const char* when);
   void check_vote(NodeId voter, Term term, NodeId choice);
   void check_promise(const Message& message);

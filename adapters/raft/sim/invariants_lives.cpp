@@ -52,6 +52,7 @@ void Invariants::booted(NodeId id, std::uint64_t boot, const Stored& stored, con
   fresh.alive = true;
   fresh.boot = boot;
   fresh.fsync = birth.fsync;
+  fresh.rotten = birth.rotten;
   fresh.term = stored.hard_state.term;
   fresh.commit = stored.snapshot ? stored.snapshot->index : LogIndex{};
   fresh.applied = store.applied();

@@ -178,7 +178,20 @@ class Phase {
       const kv::Store& theirs = first->host().store();
       if (mine.applied() != theirs.applied() || mine.hash() != theirs.hash()) return false;
     }
-    return acknowledged_;
+    return acknowledged_ && is_stable();
+  }
+
+  // A leader that is deposed again and again serves now and then: only one that stays counts (D §9.6).
+  bool is_stable() {
+    Term newest;
+    for (const NodeIndex node : core_) {
+      if (const RaftDaemon* daemon = cluster_.daemon(node)) newest = std::max(newest, daemon->host().raft().term());
+    }
+    if (newest != term_) {
+      term_ = newest;
+      term_since_ = world_.now();
+    }
+    return world_.now() - term_since_ >= stable_for * *run_.election_timeout;
   }
 
   // Of the one with the highest term; null: nobody leads.
@@ -232,8 +245,11 @@ class Phase {
   static constexpr Duration leftovers_limit = std::chrono::minutes(10);
   std::vector<NodeIndex> core_;
   std::vector<Leftover> leftovers_;
+  static constexpr int stable_for = 5;  // election timeouts
   bool acknowledged_ = false;
   Instant ask_again_;
+  Term term_;  // the newest in the core, and since when
+  Instant term_since_;
 };
 
 }  // namespace

@@ -98,7 +98,7 @@ TEST_F(ScenarioFiles, WhatIsWrongIsRefusedByName) {
   EXPECT_EQ(refused(R"({"scenario":1,"name":7,"run":{}})"), "'name' is no text: 7");
   EXPECT_EQ(refused(R"({"scenario":1,"expect":{"hash":"xyz"},"run":{}})"), "'hash' is no hexadecimal number: \"xyz\"");
   EXPECT_EQ(refused(R"({"scenario":1,"expect":{"hush":"1"},"run":{}})"),
-            "unknown or mistyped field of 'expect': \"hush\"\n  known: signature, hash, both text");
+            "unknown or mistyped field of 'expect': \"hush\"\n  known: signature and hash, both text, and bugs, an object");
   EXPECT_FALSE(refused("{").empty());
   EXPECT_EQ(read_scenario(folder_ / "none.json").error().kind, ErrorKind::environment);
 }

@@ -19,7 +19,7 @@
 //   end        everything is healed, outstanding operations drain, final reads are done; then the checker judges the history
 //
 // Detectors (each finding names its own)
-//   ES LM LC SMS MON RD AP D CFG   invariants: see invariants.hpp
+//   ES LM LC SMS MON RD AP D CFG CQ   invariants: see invariants.hpp
 //   L                              the liveness phase did not converge
 //   H                              the checker finds the history invalid; with an anomaly class, "stale-read"
 //
