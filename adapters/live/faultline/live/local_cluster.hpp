@@ -119,14 +119,14 @@ class LocalCluster final : public FaultPort {
   // Asks every running node at once; paused and killed ones do not answer.
   std::vector<NodeName> primaries() override;
   [[nodiscard]] Result<void> supports(const Fault& fault) const override;
-  // partition: {"dropped_pairs":4}; packet: {"affected_links":4}, with {"skipped":{"duplicate":…}} where streams are all the proxy sees;
-  // clog, swizzle_clog: {"clogged_links":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership:
-  // {"removed":["n1"]} or {"added":["n4"]}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812} as read in the daemons, reads
+  // partition: {"dropped_pairs":4}, and {"cut_clients":2} if it cuts clients from nodes; packet: {"affected_links":4}, with
+  // {"skipped":{"duplicate":…}} where streams are all the proxy sees; clog, swizzle_clog: {"clogged_links":4}; kill:
+  // {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership: {"removed":["n1"]} or {"added":["n4"]}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812} as read in the daemons, reads
   // within 100 ms, "unread":["n2"] for daemons that did not look, "beyond_model":true if a monotonic clock steps back. Nodes that could not take the fault
   // are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
   Result<Value> apply(const Fault& fault) override;
-  // partition, packet, clog, swizzle_clog: the network counters of its kind since it was applied; kill: {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}};
-  // membership: {"returned":["n1"]} or {"left":["n4"]}; clock: {"skew_ms":…,"clock_reads":…} up to then, {"healed":{"n1":0.1}} in
+  // partition, packet, clog, swizzle_clog: the network counters of its kind since it was applied; kill:
+  // {"restarted":{"n1":4811}}; pause: {"resumed":{"n1":4711}}; membership: {"returned":["n1"]} or {"left":["n4"]}; clock: {"skew_ms":…,"clock_reads":…} up to then, {"healed":{"n1":0.1}} in
   // milliseconds off, and {"slewing_ms":{"n1":400}} where a monotonic clock was ahead.
   Result<Value> heal(const Fault& fault) override;
   // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
