@@ -20,7 +20,8 @@ using test::heard;
 // A network of three nodes without daemons.
 struct Wires {
   explicit Wires(NetworkKind kind) {
-    auto made = make_network({.nodes = {"n1", "n2", "n3"}, .run_id = fresh_run_id(), .kind = kind});
+    auto made =
+        make_network({.nodes = {"n1", "n2", "n3"}, .run_id = fresh_run_id(), .kind = kind, .needs = {.packets = true}});
     EXPECT_TRUE(made.ok());
     network = std::move(made).value();
     const auto up = network->set_up();
@@ -209,7 +210,7 @@ struct Cluster {
   }
   static LocalClusterOptions options(const std::filesystem::path& directory, NetworkKind kind, bool client_links) {
     auto options = test::gossip_options(directory, kind);
-    options.needs.client_links = client_links;
+    options.needs = {.packets = true, .client_links = client_links};
     return options;
   }
   void expect_all_healed() {
