@@ -27,6 +27,15 @@ Value to_value(const NetworkCounters& now, const NetworkCounters& before) {
   return to_value(fields);
 }
 
+// How often a client and a node are cut from each other.
+std::int64_t clients_cut_by(const Fault& partition) {
+  const Value& clients = partition.parameters.get("clients");
+  std::int64_t cuts = 0;
+  if (!clients.is_map()) return cuts;
+  for (const auto& [node, names] : clients.as_map()) cuts += static_cast<std::int64_t>(names.as_list().size());
+  return cuts;
+}
+
 Value pid_value(const NodeDaemon& daemon) { return static_cast<std::int64_t>(daemon.identity().pid); }
 
 }  // namespace
@@ -135,7 +144,9 @@ Result<Value> LocalCluster::apply_partition(const Fault& fault) {
     (void)load_grudges().ok();
     return loaded.error();
   }
-  return Value::map({{"dropped_pairs", pairs}});
+  std::map<std::string, Value> value{{"dropped_pairs", pairs}};
+  if (const std::int64_t clients = clients_cut_by(fault); clients > 0) value["cut_clients"] = clients;
+  return to_value(value);
 }
 
 bool LocalCluster::is_under(std::string_view kind, std::size_t node) const {

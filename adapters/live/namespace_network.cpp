@@ -112,7 +112,7 @@ Pairs unreached(const std::vector<Mailbox>& boxes, Duration limit) {
 }  // namespace
 
 NamespaceNetwork::NamespaceNetwork(NetworkOptions options, FilterTool tool)
-    : options_(std::move(options)), tool_(tool), queue_tool_(choose_queue_tool()) {}
+    : options_(std::move(options)), tool_(tool) {}
 
 NamespaceNetwork::~NamespaceNetwork() { (void)tear_down().ok(); }
 
@@ -190,7 +190,7 @@ Result<void> NamespaceNetwork::set_up() {
   constexpr auto limit = std::chrono::seconds(10);
   auto probed = probe(limit);
   if (!probed) return probed.error();
-  if (options_.nodes.size() < 2) return {};
+  if (!options_.needs.packets || options_.nodes.size() < 2) return {};
   constexpr std::int64_t few = 20;
   auto first = sound(0, 1, few, Duration::zero(), sounding_limit);
   if (!first) return first.error();
@@ -245,17 +245,20 @@ ClientRoute NamespaceNetwork::client_route(const NodeName& node, std::size_t wor
 }
 
 Result<void> NamespaceNetwork::can_shape(const PacketRules&) const {
-  return queue_tool_ ? Result<void>() : queue_tool_.error();
+  if (!options_.needs.packets) return {};  // not looked into; shape() will say so
+  const auto tool = choose_queue_tool();
+  return tool ? Result<void>() : tool.error();
 }
 
 Result<void> NamespaceNetwork::shape(const Traffic& traffic) {
   if (!queue_) {
     if (traffic.empty()) return {};
-    if (!queue_tool_) return queue_tool_.error();
+    const auto tool = choose_queue_tool();
+    if (!tool) return tool.error();
     std::vector<PacketQueue::Place> places;
     for (std::size_t i = 0; i < options_.nodes.size(); ++i)
       places.push_back({.name_space = namespace_path(node_space(i)), .address = address(i)});
-    queue_ = std::make_unique<PacketQueue>(queue_tool_.value(), filter_name(), std::move(places));
+    queue_ = std::make_unique<PacketQueue>(tool.value(), filter_name(), std::move(places));
   }
   PacketQueue::Pairs pairs;
   for (const auto& [link, faults] : traffic) pairs[{index_of(link.first), index_of(link.second)}] = faults;
@@ -376,13 +379,17 @@ Result<void> NamespaceNetwork::tear_down() {
 }
 
 std::string NamespaceNetwork::describe() const {
-  return std::string("each node in its own network namespace on a bridge; a cut drops packets at the destination (") +
-         to_string(tool_) + "), acknowledgements included; " +
-         (queue_tool_
-              ? std::string("packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the "
-                            "harness at the destination (NFQUEUE, ") +
-                    to_string(queue_tool_.value()) + "); what is damaged fails its checksum"
-              : "packets cannot be held or changed: " + queue_tool_.error().message);
+  const std::string cuts =
+      std::string("each node in its own network namespace on a bridge; a cut drops packets at the destination (") +
+      to_string(tool_) + "), acknowledgements included";
+  if (!options_.needs.packets) return cuts;
+  const auto tool = choose_queue_tool();
+  if (!tool) return cuts + "; packets cannot be held or changed: " + tool.error().message;
+  return cuts +
+         "; packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the harness at the "
+         "destination "
+         "(NFQUEUE, " +
+         to_string(tool.value()) + "); what is damaged fails its checksum";
 }
 
 }  // namespace faultline::live

@@ -68,7 +68,6 @@ class NamespaceNetwork final : public Network {
   // By node: what is loaded; nullopt after a failure, when nobody knows.
   std::vector<std::optional<Cuts>> dropped_;
   std::vector<Cuts> wanted_;  // by node
-  Result<FilterTool> queue_tool_;
   std::unique_ptr<PacketQueue> queue_;
   std::set<std::pair<std::size_t, std::size_t>> shaped_;  // since the last probe
   Duration baseline_{};                                   // of a probe, before any fault

@@ -66,7 +66,9 @@ std::string iptables_queue_rules(const FilterPlan& plan, const std::set<std::siz
   return text + "COMMIT\n";
 }
 
-Result<FilterTool> choose_queue_tool() {
+namespace {
+
+Result<FilterTool> find_queue_tool() {
   std::string reasons;
   for (const FilterTool tool : {FilterTool::nft, FilterTool::iptables}) {
     if (!find_program(tool == FilterTool::nft ? "nft" : "iptables-restore")) continue;
@@ -82,6 +84,14 @@ Result<FilterTool> choose_queue_tool() {
   if (reasons.empty()) reasons = "neither nft nor iptables is installed";
   return Error::environment("packets cannot be queued for this process: " + reasons,
                             "apt install iptables, and load the kernel module nfnetlink_queue; or use --network proxy");
+}
+
+}  // namespace
+
+// A machine's kernel stays as it is while this process lives.
+Result<FilterTool> choose_queue_tool() {
+  static const Result<FilterTool> found = find_queue_tool();
+  return found;
 }
 
 // Reads packets, asks the links, and passes what arrives.
@@ -223,13 +233,13 @@ Result<void> PacketQueue::load(std::size_t place, const std::set<std::size_t>& q
     return loaded ? Result<void>() : loaded.error();
   }
   std::string text = iptables_queue_rules(plan(), queued);
-  // The jump into the chain comes once, with the first rule.
-  auto listing = run_checked({"iptables-save", "-t", "mangle"}, "", space);
-  if (!listing) return listing.error();
-  const std::string jump = "-A INPUT -j " + queue_chain(plan()) + "\n";
-  if (listing.value().find(jump) == std::string::npos) text.insert(text.size() - std::strlen("COMMIT\n"), jump);
+  // The jump into the chain comes once, with the first batch that is loaded.
+  if (!jumps_.contains(place))
+    text.insert(text.size() - std::strlen("COMMIT\n"), "-A INPUT -j " + queue_chain(plan()) + "\n");
   auto loaded = run_checked({"iptables-restore", "--noflush", "-w", "5"}, text, space);
-  return loaded ? Result<void>() : loaded.error();
+  if (!loaded) return loaded.error();
+  jumps_.insert(place);
+  return {};
 }
 
 Result<void> PacketQueue::shape(const Pairs& faults) {

@@ -67,6 +67,7 @@ class PacketQueue {
   std::string name_;
   std::vector<Place> places_;
   std::vector<std::set<std::size_t>> queued_;  // by place: the sources with a rule
+  std::set<std::size_t> jumps_;                // iptables: places whose INPUT leads into our chain
   std::unique_ptr<Judge> judge_;
 };
 

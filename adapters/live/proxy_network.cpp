@@ -100,7 +100,7 @@ Result<void> ProxyNetwork::set_up() {
   auto advertised = proxy_->start();
   if (!advertised) return advertised.error();
   advertised_ = std::move(advertised).value();
-  if (options_.nodes.size() < 2) return {};
+  if (!options_.needs.packets || options_.nodes.size() < 2) return {};
   constexpr std::int64_t few = 20;
   auto first = sound(0, 1, few, Duration::zero(), sounding_limit);
   if (!first) return first.error();
@@ -296,13 +296,16 @@ Result<void> ProxyNetwork::tear_down() {
 }
 
 std::string ProxyNetwork::describe() const {
-  return "nodes on loopback, peers through the fault proxy (" + reason_ +
-         "): a cut holds bytes and delivers them when it heals; a connection opened during a cut connects, but hears "
-         "nothing; " +
+  const std::string cuts = "nodes on loopback, peers through the fault proxy (" + reason_ +
+                           "): a cut holds bytes and delivers them when it heals; a connection opened during a cut "
+                           "connects, but hears nothing";
+  if (!options_.needs.packets) return cuts;
+  return cuts +
          (options_.framer
-              ? "whole frames between nodes are delayed, lost, doubled, reordered, damaged, slowed down and held"
-              : "streams between nodes are delayed, slowed down and held; of what is lost, damaged or reordered "
-                "they show what TCP would: a piece comes 200 ms or a few ms later, and what follows waits");
+              ? "; whole frames between nodes are delayed, lost, doubled, reordered, damaged, slowed down and held"
+              : "; streams between nodes are delayed, slowed down and held; of what is lost, damaged or reordered they "
+                "show "
+                "what TCP would: a piece comes 200 ms or a few ms later, and what follows waits");
 }
 
 }  // namespace faultline::live

@@ -20,7 +20,8 @@ using test::heard;
 // A network of three nodes without daemons.
 struct Wires {
   explicit Wires(NetworkKind kind) {
-    auto made = make_network({.nodes = {"n1", "n2", "n3"}, .run_id = fresh_run_id(), .kind = kind});
+    auto made =
+        make_network({.nodes = {"n1", "n2", "n3"}, .run_id = fresh_run_id(), .kind = kind, .needs = {.packets = true}});
     EXPECT_TRUE(made.ok());
     network = std::move(made).value();
     const auto up = network->set_up();
@@ -34,7 +35,7 @@ struct Wires {
     ASSERT_TRUE(shaped.ok()) << shaped.error().to_string();
   }
   void suffer(const PacketRules& rules) { suffer(LinkFaults{.packets = {rules}, .clogs = {}}); }
-  [[nodiscard]] Sounding sound(std::int64_t count, Duration pace, Duration limit = seconds(3), const char* from = "n1",
+  [[nodiscard]] Sounding sound(std::int64_t count, Duration pace, Duration limit = seconds(20), const char* from = "n1",
                                const char* to = "n2") const {
     auto sounding = network->sound(from, to, count, pace, limit);
     EXPECT_TRUE(sounding.ok()) << (sounding.ok() ? "" : sounding.error().to_string());
@@ -72,12 +73,12 @@ class PacketFaults : public testing::TestWithParam<NetworkKind> {
 
 TEST_P(PacketFaults, DelayIsAddedInOneDirectionOfOneLink) {
   if (!wires) return;
-  wires->suffer({.delay = milliseconds(150)});
+  wires->suffer({.delay = milliseconds(500)});
   const Sounding slow = wires->sound(20, milliseconds(1));
   EXPECT_EQ(slow.arrived, 20);
-  EXPECT_GE(slow.median, milliseconds(150));
-  EXPECT_LT(wires->sound(20, milliseconds(1), seconds(3), "n2", "n1").median, milliseconds(140)) << "the way back";
-  EXPECT_LT(wires->sound(20, milliseconds(1), seconds(3), "n1", "n3").median, milliseconds(140)) << "another link";
+  EXPECT_GE(slow.median, milliseconds(500));
+  EXPECT_LT(wires->sound(20, milliseconds(1), seconds(20), "n2", "n1").median, milliseconds(400)) << "the way back";
+  EXPECT_LT(wires->sound(20, milliseconds(1), seconds(20), "n1", "n3").median, milliseconds(400)) << "another link";
   EXPECT_GE(wires->count("delayed_packets"), 20);
   wires->expect_healed();
 }
@@ -95,11 +96,11 @@ TEST_P(PacketFaults, JitterSpreadsTheDelayAndKeepsTheOrder) {
 TEST_P(PacketFaults, LossLosesAboutAsManyAsAsked) {
   if (!wires) return;
   wires->suffer({.loss = 0.4});
-  const Sounding lossy = wires->sound(200, milliseconds(1), seconds(1));
+  const Sounding lossy = wires->sound(200, milliseconds(1), seconds(4));
   EXPECT_LT(lossy.arrived, 160);
   EXPECT_GT(lossy.arrived, 80);
   EXPECT_EQ(lossy.damaged + lossy.copies, 0) << "the stream stays in step";
-  EXPECT_EQ(wires->count("lost_packets"), 200 - lossy.arrived);
+  EXPECT_EQ(wires->count("lost_packets"), lossy.sent - lossy.arrived);
   wires->expect_healed();
 }
 
@@ -126,10 +127,10 @@ TEST_P(PacketFaults, ReorderedPacketsAreOvertaken) {
 TEST_P(PacketFaults, CorruptionDamagesFramesAndBelowTcpLosesPackets) {
   if (!wires) return;
   wires->suffer({.corrupt = 0.3});
-  const Sounding damaged = wires->sound(200, milliseconds(1), seconds(1));
+  const Sounding damaged = wires->sound(200, milliseconds(1), seconds(4));
   const std::int64_t flipped = wires->count("corrupted_packets");
   EXPECT_GT(flipped, 25);
-  EXPECT_EQ(damaged.arrived, 200 - flipped) << "nobody takes a damaged probe for a good one";
+  EXPECT_EQ(damaged.arrived, damaged.sent - flipped) << "nobody takes a damaged probe for a good one";
   EXPECT_EQ(damaged.damaged, is_proxy() ? flipped : 0) << "the kernel drops what fails its checksum";
   wires->expect_healed();
 }
@@ -138,7 +139,7 @@ TEST_P(PacketFaults, ARateSlowsATrainDown) {
   if (!wires) return;
   // 100 probes of 72 to 100 bytes with headers, at 10 kB/s: from 0.7 s on.
   wires->suffer({.rate = 10000});
-  const Sounding slowed = wires->sound(100, {}, seconds(4));
+  const Sounding slowed = wires->sound(100, {}, seconds(20));
   EXPECT_GE(slowed.arrived, 100);
   EXPECT_GE(slowed.median, milliseconds(300));
   EXPECT_GE(wires->count("throttled_packets"), 90) << "all but the first wait";
@@ -148,13 +149,21 @@ TEST_P(PacketFaults, ARateSlowsATrainDown) {
 
 TEST_P(PacketFaults, AClogHoldsAndDeliversOnceInOrder) {
   if (!wires) return;
-  const Instant now = steady_now();
-  wires->suffer(LinkFaults{.packets = {}, .clogs = {{now, now + milliseconds(700)}}});
-  const Sounding held = wires->sound(50, {}, seconds(5));
-  EXPECT_EQ(held.arrived, 50);
-  EXPECT_EQ(held.copies + held.out_of_order, 0);
-  EXPECT_GE(steady_now() - now, milliseconds(700));
-  EXPECT_GE(wires->count("held_packets"), 50);
+  // A loaded machine may take longer than a clog to send into it: then it gets a longer one.
+  bool was_in_time = false;
+  for (std::int64_t length = 700; !was_in_time && length < 100'000; length *= 5) {
+    const std::int64_t before = wires->count("held_packets");
+    const Instant end = steady_now() + milliseconds(length);
+    wires->suffer(LinkFaults{.packets = {}, .clogs = {{steady_now(), end}}});
+    was_in_time = steady_now() < end - milliseconds(length / 2);
+    const Sounding held = wires->sound(50, {}, milliseconds(length) + seconds(5));
+    EXPECT_EQ(held.arrived, 50);
+    EXPECT_EQ(held.copies + held.out_of_order, 0);
+    if (!was_in_time) continue;
+    EXPECT_GE(steady_now(), end);
+    EXPECT_GT(wires->count("held_packets"), before);
+  }
+  EXPECT_TRUE(was_in_time);
   wires->expect_healed();
 }
 
@@ -201,7 +210,7 @@ struct Cluster {
   }
   static LocalClusterOptions options(const std::filesystem::path& directory, NetworkKind kind, bool client_links) {
     auto options = test::gossip_options(directory, kind);
-    options.needs.client_links = client_links;
+    options.needs = {.packets = true, .client_links = client_links};
     return options;
   }
   void expect_all_healed() {
@@ -246,9 +255,10 @@ TEST_P(ClusterTraffic, AClogHoldsAllLinksOfItsNodes) {
   const auto applied = run.cluster.apply(clog);
   ASSERT_TRUE(applied.ok()) << applied.error().to_string();
   EXPECT_EQ(applied.value().get("clogged_links"), Value(4));
+  EXPECT_TRUE(grows(run.cluster, "n2", "stream.n3", 20)) << "by then n2 has read what had arrived before";
   const long before = heard(run.cluster, "n2", "stream.n1");
   EXPECT_TRUE(grows(run.cluster, "n2", "stream.n3", 50)) << "other links stay";
-  EXPECT_LE(heard(run.cluster, "n2", "stream.n1"), before + 5);
+  EXPECT_EQ(heard(run.cluster, "n2", "stream.n1"), before);
   const auto healed = run.cluster.heal(clog);
   ASSERT_TRUE(healed.ok());
   EXPECT_GT(healed.value().get("held_packets").as_integer(), 0);
@@ -259,22 +269,31 @@ TEST_P(ClusterTraffic, AClogHoldsAllLinksOfItsNodes) {
 TEST_P(ClusterTraffic, ASwizzleClogBeginsAndEndsByItself) {
   if (!works()) return;
   Cluster run(GetParam());
-  const Fault swizzle =
-      with("swizzle_clog", {},
-           {{"clogs",
-             Value::list(
-                 {Value::map({{"node", "n1"}, {"from", "0ms"}, {"to", "1200ms"}}),
-                  Value::map({{"node", "n3"}, {"from", "600s"}, {"to", "700s"}, {"links", links({{"n3", "n2"}})}})})}});
-  const auto applied = run.cluster.apply(swizzle);
-  ASSERT_TRUE(applied.ok()) << applied.error().to_string();
-  EXPECT_EQ(applied.value().get("clogged_links"), Value(5)) << "one of them later";
-  const long before = heard(run.cluster, "n2", "stream.n1");
-  EXPECT_TRUE(grows(run.cluster, "n2", "stream.n3", 20));
-  EXPECT_LE(heard(run.cluster, "n2", "stream.n1"), before + 5);
-  EXPECT_TRUE(grows(run.cluster, "n2", "stream.n1", 60)) << "without being healed";
-  const auto healed = run.cluster.heal(swizzle);
-  ASSERT_TRUE(healed.ok());
-  EXPECT_GT(healed.value().get("held_packets").as_integer(), 0);
+  // A loaded machine may take longer than a window to look at what happens in it: then it gets a longer one.
+  bool was_in_time = false;
+  for (std::int64_t window = 1500; !was_in_time && window < 100'000; window *= 5) {
+    const Value first = Value::map({{"node", "n1"}, {"from", "0ms"}, {"to", std::to_string(window) + "ms"}});
+    const Value later =
+        Value::map({{"node", "n3"}, {"from", "600s"}, {"to", "700s"}, {"links", links({{"n3", "n2"}})}});
+    const Fault swizzle = with("swizzle_clog", {}, {{"clogs", Value::list({first, later})}});
+    const Instant begun = steady_now();
+    const auto applied = run.cluster.apply(swizzle);
+    ASSERT_TRUE(applied.ok()) << applied.error().to_string();
+    EXPECT_EQ(applied.value().get("clogged_links"), Value(5)) << "one of them later";
+    EXPECT_TRUE(grows(run.cluster, "n2", "stream.n3", 10));
+    const long before = heard(run.cluster, "n2", "stream.n1");
+    EXPECT_TRUE(grows(run.cluster, "n2", "stream.n3", 20));
+    const long after = heard(run.cluster, "n2", "stream.n1");
+    was_in_time = steady_now() - begun < milliseconds(window);
+    EXPECT_TRUE(grows(run.cluster, "n2", "stream.n1", 60, milliseconds(window) + seconds(10)))
+        << "without being healed";
+    const auto healed = run.cluster.heal(swizzle);
+    ASSERT_TRUE(healed.ok());
+    if (!was_in_time) continue;
+    EXPECT_EQ(after, before);
+    EXPECT_GT(healed.value().get("held_packets").as_integer(), 0);
+  }
+  EXPECT_TRUE(was_in_time);
   run.expect_all_healed();
 }
 
@@ -305,6 +324,7 @@ TEST_P(ClusterTraffic, APartitionCutsTheClientsItNamesFromTheNodesItNames) {
   const Fault cut = with("partition", {}, {{"clients", Value::map({{"n1", Value::list({"c3", "c260"})}})}});
   const auto applied = run.cluster.apply(cut);
   ASSERT_TRUE(applied.ok()) << applied.error().to_string();
+  EXPECT_EQ(applied.value().get("cut_clients"), Value(2));
   EXPECT_EQ(ask_by(cluster.client_route("n1", 3)), "");
   EXPECT_EQ(ask_by(cluster.client_route("n1", 260)), "");
   EXPECT_NE(ask_by(cluster.client_route("n1", 0)), "") << "another client";
