@@ -48,6 +48,7 @@ class NodeDisk {
   std::unique_ptr<DiskSupervisor> supervisor;  // null: not supervised
   bool has_suffered = false;  // its daemon may end by itself, and that is no finding
   bool has_rotten = false;    // what was durable has changed
+  bool has_forgotten = false;  // a power loss took something
 
   // Files of the data directory that the process has open.
   [[nodiscard]] static std::set<std::filesystem::path> open_files(pid_t process);
