@@ -1,5 +1,6 @@
 // faultline doctor: tries each ability, says what it is good for and what would add it; heals what dead runs left.
 #include <faultline/live/clock.hpp>
+#include <faultline/live/disk.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/network.hpp>
 
@@ -46,6 +47,13 @@ Ability clocks_ability() {
           works ? "-" : works.error().to_string()};
 }
 
+Ability disks_ability() {
+  const auto works = live::disk_faults_work();
+  const char* enables = "--nemesis power, crash, disk: writes lost, torn, failing, slow, on running processes";
+  if (!works) return {"disks", "degraded", enables, works.error().to_string()};
+  return {"disks", "ok", enables, works.value() ? "-" : "Linux 5.19 would make the order of calls exact"};
+}
+
 Ability state_ability() {
   const auto directory = live::leftovers_directory();
   return {"state", directory ? "ok" : "missing", "cleaning up after a run that was killed",
@@ -73,7 +81,7 @@ int heal(Console& console) {
 
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
-  const std::vector<Ability> abilities{etcd_ability(), namespaces_ability(), clocks_ability(), state_ability(),
+  const std::vector<Ability> abilities{etcd_ability(), namespaces_ability(), clocks_ability(), disks_ability(), state_ability(),
                                        memory_ability()};
   bool can_run = true;
   std::string text;
