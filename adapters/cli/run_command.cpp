@@ -114,8 +114,8 @@ Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& con
   setup.seed = settings.given("seed") ? settings.number("seed") : random_seed();
   settings.set("seed", std::to_string(setup.seed));
   if (auto settled = settle_target(settings); !settled) return settled.error();
-  auto names =
-      schedule == nullptr ? requested_faults(settings, console) : Result<std::vector<std::string>>(packages_of(*schedule));
+  auto names = schedule == nullptr ? requested_faults(settings, console)
+                                   : Result<std::vector<std::string>>(packages_of(*schedule));
   if (!names) return names.error();
   setup.nemesis = names.value();
   settings.set("nemesis", setup.nemesis.empty() ? "none" : join(setup.nemesis, ","));

@@ -50,7 +50,9 @@ bool is_v2() {
 // Where a cgroup with a limit of processor time may be made; empty: nowhere.
 fs::path parent_of_cgroups() {
   std::error_code error;
-  if (!is_v2()) return fs::exists(v1_root / "cpu.cfs_quota_us", error) || fs::exists(v1_root / "tasks", error) ? v1_root : fs::path();
+  if (!is_v2())
+    return fs::exists(v1_root / "cpu.cfs_quota_us", error) || fs::exists(v1_root / "tasks", error) ? v1_root
+                                                                                                   : fs::path();
   std::ifstream in(v2_root / "cgroup.subtree_control");
   const std::string enabled{std::istreambuf_iterator<char>(in), {}};
   if (enabled.find("cpu") == std::string::npos || ::access(v2_root.c_str(), W_OK) != 0) return {};
@@ -167,6 +169,8 @@ Result<void> CpuPressure::end() {
   return {};
 }
 
-std::string CpuPressure::describe() const { return cgroup_.empty() ? "stop and continue" : "cgroup " + cgroup_.string(); }
+std::string CpuPressure::describe() const {
+  return cgroup_.empty() ? "stop and continue" : "cgroup " + cgroup_.string();
+}
 
 }  // namespace faultline::live

@@ -48,7 +48,8 @@ Error none_took(const Fault& fault, const Fields& skipped) {
 }  // namespace
 
 bool LocalCluster::is_about_a_disk(const Fault& fault) {
-  if (fault.kind != "kill") return is_rule(fault.kind) || rots(fault.kind) || is_one_of(fault.kind, {"wipe", "pressure"});
+  if (fault.kind != "kill")
+    return is_rule(fault.kind) || rots(fault.kind) || is_one_of(fault.kind, {"wipe", "pressure"});
   const auto loss = disk_loss_of(fault);
   return !loss || loss.value() != DiskLoss::keep;
 }
@@ -85,8 +86,9 @@ Result<void> LocalCluster::disks_support(const Fault& fault) const {
   }
   if (auto works = disks_can_be_supervised(); !works) return works;
   if (options_.disks.supervised) return {};
-  return Error::bad_input("fault '" + fault.kind + "' needs nodes whose disks are supervised from their start, which "
-                          "these are not",
+  return Error::bad_input("fault '" + fault.kind +
+                              "' needs nodes whose disks are supervised from their start, which "
+                              "these are not",
                           "name it with --nemesis when the run is started");
 }
 

@@ -63,9 +63,10 @@ struct NodeSpec {
 
 // Faults of disks: calls are seen only of a daemon that was started for that, and they take some microseconds longer then.
 struct DiskOptions {
-  bool supervised = false;  // the kinds kill with a disk, crash_point, io_error, fsync_error, enospc and slow_disk may be asked for
-  bool reads = false;       // and those about reads
-  std::uint64_t seed = 0;   // of what a power loss leaves to chance
+  bool supervised =
+      false;  // the kinds kill with a disk, crash_point, io_error, fsync_error, enospc and slow_disk may be asked for
+  bool reads = false;      // and those about reads
+  std::uint64_t seed = 0;  // of what a power loss leaves to chance
 };
 
 struct LocalClusterOptions {
