@@ -44,11 +44,17 @@ int connect_to(const DiskFolder& folder) {
   return -1;
 }
 
+// Asked again as long as it is still reading its files.
 std::string ask(int client, const std::string& command) {
-  EXPECT_EQ(::write(client, command.data(), command.size()), static_cast<ssize_t>(command.size()));
-  char reply[256];
-  const ssize_t n = ::read(client, reply, sizeof reply);
-  return {reply, n > 0 ? static_cast<std::size_t>(n) : 0};
+  const auto until = std::chrono::steady_clock::now() + 30s;
+  for (;;) {
+    EXPECT_EQ(::write(client, command.data(), command.size()), static_cast<ssize_t>(command.size()));
+    char reply[256];
+    const ssize_t n = ::read(client, reply, sizeof reply);
+    std::string text(reply, n > 0 ? static_cast<std::size_t>(n) : 0);
+    if (!text.starts_with("-LOADING") || std::chrono::steady_clock::now() > until) return text;
+    std::this_thread::sleep_for(5ms);
+  }
 }
 
 // How many of the acknowledged writes are there after a power loss.
