@@ -1,5 +1,6 @@
 // faultline doctor: tries each ability, says what it is good for and what would add it; heals what dead runs left.
 #include <faultline/live/clock.hpp>
+#include <faultline/live/disk.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/remote.hpp>
@@ -66,6 +67,13 @@ Ability clocks_ability() {
   const auto works = live::clock_faults_work();
   return {"clocks", works ? "ok" : "degraded", "--nemesis clock: other times for running processes",
           works ? "-" : works.error().to_string()};
+}
+
+Ability disks_ability() {
+  const auto works = live::disk_faults_work();
+  const char* enables = "--nemesis power, crash, disk: writes lost, torn, failing, slow, on running processes";
+  if (!works) return {"disks", "degraded", enables, works.error().to_string()};
+  return {"disks", "ok", enables, works.value() ? "-" : "Linux 5.19 would make the order of calls exact"};
 }
 
 Ability state_ability() {
@@ -136,7 +144,7 @@ int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
   if (settings.given("inventory")) return examine_nodes(settings.text("inventory"), console);
   const std::vector<Ability> abilities{etcd_ability(),    redis_ability(), namespaces_ability(),
-                                       nfqueue_ability(), proxy_ability(), clocks_ability(),
+                                       nfqueue_ability(), proxy_ability(), clocks_ability(), disks_ability(),
                                        ssh_ability(),     state_ability(), memory_ability()};
   const bool can_run =
       std::none_of(abilities.begin(), abilities.end(), [](const Ability& a) { return a.state == "missing"; });

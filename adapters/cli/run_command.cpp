@@ -64,15 +64,29 @@ std::vector<std::uint64_t> clocks_of(std::string_view target) {
   return target == "raft" ? std::vector<std::uint64_t>{0, 1, 1} : std::vector<std::uint64_t>{1, 0, 1};
 }
 
+// The weights with which a question is always answered by this word.
+std::vector<std::uint64_t> only(const Package& package, std::string_view name, std::string_view word) {
+  std::vector<std::uint64_t> weights;
+  for (const Question& question : package.questions) {
+    if (question.name != name) continue;
+    for (const Choice& choice : question.choices) weights.push_back(choice.word == word ? 1 : 0);
+  }
+  return weights;
+}
+
 Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::string>& names, std::uint64_t seed) {
   NemesisOptions options{.seed = seed};
   options.drawing.clients = settings.number("concurrency");
   for (const auto& [dotted, text] : settings.nemesis_parameters()) {
     const auto parts = split(dotted, '.');
-    options.intervals[parts[0]] = parse_duration(text).value();
+    if (parts[1] == "interval") {
+      options.intervals[parts[0]] = parse_duration(text).value();
+    } else if (const auto package = find_package(parts[0])) {
+      options.tastes[parts[0]][parts[1]] = only(*package.value(), parts[1], text);
+    }
   }
   if (std::find(names.begin(), names.end(), "clock") != names.end()) {
-    options.tastes["clock"]["clock"] = clocks_of(settings.text("target"));
+    options.tastes["clock"].try_emplace("clock", clocks_of(settings.text("target")));
     if (settings.text("reads") == "lease") options.drawing.drift = settings.share("max-clock-drift");
   }
   return make_nemesis(names, options);

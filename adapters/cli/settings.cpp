@@ -1,5 +1,6 @@
 #include "settings.hpp"
 
+#include <faultline/nemesis.hpp>
 #include <faultline/text.hpp>
 
 #include <fmt/format.h>
@@ -95,6 +96,24 @@ void Settings::assign(std::string_view name, const std::string& text, const std:
 }
 
 // nemesis.PACKAGE.PARAMETER is the only nested key.
+namespace {
+
+// Of a question that the package leaves to chance: what is wrong with the answer, empty if nothing. None: it asks no such question.
+std::optional<std::string> taste_problem(std::string_view package, std::string_view name, const std::string& text) {
+  const auto known = find_package(package);
+  if (!known) return std::nullopt;
+  for (const Question& question : known.value()->questions) {
+    if (question.name != name) continue;
+    std::vector<std::string> words;
+    for (const Choice& choice : question.choices) words.emplace_back(choice.word);
+    if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+    return fmt::format("{}: it is one of {}", escape_controls(text), join(words, ", "));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 void Settings::assign_dotted(const std::string& name, const std::string& text, const std::string& place,
                              std::vector<std::string>& problems) {
   const auto parts = split(name, '.');
@@ -107,6 +126,11 @@ void Settings::assign_dotted(const std::string& name, const std::string& text, c
   const OptionSpec& nemesis = *find_option(*verb_, "nemesis");
   if (const auto why = why_not(nemesis, parts[1])) {
     problems.push_back(fmt::format("{}: error: unknown key '{}': {}", place, name, *why));
+    return;
+  }
+  if (const auto problem = taste_problem(parts[1], parts[2], text)) {
+    if (!problem->empty()) problems.push_back(fmt::format("{}: error: {} = {}", place, name, *problem));
+    if (problem->empty()) nemesis_[parts[1] + "." + parts[2]] = text;
     return;
   }
   const std::vector<std::string_view> known(nemesis_parameter_names.begin(), nemesis_parameter_names.end());

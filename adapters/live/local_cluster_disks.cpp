@@ -128,7 +128,7 @@ void LocalCluster::disk_started(std::size_t node) {
 // Its data was removed, by the system's own rules.
 void LocalCluster::forget_disk(std::size_t node) {
   if (disks_[node]->supervisor) disks_[node]->supervisor->forget();
-  disks_[node]->has_rotten = false;
+  disks_[node]->has_rotten = disks_[node]->has_forgotten = false;
 }
 
 // Its data is gone against the rules: one more disk that a majority must do without.
@@ -137,7 +137,9 @@ void LocalCluster::mark_wiped(std::size_t node) {
   disks_[node]->has_rotten = disks_[node]->has_suffered = true;
 }
 
-bool LocalCluster::is_excused(std::size_t node) const { return disks_.size() > node && disks_[node]->has_suffered; }
+bool LocalCluster::is_excused(std::size_t node) const {
+  return disks_.size() > node && (disks_[node]->has_suffered || disks_[node]->has_forgotten);
+}
 
 Rng LocalCluster::draws_of_next_fault() { return Rng(options_.disks.seed).fork("disks").fork(disk_faults_++); }
 
@@ -157,17 +159,38 @@ Result<Value> LocalCluster::apply_power_loss(const Fault& fault) {
     if (auto can = disks_[node]->supervisor->can_lose(daemons_[node]->identity().pid); !can)
       return Error::environment(name + ": " + can.error().message, can.error().remedy);
   }
-  auto killed = apply_to_daemons(fault);
-  if (!killed) return killed;
-  Fields value;
-  for (const auto& [name, of_it] : killed.value().as_map()) value[std::string(name.as_text())] = of_it;
+  Active active{.fault = fault, .nodes = {}, .before = {}, .reads = {}, .disk = {}};
+  Fields value, killed;
+  for (const auto& name : fault.nodes) {
+    const std::size_t node = index_of(name);
+    if (daemons_[node]->state() != Daemon::State::down) {
+      if (auto done = daemons_[node]->kill(); !done) return done.error();
+      killed[name] = static_cast<std::int64_t>(daemons_[node]->identity().pid);
+    }
+    active.nodes.push_back(node);  // one that was down is without power, too
+  }
+  active_.push_back(active);
   Rng rng = draws_of_next_fault();
-  for (const std::size_t node : active_.back().nodes) {
+  for (const std::size_t node : active.nodes) {
     auto lost = disks_[node]->supervisor->lose(disk_loss_of(fault).value(), rng);
     if (!lost) return node_error(node, lost.error().message);
+    disks_[node]->has_forgotten = disks_[node]->has_forgotten || lost.value().pages + lost.value().entries > 0;
     add_loss(value, lost.value());
   }
+  value["killed"] = to_value(killed);
   return to_value(value);
+}
+
+// A node that lost what it relied on may refuse to start, and may then come back as a new member.
+Result<void> LocalCluster::bring_back_forgetful() {
+  for (const std::size_t node : members()) {
+    NodeDisk& disk = *disks_[node];
+    if (!disk.has_forgotten || !daemons_[node]->ended_unasked()) continue;
+    if (!options_.membership) continue;
+    standings_[node] = Standing::in_doubt;
+    if (auto back = bring_in(node); !back) return back;
+  }
+  return {};
 }
 
 // --- rules ----------------------------------------------------------------------------------------------------------------------------

@@ -248,7 +248,15 @@ Result<Value> LocalCluster::heal_all() {
   auto probed = network_->probe(probe_limit);
   if (!probed) collect(probed.error());
   if (failures.empty()) {
-    if (auto ready = wait_until_ready(members()); !ready) collect(ready.error());
+    auto ready = wait_until_ready(members());
+    if (!ready) {
+      if (auto back = bring_back_forgetful(); !back) {
+        collect(back.error());
+      } else {
+        ready = wait_until_ready(members());
+      }
+    }
+    if (!ready) collect(ready.error());
   }
   if (failures.empty()) {
     if (auto restored = restore_founders(); !restored) collect(restored.error());

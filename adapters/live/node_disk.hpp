@@ -28,7 +28,7 @@ struct RotPlan {
   std::uint64_t amount = 1;  // bits to flip, bytes to cut off
   std::string file;
 };
-Result<RotPlan> rot_of(const Fault& fault);  // bit_flip, truncate
+Result<RotPlan> rot_of(const Fault& fault);   // bit_flip, truncate
 Result<double> speed_of(const Fault& fault);  // pressure
 
 // What was done to a file while its daemon was down, and how to take it back.
@@ -46,8 +46,9 @@ class NodeDisk {
   explicit NodeDisk(std::filesystem::path data) : data_(std::move(data)) {}
 
   std::unique_ptr<DiskSupervisor> supervisor;  // null: not supervised
-  bool has_suffered = false;  // its daemon may end by itself, and that is no finding
-  bool has_rotten = false;    // what was durable has changed
+  bool has_suffered = false;                   // its daemon may end by itself, and that is no finding
+  bool has_rotten = false;                     // what was durable has changed
+  bool has_forgotten = false;                  // a power loss took something
 
   // Files of the data directory that the process has open.
   [[nodiscard]] static std::set<std::filesystem::path> open_files(pid_t process);

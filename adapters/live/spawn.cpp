@@ -75,9 +75,8 @@ void mark_close_on_exec() {
 }
 
 [[noreturn]] void run_child(ChildPlan plan) {
-  for (int* descriptor :
-       {&plan.input, &plan.output, &plan.errors, &plan.name_space, &plan.gate, &plan.gate_writer, &plan.failure,
-        &plan.before_exec_descriptor}) {
+  for (int* descriptor : {&plan.input, &plan.output, &plan.errors, &plan.name_space, &plan.gate, &plan.gate_writer,
+                          &plan.failure, &plan.before_exec_descriptor}) {
     lift(*descriptor);
   }
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(plan, Step::death_signal);

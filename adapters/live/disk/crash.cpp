@@ -213,8 +213,7 @@ Result<LossReport> lose(const Log& log, DiskLoss loss, const Rng& rng, const Tre
     const auto found = tree.files.find(id);
     if (file.is_clean() || found == tree.files.end()) continue;  // of a file without any name nothing can be seen
     Rng own = rng.fork(found->second.lexically_relative(tree.data).string());
-    const auto changed =
-        rewrite(file, found->second, [&](const Pages& now) { return file.lose(loss, now, own); });
+    const auto changed = rewrite(file, found->second, [&](const Pages& now) { return file.lose(loss, now, own); });
     if (!changed) return changed.error();
     report.pages += changed.value();
   }
@@ -236,8 +235,7 @@ Result<void> evict_dropped(const Log& log, const Tree& tree) {
   for (const auto& [id, file] : log.files) {
     const auto found = tree.files.find(id);
     if (!file.has_dropped() || found == tree.files.end()) continue;
-    const auto changed =
-        rewrite(file, found->second, [&](const Pages& now) { return file.evict_dropped(now); });
+    const auto changed = rewrite(file, found->second, [&](const Pages& now) { return file.evict_dropped(now); });
     if (!changed) return changed.error();
   }
   return {};

@@ -39,8 +39,7 @@ std::vector<EntryChange> EntryLog::settle(std::vector<bool> durable) {
     for (std::size_t j = 0; j < i; ++j) durable[j] = durable[j] || builds_on(changes_[i], changes_[j]);
   }
   std::vector<EntryChange> settled, rest;
-  for (std::size_t i = 0; i < changes_.size(); ++i)
-    (durable[i] ? settled : rest).push_back(std::move(changes_[i]));
+  for (std::size_t i = 0; i < changes_.size(); ++i) (durable[i] ? settled : rest).push_back(std::move(changes_[i]));
   changes_ = std::move(rest);
   return settled;
 }
@@ -49,8 +48,8 @@ std::vector<EntryChange> EntryLog::settle_file(const FileId& file) {
   std::vector<bool> durable(changes_.size());
   for (std::size_t i = 0; i < changes_.size(); ++i) {
     const EntryChange& change = changes_[i];
-    durable[i] = change.file == file &&
-                 (change.kind == EntryChange::Kind::create || change.kind == EntryChange::Kind::rename);
+    durable[i] =
+        change.file == file && (change.kind == EntryChange::Kind::create || change.kind == EntryChange::Kind::rename);
   }
   return settle(std::move(durable));
 }

@@ -23,8 +23,7 @@ std::string read_old(const Handle& file, std::uint64_t offset, std::uint64_t len
   std::string bytes(length, '\0');
   std::uint64_t done = 0;
   while (done < length) {
-    const ssize_t n =
-        ::pread(file.get(), bytes.data() + done, length - done, static_cast<off_t>(offset + done));
+    const ssize_t n = ::pread(file.get(), bytes.data() + done, length - done, static_cast<off_t>(offset + done));
     if (n <= 0) break;
     done += static_cast<std::uint64_t>(n);
   }
@@ -217,8 +216,7 @@ Answer Calls::sync_range(int descriptor, unsigned flags) {
 }
 
 Answer Calls::map(int descriptor) {
-  if (const auto file = data_file(descriptor))
-    state_.mark_blind(file->id, file->path, "is mapped shared and writable");
+  if (const auto file = data_file(descriptor)) state_.mark_blind(file->id, file->path, "is mapped shared and writable");
   return GoOn{};
 }
 

@@ -52,14 +52,17 @@ constexpr std::size_t argument(std::size_t index) {
 }
 
 constexpr std::array seen_calls = {
-    SYS_write,     SYS_pwrite64, SYS_writev,    SYS_pwritev,     SYS_pwritev2,        SYS_sendfile,
-    SYS_splice,    SYS_ftruncate, SYS_truncate, SYS_fallocate,   SYS_copy_file_range, SYS_fsync,
-    SYS_fdatasync, SYS_sync,     SYS_syncfs,    SYS_sync_file_range, SYS_openat,      SYS_openat2,
-    SYS_renameat,  SYS_renameat2, SYS_linkat,   SYS_unlinkat,    SYS_mkdirat,         SYS_symlinkat,
+    SYS_write,     SYS_pwrite64,  SYS_writev,          SYS_pwritev,
+    SYS_pwritev2,  SYS_sendfile,  SYS_splice,          SYS_ftruncate,
+    SYS_truncate,  SYS_fallocate, SYS_copy_file_range, SYS_fsync,
+    SYS_fdatasync, SYS_sync,      SYS_syncfs,          SYS_sync_file_range,
+    SYS_openat,    SYS_openat2,   SYS_renameat,        SYS_renameat2,
+    SYS_linkat,    SYS_unlinkat,  SYS_mkdirat,         SYS_symlinkat,
     SYS_mknodat,   SYS_io_submit,
 #if defined(__x86_64__)
-    SYS_open,      SYS_creat,    SYS_rename,    SYS_link,        SYS_unlink,          SYS_rmdir,
-    SYS_mkdir,     SYS_symlink,  SYS_mknod,
+    SYS_open,      SYS_creat,     SYS_rename,          SYS_link,
+    SYS_unlink,    SYS_rmdir,     SYS_mkdir,           SYS_symlink,
+    SYS_mknod,
 #endif
 };
 constexpr std::array read_calls = {SYS_read, SYS_pread64, SYS_readv, SYS_preadv, SYS_preadv2};

@@ -73,7 +73,8 @@ Result<std::unique_ptr<DiskSupervisor>> DiskSupervisor::make(DiskSupervisorOptio
     if (!real) return real.error();
     *folder = std::move(real).value();
   }
-  struct stat data {}, shadow {};
+  struct stat data {
+  }, shadow{};
   if (::stat(options.data.c_str(), &data) != 0 || ::stat(options.shadow.c_str(), &shadow) != 0)
     return Error::environment("cannot look at " + options.data.string() + ": " + words_of(errno));
   if (data.st_dev != shadow.st_dev) {
@@ -183,8 +184,8 @@ Result<LossReport> DiskSupervisor::image(DiskLoss loss, Rng& rng, const fs::path
   fs::path shadow = destination;
   shadow += ".shadow";
   const auto copy = disk::copy_of(tree.value(), destination, shadow);
-  auto report = copy ? disk::lose(state.log, loss, rng.fork(rng.next()), copy.value())
-                     : Result<LossReport>(copy.error());
+  auto report =
+      copy ? disk::lose(state.log, loss, rng.fork(rng.next()), copy.value()) : Result<LossReport>(copy.error());
   std::error_code ignored;
   fs::remove_all(shadow, ignored);
   return report;

@@ -20,7 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* remedy =
-    "needs Linux 5.9 with seccomp user notification on x86-64 or aarch64, and the right to trace children; containers may forbid "
+    "needs Linux 5.9 with seccomp user notification on x86-64 or aarch64, and the right to trace children; containers "
+    "may forbid "
     "it in their seccomp profile";
 
 // What the child does: a file that is synced, and written again after that. Its exit status is the step that failed.

@@ -235,6 +235,7 @@ class LocalCluster final : public FaultPort {
   Result<Value> start_those_down(const Indices& nodes);
   Result<void> heal_disks();
   void release_disks();
+  Result<void> bring_back_forgetful();
 
   LocalClusterOptions options_;
   std::vector<NodePlace> places_;

@@ -79,8 +79,8 @@ struct ModelFile {
 
 struct Model {
   std::vector<ModelFile> files;
-  std::map<std::string, int> now;                     // -1: was there, and is not
-  std::map<std::string, std::set<int>> possible;      // since the last sync of its folder; -1: absent
+  std::map<std::string, int> now;                 // -1: was there, and is not
+  std::map<std::string, std::set<int>> possible;  // since the last sync of its folder; -1: absent
 
   void name_becomes(const std::string& name, int file) {
     now[name] = file;
@@ -182,9 +182,8 @@ std::string objection(const Model& model, const fs::path& image, DiskLoss loss) 
       if (!possible.contains(-1)) return name + " is gone";
       continue;
     }
-    const bool fits = std::any_of(possible.begin(), possible.end(), [&](int id) {
-      return id >= 0 && may_read_as(model.files[id], file->second, loss);
-    });
+    const bool fits = std::any_of(possible.begin(), possible.end(),
+                                  [&](int id) { return id >= 0 && may_read_as(model.files[id], file->second, loss); });
     if (!fits) return name + " reads as none of the files it may be";
   }
   for (std::size_t id = 0; id < model.files.size(); ++id) {

@@ -99,8 +99,8 @@ inline std::map<std::string, std::string> files_in(const fs::path& folder) {
 }
 
 // Runs in the child: writes all of it to a new or existing file; a step that fails ends the child with its line.
-#define FL_STEP(condition) \
-  do {                     \
+#define FL_STEP(condition)                                             \
+  do {                                                                 \
     if (!(condition)) return __LINE__ % 256 == 0 ? 1 : __LINE__ % 256; \
   } while (false)
 

@@ -85,11 +85,12 @@ struct DiskRuleEffect {
 };
 
 struct DiskSupervisorOptions {
-  std::filesystem::path data;    // exists; what is in it is durable
-  std::filesystem::path shadow;  // a folder of ours on the same file system, outside of data; keeps what was unlinked. Is made.
-  std::uint64_t seed = 0;        // of what is left to chance in errors
-  bool reads = false;            // see reads too, which costs every read of a socket a few microseconds
-  bool performs = true;          // false: only log, as on old kernels
+  std::filesystem::path data;  // exists; what is in it is durable
+  std::filesystem::path
+      shadow;  // a folder of ours on the same file system, outside of data; keeps what was unlinked. Is made.
+  std::uint64_t seed = 0;  // of what is left to chance in errors
+  bool reads = false;      // see reads too, which costs every read of a socket a few microseconds
+  bool performs = true;    // false: only log, as on old kernels
   std::uint64_t unsynced_limit = 64 << 20;
 };
 
