@@ -52,7 +52,8 @@ class Checker {
           problem(where, "lacks " + std::string(name.as_text()));
       }
     }
-    if (const Value& properties = rules.get("properties"); value.is_map() && properties.is_map()) check_fields(value, rules, where);
+    if (const Value& properties = rules.get("properties"); value.is_map() && properties.is_map())
+      check_fields(value, rules, where);
     if (const Value& items = rules.get("items"); items.is_map()) {
       for (const Value& item : value.as_list()) check(item, items, where + "[]");
     }
