@@ -20,7 +20,7 @@ struct ClusterOptions {
   storage::WalOptions wal;
   ClientOptions client;
   std::uint64_t keep_revisions = 0;  // as SimRun
-  bool watched = true;  // by the invariants
+  bool watched = true;               // by the invariants
   // Whether a node's disk was damaged; asked at each boot.
   std::function<bool(faultline::sim::NodeIndex)> is_rotten;
 };
