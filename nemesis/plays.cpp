@@ -66,6 +66,20 @@ class Play {
     }
     return fault;
   }
+  // Each client is cut off from its node.
+  [[nodiscard]] Fault no_clients() const {
+    Entries of_nodes;
+    for (std::size_t n = 0; n < nodes().size(); ++n) {
+      std::vector<Value> names;
+      for (std::size_t client = n; client < options_.drawing.clients; client += nodes().size())
+        names.emplace_back(fmt::format("c{}", client));
+      if (!names.empty()) of_nodes.emplace_back(nodes()[n], Value::list(std::move(names)));
+    }
+    return {.kind = "partition",
+            .nodes = {},
+            .grudge = {},
+            .parameters = Value::map({{"clients", Value::map(std::move(of_nodes))}})};
+  }
   static Fault leader_cut_off() {
     return {.kind = "partition", .nodes = {}, .grudge = {}, .parameters = Value::map({{"shape", "primaries"}})};
   }
@@ -138,8 +152,13 @@ void Play::lease() {
       add(sometime(), tenths(20, 100), on_node("clock", node, {{"clock", "wall"}, {"change", "jump"}, {"by", by}}));
     }
     for (std::uint64_t nth = 1; nth <= 4; ++nth) {
-      EventTrigger trigger{.what = RoleTrigger{"leader", node, nth}, .after = tenths(5, 50)};
-      add_on(std::move(trigger), tenths(15, 60), cut_off(node, false, false));
+      const RoleTrigger leads{"leader", node, nth};
+      const Duration after = tenths(5, 50), lasts = tenths(15, 60);
+      add_on({.what = leads, .after = after}, lasts, cut_off(node, false, false));
+      // What was a timeout ago is now, says the wall.
+      if (!rng_.chance(0.5)) continue;
+      add_on({.what = leads, .after = after + soon() / 2}, lasts,
+             on_node("clock", node, {{"clock", "wall"}, {"change", "jump"}, {"by", "-" + exact(tenths(5, 50))}}));
     }
   }
 }
@@ -152,11 +171,14 @@ void Play::bounce() {
     Fault sight{.kind = "partition", .nodes = {}, .grudge = {}, .parameters = {}};
     sight.grudge[leader].insert(apart);
     sight.grudge[apart].insert(leader);
-    const bool at_the_cut = rng_.chance(0.7);
+    const bool at_the_cut = rng_.chance(0.7), is_silent = rng_.chance(0.7);
     for (std::uint64_t nth = 1; nth <= 3; ++nth) {
       const RoleTrigger leads{"leader", leader, nth};
       const Duration from = tenths(2, 20), then = from + tenths(10, 22);
       add_on({.what = leads, .after = from}, then - from + tenths(10, 40), sight);
+      // With nothing written meanwhile, the follower stays as good a candidate as any.
+      if (is_silent && options_.drawing.clients > 0)
+        add_on({.what = leads, .after = from - std::min(from, soon())}, then - from, no_clients());
       if (at_the_cut) add_on({.what = leads, .after = then}, tenths(10, 40), cut_off(leader, false, false));
       for (const NodeName& between : nodes()) {
         if (between == leader || between == apart) continue;

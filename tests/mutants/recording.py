@@ -28,8 +28,6 @@ class Recorder:
         done = subprocess.run([str(self.clean), "--seeds", f"{seed}..{seed}", "--run", json.dumps(options), "--show"],
                               capture_output=True, text=True, check=True)
         run = json.loads(done.stdout)["run"]
-        # A small number says the same to a reader as one of 64 bits.
-        run["schedule"] = run["schedule"] | {"seed": int(run["schedule"].get("seed", 0)) % 1_000_000}
         return {key: value for key, value in run.items()
                 if key not in ("world", "mix", "nemesis", "preset", "detectors", "explain", "trace", "trace_frames", "hash_every")
                 and value is not None}
@@ -67,8 +65,11 @@ class Recorder:
         return run
 
     def record(self, options: dict, seed: int) -> dict | None:
-        run = self.drawn(options, seed)
-        if not self.kills(run):
+        drawn = self.drawn(options, seed)
+        # A small number says the same to a reader as one of 64 bits, but what is still open may be drawn otherwise from it.
+        small = drawn | {"schedule": drawn["schedule"] | {"seed": int(drawn["schedule"].get("seed", 0)) % 1_000_000}}
+        run = next((run for run in (small, drawn) if self.kills(run)), None)
+        if run is None:
             return None
         run = self.rounder_times(self.fewer_decisions(run))
         found = next(runs(self.program, run, seed, seed))
@@ -94,6 +95,6 @@ def write(file: Path, scenario: dict) -> None:
     run = scenario["run"]
     options = [f"{compact(key)}:{compact(value)}" for key, value in run.items() if key != "schedule"]
     decisions = ",\n".join(f"   {compact(decision)}" for decision in run["schedule"]["decisions"])
-    options.append(f'"schedule":{{"version":1,"seed":{run["schedule"].get("seed", 0)},"decisions":[\n{decisions}]}}')
+    options.append(f'"schedule":{{"version":1,"seed":{compact(run["schedule"].get("seed", 0))},"decisions":[\n{decisions}]}}')
     head = "".join(f" {compact(key)}:{compact(scenario[key])},\n" for key in ("name", "shows", "expect"))
     file.write_text('{"scenario":1,\n' + head + ' "run":{' + ",\n  ".join(options) + "}}\n")

@@ -88,6 +88,8 @@ void Invariants::revive_log(NodeId id, Node& n, const Stored& stored) {
   // Entries that the snapshot covers are never cut, so what comes before them is not asked for.
   if (first.index <= log.base) log.at_base = {};
   log.base = first.index - 1;
+  // What is before a log lies in a snapshot, so it was committed; the first entry may yet be cut and another written there.
+  if (const auto* before = ghost_.committed(log.base)) log.at_base = {before->term, before->chain};
   log.slots.push_back({first.term, *chain});
   if (first.kind == EntryKind::config) log.configs.push_back(first.index);
   for (std::size_t i = 1; i < stored.entries.size(); ++i) {

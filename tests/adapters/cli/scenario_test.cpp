@@ -97,8 +97,9 @@ TEST_F(ScenarioFiles, WhatIsWrongIsRefusedByName) {
       "schedule: decision 1 of 1: unknown kind of fault 'kil'\n  did you mean 'kill'?");
   EXPECT_EQ(refused(R"({"scenario":1,"name":7,"run":{}})"), "'name' is no text: 7");
   EXPECT_EQ(refused(R"({"scenario":1,"expect":{"hash":"xyz"},"run":{}})"), "'hash' is no hexadecimal number: \"xyz\"");
-  EXPECT_EQ(refused(R"({"scenario":1,"expect":{"hush":"1"},"run":{}})"),
-            "unknown or mistyped field of 'expect': \"hush\"\n  known: signature and hash, both text, and bugs, an object");
+  EXPECT_EQ(
+      refused(R"({"scenario":1,"expect":{"hush":"1"},"run":{}})"),
+      "unknown or mistyped field of 'expect': \"hush\"\n  known: signature and hash, both text, and bugs, an object");
   EXPECT_FALSE(refused("{").empty());
   EXPECT_EQ(read_scenario(folder_ / "none.json").error().kind, ErrorKind::environment);
 }
