@@ -298,6 +298,7 @@ Result<void> Borrowed::place_at(std::uint64_t instruction, std::uint64_t stack) 
 Result<void> Borrowed::settle(std::uint64_t place) {
   const StubOffsets offsets = stub_offsets();
   const auto code = stub_code().subspan(offsets.trampoline, offsets.trampoline_end - offsets.trampoline);
+  FL_ASSERT(code.size() <= page_size);
   std::vector<std::uint64_t> words((code.size() + 7) / 8);
   std::memcpy(words.data(), code.data(), code.size());
   const SavedRegisters registers = saved();
