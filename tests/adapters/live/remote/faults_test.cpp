@@ -51,7 +51,7 @@ void kills_and_pauses(LocalCluster& cluster) {
 }
 
 void bends_clocks(LocalCluster& cluster) {
-  const Fault jump = on("clock", {"n3"}, Value::map({{"clock", "wall"}, {"change", "jump"}, {"by", "1h"}}));
+  const Fault jump = on("clock", {"n3"}, Value::map({{"clock", "both"}, {"change", "jump"}, {"by", "1h"}}));
   const auto bent = cluster.apply(jump);
   ASSERT_TRUE(is_ok(bent));
   EXPECT_EQ(bent.value().get("skew_ms"), Value(3600000));
