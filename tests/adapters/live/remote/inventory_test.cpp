@@ -74,14 +74,14 @@ address = "10.0.0.2"
 stop = "x"
 binary = "/opt/{ZONE}/etcd"
 )"),
+            "nodes.toml:1:1: error: unknown key 'usr'; did you mean 'user'?\n"
             "nodes.toml:2:8: error: port: a port is expected, 1 to 65535\n"
             "nodes.toml:3:8: error: sudo: true or false is expected\n"
-            "nodes.toml:11:2: error: targets.etcd: stop, kill, pid-file and pattern go with start\n"
             "nodes.toml:4:16: error: time-to-live: a duration needs a unit: \"15s\", \"1m\"\n"
-            "nodes.toml:1:1: error: unknown key 'usr'; did you mean 'user'?\n"
+            "nodes.toml:5:8: error: nodes.n1: it has no address; write address = \"10.0.0.1\"\n"
             "nodes.toml:6:1: error: unknown key 'nodes.n1.adress'; did you mean 'address'?\n"
-            "nodes.toml:5:2: error: nodes.n1: it has no address; write address = \"10.0.0.1\"\n"
-            "nodes.toml:9:2: error: nodes.n3: another node has this address, too; faults tell nodes by their addresses\n"
+            "nodes.toml:9:8: error: nodes.n3: another node has this address, too; faults tell nodes by their addresses\n"
+            "nodes.toml:11:10: error: targets.etcd: stop, kill, pid-file and pattern go with start\n"
             "nodes.toml:13:10: error: {ZONE} is none of {node}, {address}, {client-port}, {peer-port} and the variables of n1");
 }
 
