@@ -190,8 +190,15 @@ class RemoteMachines final : public Machines {
     return Error::environment(std::move(problems), "wait until that run has ended; if its harness is dead, its faults end with their time to live");
   }
 
+  // Uploads come first: while one is under way nothing renews a lease.
   Result<void> start(RemoteNode& node, Leftovers& journal) {
     journal_ = &journal;
+    if (!target_.upload.empty()) {
+      auto uploaded = node.link.upload(target_.upload);
+      if (!uploaded) return uploaded.error();
+      const std::lock_guard lock(mutex_);
+      programs_[node.link.node().name] = uploaded.value();
+    }
     auto intent = journal.intend_node(connection_text(node.link.node(), fill_in(options_.inventory.state, node.link.node()), node.link.folder()),
                                       node.link.node().name);
     if (!intent) return intent.error();
@@ -202,11 +209,6 @@ class RemoteMachines final : public Machines {
     auto hello = node.link.start_keeper();
     if (!hello) return hello.error();
     node.hello = std::move(hello).value();
-    if (target_.upload.empty()) return {};
-    auto uploaded = node.link.upload(target_.upload);
-    if (!uploaded) return uploaded.error();
-    const std::lock_guard lock(mutex_);
-    programs_[node.link.node().name] = uploaded.value();
     return {};
   }
 

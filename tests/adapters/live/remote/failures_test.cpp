@@ -23,7 +23,7 @@ std::string failing_set_up(const Nodes& nodes, const Inventory& inventory, Local
   EXPECT_FALSE(up.ok());
   (void)cluster.tear_down().ok();
   for (const auto& node : inventory.nodes) {
-    EXPECT_TRUE(eventually([&] { return test::agents_in(nodes.state(node.name)).empty(); })) << node.name;
+    EXPECT_TRUE(test::ends(nodes, node.name)) << node.name;
     EXPECT_EQ(nodes.rules(node.name), "");
   }
   return up.ok() ? "" : up.error().to_string();
@@ -110,7 +110,7 @@ TEST(RemoteFailure, ANodeThatVanishesIsLostTheOthersHealAndItHealsItself) {
   EXPECT_FALSE(holds(healed.error().message, "node n1 is lost")) << healed.error().message;
   EXPECT_FALSE(cluster.tear_down().ok());
   EXPECT_EQ(nodes.rules("n1"), "") << "the nodes that are there are healed";
-  EXPECT_TRUE(eventually([&] { return test::agents_in(nodes.state("n2")).empty(); }, std::chrono::seconds(30)));
+  EXPECT_TRUE(test::ends(nodes, "n2"));
   EXPECT_EQ(nodes.rules("n2"), "") << "nobody told it to, but its lease has lapsed";
   EXPECT_FALSE(read_stat(pid).has_value());
   nodes.set_wire("n2", true);

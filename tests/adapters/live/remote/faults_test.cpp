@@ -94,7 +94,7 @@ TEST(Remote, TheFaultsOfALocalClusterBiteAndHealOverSshAndNothingRemains) {
     EXPECT_TRUE(is_ok(down));
   }
   for (const NodeName node : {"n1", "n2", "n3"}) {
-    EXPECT_TRUE(test::agents_in(nodes.state(node)).empty()) << node;
+    EXPECT_TRUE(test::ends(nodes, node)) << node;
     EXPECT_EQ(nodes.rules(node), "") << node;
     EXPECT_EQ(live::test::entries(nodes.state(node)), std::vector<std::string>{"bin"}) << node;
     const std::string log = live::test::read_file(nodes.folder() / ("run/nodes/" + node + "/daemon.log"));

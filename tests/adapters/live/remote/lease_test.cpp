@@ -49,6 +49,22 @@ TEST(RemoteLink, ARequestWhoseReplyIsLostActsOnce) {
   EXPECT_TRUE(is_ok(link.ask({{"do", "end"}})));
 }
 
+TEST(RemoteLink, ANodeThatHasHealedItselfIsLostAndSaysWhy) {
+  if (!test::can_host_nodes()) return;
+  Nodes nodes({"n1"});
+  NodeLink link(link_options(nodes, "n1", std::chrono::seconds(30)));
+  ASSERT_TRUE(is_ok(link.connect()));
+  ASSERT_TRUE(is_ok(link.start_keeper()));
+  for (const pid_t pid : test::agents_in(nodes.state("n1"))) ::kill(pid, SIGTERM);
+  EXPECT_TRUE(test::ends(nodes, "n1"));
+  const auto asked = link.ask({{"do", "dropped"}});
+  ASSERT_FALSE(asked.ok());
+  EXPECT_NE(asked.error().message.find("node n1 is lost"), std::string::npos) << asked.error().message;
+  EXPECT_NE(asked.error().message.find("the node has healed itself: was asked to end by SIGTERM"), std::string::npos)
+      << asked.error().message;
+  EXPECT_TRUE(link.is_lost());
+}
+
 TEST(RemoteLink, CommandsSayTheirStatusAndFilesKeepTheirBytes) {
   if (!test::can_host_nodes()) return;
   Nodes nodes({"n1"});
@@ -124,7 +140,7 @@ TEST(RemoteLease, ANodeHealsWhatLapsesAndTheNextStartReportsIt) {
   ::kill(harness, SIGKILL);
   ::waitpid(harness, nullptr, 0);
   for (const NodeName node : {"n1", "n2", "n3"}) {
-    EXPECT_TRUE(eventually([&] { return test::agents_in(nodes.state(node)).empty(); }, std::chrono::seconds(30))) << node;
+    EXPECT_TRUE(test::ends(nodes, node)) << node;
     EXPECT_EQ(nodes.rules(node), "") << node;
   }
   notes.clear();
@@ -161,7 +177,7 @@ TEST(RemoteLease, WhatADeadHarnessLeftIsHealedByItsJournalBeforeTheLeaseLapses) 
   EXPECT_EQ(first.status, 0) << first.output << first.errors;
   EXPECT_NE(first.output.find("node n1: resumed process"), std::string::npos) << first.output;
   EXPECT_NE(first.output.find("node n2: removed the rules"), std::string::npos) << first.output;
-  EXPECT_TRUE(test::agents_in(nodes.state("n1")).empty());
+  EXPECT_TRUE(test::ends(nodes, "n1"));
   EXPECT_EQ(nodes.rules("n1") + nodes.rules("n2"), "");
   const auto again = nodes.faultline({"doctor", "--heal"});
   EXPECT_EQ(again.output, "nothing was left behind\n");
