@@ -64,14 +64,14 @@ Ability memory_ability() {
 
 Ability ssh_ability() {
   const bool found = !program_path("ssh-keygen").empty();
-  return {"ssh", found ? "ok" : "degraded", "--inventory: remote nodes (ssh itself is built in; ssh-keygen and ssh-keyscan make keys known)",
+  return {"ssh", found ? "ok" : "degraded",
+          "--inventory: remote nodes (ssh itself is built in; ssh-keygen and ssh-keyscan make keys known)",
           found ? "-" : "apt install openssh-client"};
 }
 
 std::string table_of(const std::vector<Ability>& abilities) {
   std::string text;
-  for (const Ability& a : abilities)
-    text += fmt::format("{:<9} {:<11} {}  {}\n", a.state, a.name, a.enables, a.remedy);
+  for (const Ability& a : abilities) text += fmt::format("{:<9} {:<11} {}  {}\n", a.state, a.name, a.enables, a.remedy);
   return text;
 }
 
@@ -86,7 +86,8 @@ nlohmann::ordered_json json_of(const std::vector<Ability>& abilities) {
 int examine_nodes(const std::string& file, Console& console) {
   auto inventory = live::remote::read_inventory(file);
   if (!inventory) return fail(inventory.error(), console);
-  const auto report = live::remote::examine({.inventory = std::move(inventory).value(), .target = {}, .agent = {}, .note = {}});
+  const auto report =
+      live::remote::examine({.inventory = std::move(inventory).value(), .target = {}, .agent = {}, .note = {}});
   for (const std::string& line : report.healed) console.note("left behind by a dead run: " + line);
   std::vector<Ability> abilities;
   bool all_reached = true;
@@ -94,8 +95,9 @@ int examine_nodes(const std::string& file, Console& console) {
     abilities.push_back({fmt::format("{}{}{}", node, node.empty() ? "" : " ", name), state, enables, remedy});
     all_reached = all_reached && state != "missing";
   }
-  console.result(console.json() ? nlohmann::ordered_json{{"schema", 1}, {"abilities", json_of(abilities)}}.dump(2) + "\n"
-                                : table_of(abilities));
+  console.result(console.json()
+                     ? nlohmann::ordered_json{{"schema", 1}, {"abilities", json_of(abilities)}}.dump(2) + "\n"
+                     : table_of(abilities));
   return all_reached ? 0 : 3;
 }
 
@@ -114,11 +116,13 @@ int heal(Console& console) {
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
   if (settings.given("inventory")) return examine_nodes(settings.text("inventory"), console);
-  const std::vector<Ability> abilities{etcd_ability(), namespaces_ability(), clocks_ability(), ssh_ability(), state_ability(),
-                                       memory_ability()};
-  const bool can_run = std::none_of(abilities.begin(), abilities.end(), [](const Ability& a) { return a.state == "missing"; });
-  console.result(console.json() ? nlohmann::ordered_json{{"schema", 1}, {"abilities", json_of(abilities)}}.dump(2) + "\n"
-                                : table_of(abilities));
+  const std::vector<Ability> abilities{etcd_ability(), namespaces_ability(), clocks_ability(),
+                                       ssh_ability(),  state_ability(),      memory_ability()};
+  const bool can_run =
+      std::none_of(abilities.begin(), abilities.end(), [](const Ability& a) { return a.state == "missing"; });
+  console.result(console.json()
+                     ? nlohmann::ordered_json{{"schema", 1}, {"abilities", json_of(abilities)}}.dump(2) + "\n"
+                     : table_of(abilities));
   return can_run ? 0 : 3;
 }
 

@@ -29,8 +29,9 @@ live::NetworkKind network_of(const Settings& settings) {
 Result<void> settle_inventory(Settings& settings) {
   if (!settings.given("inventory")) return {};
   if (settings.given("endpoints")) {
-    return Error::bad_input("--inventory cannot be used with --endpoints: one cluster is ours to start, the other runs already",
-                            "leave one of them out");
+    return Error::bad_input(
+        "--inventory cannot be used with --endpoints: one cluster is ours to start, the other runs already",
+        "leave one of them out");
   }
   const auto inventory = live::remote::read_inventory(settings.text("inventory"));
   if (!inventory) return inventory.error();
@@ -39,8 +40,9 @@ Result<void> settle_inventory(Settings& settings) {
   std::error_code ignored;
   settings.set("inventory", std::filesystem::absolute(settings.text("inventory"), ignored).string());
   if (settings.number("nodes") > 0 && settings.number("nodes") <= known) return {};
-  return Error::bad_input(fmt::format("--nodes {}: {} has {} nodes", settings.number("nodes"), settings.text("inventory"), known),
-                          "ask for as many as there are, or fewer");
+  return Error::bad_input(
+      fmt::format("--nodes {}: {} has {} nodes", settings.number("nodes"), settings.text("inventory"), known),
+      "ask for as many as there are, or fewer");
 }
 
 struct Remote {

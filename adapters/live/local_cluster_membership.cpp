@@ -161,8 +161,7 @@ Result<Value> LocalCluster::apply_wipe(const Fault& fault) {
     }
   }
   if (!active.nodes.empty()) active_.push_back(active);
-  if (wiped.empty())
-    return Error::environment("no node could take the fault 'wipe': " + map_of(skipped).to_string());
+  if (wiped.empty()) return Error::environment("no node could take the fault 'wipe': " + map_of(skipped).to_string());
   std::map<std::string, Value> value{{"wiped", map_of(wiped)}};
   if (!skipped.empty()) value["skipped"] = map_of(skipped);
   return map_of(value);

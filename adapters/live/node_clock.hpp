@@ -30,7 +30,8 @@ class NodeClock final : public ClockControl {
   Result<void> change(pid_t pid, const ClockChange& change) override;
   // A Daemon::Launch that makes the changes before the first instruction of the daemon. If that is impossible the daemon starts with its
   // clocks right, and start_error() says why.
-  Result<void> launch(pid_t pid, const std::function<Result<void>()>& release, const std::vector<ClockChange>& changes) override;
+  Result<void> launch(pid_t pid, const std::function<Result<void>()>& release,
+                      const std::vector<ClockChange>& changes) override;
   [[nodiscard]] const std::optional<Error>& start_error() const { return start_error_; }
 
   // Whether the process with this pid is patched.

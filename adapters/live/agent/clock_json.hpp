@@ -10,9 +10,12 @@
 namespace faultline::live::agent {
 
 inline nlohmann::json to_json(const ClockChange& change) {
-  return {{"group", static_cast<int>(change.group)}, {"kind", static_cast<int>(change.kind)},
-          {"by_ns", change.by.count()},              {"rate", change.rate},
-          {"period_ns", change.period.count()},      {"slew", change.slew}};
+  return {{"group", static_cast<int>(change.group)},
+          {"kind", static_cast<int>(change.kind)},
+          {"by_ns", change.by.count()},
+          {"rate", change.rate},
+          {"period_ns", change.period.count()},
+          {"slew", change.slew}};
 }
 
 inline Result<ClockChange> change_from_json(const nlohmann::json& json) {

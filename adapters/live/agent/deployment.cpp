@@ -128,7 +128,8 @@ std::vector<ProcessIdentity> Deployment::find() const {
   for (const pid_t pid : all_processes()) {
     if (pid <= 1 || pid == ::getpid() || pid == ::getppid()) continue;
     const std::string line = command_line(pid);
-    if (line.find(deployment_.pattern) == std::string::npos || line.find("faultline-agent") != std::string::npos) continue;
+    if (line.find(deployment_.pattern) == std::string::npos || line.find("faultline-agent") != std::string::npos)
+      continue;
     add(pid);
   }
   return found;
@@ -142,18 +143,18 @@ Result<void> Deployment::run(const std::string& command, const char* what) const
   auto done = run_shell(command, spec_.environment, spec_.log_file, command_limit);
   if (!done) return fail(done.error().message);
   if (done.value().status == 0) return {};
-  return fail("status " + std::to_string(done.value().status) + ": " + escape_controls(clip(done.value().output, 1000)));
+  return fail("status " + std::to_string(done.value().status) + ": " +
+              escape_controls(clip(done.value().output, 1000)));
 }
 
 Result<void> Deployment::start(const Launch&) {
   if (auto ran = run(deployment_.start, "start"); !ran) return ran;
   std::vector<ProcessIdentity> found;
   if (!wait_until([&] { return !(found = find()).empty(); }, wait_limit)) {
-    return Error::environment(
-        "node " + spec_.name + ": the start command succeeded, but no process is found by " +
-            (deployment_.pid_file.empty() ? "the pattern '" + deployment_.pattern + "'"
-                                          : "the pid file " + deployment_.pid_file),
-        "correct pid-file or pattern in the inventory");
+    return Error::environment("node " + spec_.name + ": the start command succeeded, but no process is found by " +
+                                  (deployment_.pid_file.empty() ? "the pattern '" + deployment_.pattern + "'"
+                                                                : "the pid file " + deployment_.pid_file),
+                              "correct pid-file or pattern in the inventory");
   }
   leader_ = found.front();
   asked_ = paused_ = false;

@@ -64,7 +64,7 @@ class Deployment final : public NodeDaemon {
   DaemonSpec spec_;
   Leftovers& journal_;
   mutable ProcessIdentity leader_;
-  bool asked_ = true;   // nothing runs, or it was stopped by us
+  bool asked_ = true;  // nothing runs, or it was stopped by us
   bool paused_ = false;
   std::vector<Leftovers::Id> pauses_;
 };

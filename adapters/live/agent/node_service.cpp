@@ -93,11 +93,16 @@ Result<Json> NodeService::dispatch(const std::string& what, const Json& request)
   if (what == "start") return start(request);
   Result<void> done;
   if (what == "log_tail") return Json{{"text", daemon_->log_tail(request.at("lines").get<std::size_t>())}};
-  if (what == "kill") done = daemon_->kill();
-  else if (what == "pause") done = daemon_->pause();
-  else if (what == "resume") done = daemon_->resume();
-  else if (what == "stop") done = daemon_->stop(Duration(request.at("grace_ns").get<std::int64_t>()));
-  else if (what != "state") return Error::environment("there is no request '" + what + "'");
+  if (what == "kill")
+    done = daemon_->kill();
+  else if (what == "pause")
+    done = daemon_->pause();
+  else if (what == "resume")
+    done = daemon_->resume();
+  else if (what == "stop")
+    done = daemon_->stop(Duration(request.at("grace_ns").get<std::int64_t>()));
+  else if (what != "state")
+    return Error::environment("there is no request '" + what + "'");
   if (!done) return done.error();
   return state();
 }
@@ -192,9 +197,12 @@ Result<Json> NodeService::state() {
   const auto state = daemon_->state();
   const auto identity = daemon_->identity();
   const bool bent = settable_ ? settable_->is_bent() : clock_.bends(identity.pid);
-  return Json{{"state", static_cast<int>(state)}, {"pid", identity.pid},
-              {"start_time", identity.start_time}, {"boot_id", identity.boot_id},
-              {"end", daemon_->end()},             {"unasked", daemon_->ended_unasked()},
+  return Json{{"state", static_cast<int>(state)},
+              {"pid", identity.pid},
+              {"start_time", identity.start_time},
+              {"boot_id", identity.boot_id},
+              {"end", daemon_->end()},
+              {"unasked", daemon_->ended_unasked()},
               {"bent", bent}};
 }
 
@@ -204,7 +212,8 @@ Result<Json> NodeService::filter(const Json& request) {
   filter_tool_ = to_string(tool.value());
   filter_name_ = "fl_" + options_.run_id + "_" + options_.node;
   std::replace_if(
-      filter_name_.begin(), filter_name_.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+      filter_name_.begin(), filter_name_.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; },
+      '_');
   constexpr std::size_t longest_chain = 28;
   filter_name_.resize(std::min(filter_name_.size(), longest_chain));
   auto intent = journal_->intend_filter(filter_tool_, filter_name_);
@@ -280,8 +289,12 @@ Result<Json> NodeService::set_clock(const std::string& what, const Json& request
   }
   if (!done) return done.error();
   ++looks_;
-  return Json{{"bent", settable_->is_bent()}, {"settles_ns", 0}, {"wall_ns", settable_->skew().count()},
-              {"mono_ns", 0},                 {"wall", looks_},  {"mono", 0}};
+  return Json{{"bent", settable_->is_bent()},
+              {"settles_ns", 0},
+              {"wall_ns", settable_->skew().count()},
+              {"mono_ns", 0},
+              {"wall", looks_},
+              {"mono", 0}};
 }
 
 Result<void> NodeService::remove_rules() {
@@ -296,8 +309,10 @@ Result<void> NodeService::remove_rules() {
 HealedLeftovers NodeService::end() {
   HealedLeftovers report;
   const auto note = [&](const Result<void>& outcome, const std::string& what) {
-    if (outcome) report.done.push_back(what);
-    else report.remaining.push_back("not " + what + ": " + outcome.error().to_string());
+    if (outcome)
+      report.done.push_back(what);
+    else
+      report.remaining.push_back("not " + what + ": " + outcome.error().to_string());
   };
   if (filter_) {
     const auto rules = filter_->has_rules();

@@ -29,7 +29,8 @@ bool answers(const std::string& target, Duration limit) {
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
   if (errno != EINPROGRESS) return errno == ECONNREFUSED;
   pollfd waiting{.fd = socket.get(), .events = POLLOUT, .revents = 0};
-  if (::poll(&waiting, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(limit).count())) <= 0) return false;
+  if (::poll(&waiting, 1, static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(limit).count())) <= 0)
+    return false;
   int error = 0;
   socklen_t size = sizeof error;
   ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);

@@ -41,7 +41,8 @@ Result<Descriptor> listen_in(const fs::path& folder) {
   Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_un address = socket_address();
   const mode_t before = ::umask(077);
-  const bool bound = listener && ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+  const bool bound = listener &&
+                     ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
                      ::listen(listener.get(), 8) == 0;
   ::umask(before);
   if (!bound) return failed("listen in", folder);

@@ -50,9 +50,7 @@ MachineClock MachineClock::of_this_machine() {
           .since_boot = [] { return read(CLOCK_BOOTTIME); },
           .set_wall = set_wall_clock,
           .stop_service =
-              [](const std::string& service) {
-                return systemctl("is-active", service) && systemctl("stop", service);
-              },
+              [](const std::string& service) { return systemctl("is-active", service) && systemctl("stop", service); },
           .start_service = [](const std::string& service) { systemctl("start", service); }};
 }
 

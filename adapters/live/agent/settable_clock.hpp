@@ -35,7 +35,8 @@ Result<void> may_set_clock(const std::string& boot_id, const std::string& harnes
 
 class SettableClock {
  public:
-  SettableClock(MachineClock machine, std::filesystem::path file) : machine_(std::move(machine)), file_(std::move(file)) {}
+  SettableClock(MachineClock machine, std::filesystem::path file)
+      : machine_(std::move(machine)), file_(std::move(file)) {}
 
   Result<void> change(const ClockChange& change);
   // How far the wall clock is ahead.

@@ -20,10 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 9> node_keys{"user", "key",            "known-hosts", "check-host-key", "port",
-                                                    "sudo", "settable-clock", "client-port", "peer-port"};
-constexpr std::array<std::string_view, 11> target_keys{"binary", "upload",  "setup",          "teardown", "start",    "stop",
-                                                       "kill",   "pid-file", "pattern", "data-directory", "log-files"};
+constexpr std::array<std::string_view, 9> node_keys{
+    "user", "key", "known-hosts", "check-host-key", "port", "sudo", "settable-clock", "client-port", "peer-port"};
+constexpr std::array<std::string_view, 11> target_keys{"binary",  "upload",         "setup",    "teardown",
+                                                       "start",   "stop",           "kill",     "pid-file",
+                                                       "pattern", "data-directory", "log-files"};
 
 std::string with_home(const std::string& path) {
   if (!path.starts_with("~/")) return path;
@@ -58,9 +59,9 @@ class Reader {
   }
   void unknown(const toml::key& key, const std::string& where, const std::vector<std::string_view>& known) {
     const std::string_view near = nearest(key.str(), known);
-    wrong(key.source().begin,
-          fmt::format("unknown key '{}{}'{}", where, escape_controls(key.str()),
-                      near.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : fmt::format("; did you mean '{}'?", near)));
+    wrong(key.source().begin, fmt::format("unknown key '{}{}'{}", where, escape_controls(key.str()),
+                                          near.empty() ? fmt::format("; known: {}", fmt::join(known, ", "))
+                                                       : fmt::format("; did you mean '{}'?", near)));
   }
 
   void read(const toml::node& node, const std::string& name, std::string& into) {
@@ -98,7 +99,8 @@ class Reader {
     if (table == nullptr) return wrong(node.source().begin, name + ": a table of text is expected");
     for (const auto& [key, value] : *table) {
       if (!is_name(key.str(), "_") || key.str().starts_with("FAULTLINE_")) {
-        wrong(key.source().begin, fmt::format("{}: '{}' cannot be the name of a variable", name, escape_controls(key.str())));
+        wrong(key.source().begin,
+              fmt::format("{}: '{}' cannot be the name of a variable", name, escape_controls(key.str())));
       } else if (const auto* text = value.as_string(); text == nullptr) {
         wrong(value.source().begin, fmt::format("{}.{}: text is expected", name, key.str()));
       } else {
@@ -127,12 +129,18 @@ class Parser {
     const toml::table* nodes = nullptr;
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
-      if (name == "state") read_.read(node, name, inventory_.state);
-      else if (name == "time-to-live") read_.read(node, name, inventory_.time_to_live);
-      else if (name == "variables" || name == "secrets") take_variables(name, name, node, defaults_);
-      else if (name == "targets") take_targets(node);
-      else if (name == "nodes" && node.is_table()) nodes = node.as_table();
-      else if (!take_node_key(name, name, node, defaults_)) read_.unknown(key, "", known_at_top());
+      if (name == "state")
+        read_.read(node, name, inventory_.state);
+      else if (name == "time-to-live")
+        read_.read(node, name, inventory_.time_to_live);
+      else if (name == "variables" || name == "secrets")
+        take_variables(name, name, node, defaults_);
+      else if (name == "targets")
+        take_targets(node);
+      else if (name == "nodes" && node.is_table())
+        nodes = node.as_table();
+      else if (!take_node_key(name, name, node, defaults_))
+        read_.unknown(key, "", known_at_top());
     }
     if (nodes == nullptr || nodes->empty()) {
       read_.wrong({1, 1}, "there are no nodes: write [nodes.n1] with address = \"10.0.0.1\"");
@@ -148,7 +156,8 @@ class Parser {
  private:
   static std::vector<std::string_view> known_at_top() {
     std::vector<std::string_view> known(node_keys.begin(), node_keys.end());
-    for (const std::string_view key : {"state", "time-to-live", "variables", "secrets", "nodes", "targets"}) known.push_back(key);
+    for (const std::string_view key : {"state", "time-to-live", "variables", "secrets", "nodes", "targets"})
+      known.push_back(key);
     return known;
   }
 
@@ -164,7 +173,8 @@ class Parser {
     for (auto& [variable, text] : read) {
       if (key == "secrets") {
         if (text.size() < shortest_secret)
-          read_.wrong(value.source().begin, fmt::format("{}.{}: too short to be masked; at least 4 characters", name, variable));
+          read_.wrong(value.source().begin,
+                      fmt::format("{}.{}: too short to be masked; at least 4 characters", name, variable));
         node.secrets.push_back(text);
       }
       node.variables[variable] = std::move(text);
@@ -173,13 +183,20 @@ class Parser {
 
   bool take_node_key(const std::string& key, const std::string& name, const toml::node& value, InventoryNode& node) {
     std::string text;
-    if (key == "user") read_.read(value, name, node.ssh.user);
-    else if (key == "check-host-key") read_.read(value, name, node.ssh.check_host_key);
-    else if (key == "port") read_.read(value, name, node.ssh.port);
-    else if (key == "sudo") read_.read(value, name, node.sudo);
-    else if (key == "settable-clock") read_.read(value, name, node.settable_clock);
-    else if (key == "client-port") read_.read(value, name, node.client_port);
-    else if (key == "peer-port") read_.read(value, name, node.peer_port);
+    if (key == "user")
+      read_.read(value, name, node.ssh.user);
+    else if (key == "check-host-key")
+      read_.read(value, name, node.ssh.check_host_key);
+    else if (key == "port")
+      read_.read(value, name, node.ssh.port);
+    else if (key == "sudo")
+      read_.read(value, name, node.sudo);
+    else if (key == "settable-clock")
+      read_.read(value, name, node.settable_clock);
+    else if (key == "client-port")
+      read_.read(value, name, node.client_port);
+    else if (key == "peer-port")
+      read_.read(value, name, node.peer_port);
     else if (key == "key" || key == "known-hosts") {
       read_.read(value, name, text);
       (key == "key" ? node.ssh.key : node.ssh.known_hosts) = beside_file(text);
@@ -203,19 +220,24 @@ class Parser {
       for (const auto& [inner, value] : *node.as_table()) {
         const std::string name(inner.str());
         const std::string full = where + "." + name;
-        if (name == "address") read_.read(value, full, entry.address);
-        else if (name == "ssh-address") read_.read(value, full, entry.ssh.host);
-        else if (name == "variables" || name == "secrets") take_variables(name, full, value, entry);
+        if (name == "address")
+          read_.read(value, full, entry.address);
+        else if (name == "ssh-address")
+          read_.read(value, full, entry.ssh.host);
+        else if (name == "variables" || name == "secrets")
+          take_variables(name, full, value, entry);
         else if (!take_node_key(name, full, value, entry)) {
           std::vector<std::string_view> known(node_keys.begin(), node_keys.end());
-          for (const std::string_view other : {"address", "ssh-address", "variables", "secrets"}) known.push_back(other);
+          for (const std::string_view other : {"address", "ssh-address", "variables", "secrets"})
+            known.push_back(other);
           read_.unknown(inner, where + ".", known);
         }
       }
       if (entry.address.empty())
         read_.wrong(key.source().begin, where + ": it has no address; write address = \"10.0.0.1\"");
       else if (!addresses.insert(entry.address).second)
-        read_.wrong(key.source().begin, where + ": another node has this address, too; faults tell nodes by their addresses");
+        read_.wrong(key.source().begin,
+                    where + ": another node has this address, too; faults tell nodes by their addresses");
       if (entry.ssh.host.empty()) entry.ssh.host = entry.address;
       found.emplace_back(key.source().begin, std::move(entry));
     }
@@ -236,10 +258,11 @@ class Parser {
       }
       InventoryTarget& into = inventory_.targets[std::string(key.str())];
       const std::map<std::string_view, std::string*> texts{
-          {"binary", &into.binary},     {"upload", &into.upload},     {"setup", &into.setup},
-          {"teardown", &into.teardown}, {"start", &into.start},       {"stop", &into.stop},
-          {"kill", &into.kill},         {"pid-file", &into.pid_file}, {"pattern", &into.pattern},
-          {"data-directory", &into.data_directory}};
+          {"binary", &into.binary},   {"upload", &into.upload},
+          {"setup", &into.setup},     {"teardown", &into.teardown},
+          {"start", &into.start},     {"stop", &into.stop},
+          {"kill", &into.kill},       {"pid-file", &into.pid_file},
+          {"pattern", &into.pattern}, {"data-directory", &into.data_directory}};
       for (const auto& [inner, value] : *target.as_table()) {
         const std::string full = fmt::format("{}.{}", where, inner.str());
         const auto text = texts.find(inner.str());
@@ -274,18 +297,21 @@ class Parser {
           if (name == "node" || name == "address" || name == "client-port" || name == "peer-port" ||
               node.variables.contains(name))
             continue;
-          read_.wrong(at, fmt::format("{{{}}} is none of {{node}}, {{address}}, {{client-port}}, {{peer-port}} and the variables of {}",
-                                      escape_controls(name), node.name));
+          read_.wrong(
+              at, fmt::format(
+                      "{{{}}} is none of {{node}}, {{address}}, {{client-port}}, {{peer-port}} and the variables of {}",
+                      escape_controls(name), node.name));
           break;
         }
       }
     };
     if (state != nullptr) check(inventory_.state, state->source().begin);
     for (const auto& [text, at] : places_) {
-      const bool is_path = std::any_of(inventory_.targets.begin(), inventory_.targets.end(), [&, of = text](const auto& named) {
-        const InventoryTarget& t = named.second;
-        return of == &t.binary || of == &t.pid_file || of == &t.pattern || of == &t.data_directory;
-      });
+      const bool is_path =
+          std::any_of(inventory_.targets.begin(), inventory_.targets.end(), [&, of = text](const auto& named) {
+            const InventoryTarget& t = named.second;
+            return of == &t.binary || of == &t.pid_file || of == &t.pattern || of == &t.data_directory;
+          });
       if (is_path) check(*text, at);
     }
     for (const auto& [name, target] : inventory_.targets) {
@@ -331,11 +357,16 @@ std::string fill_in(const std::string& text, const InventoryNode& node) {
     }
     const std::string name = text.substr(at + 1, end - at - 1);
     const auto variable = node.variables.find(name);
-    if (name == "node") out += node.name;
-    else if (name == "address") out += node.address;
-    else if (name == "client-port") out += std::to_string(node.client_port);
-    else if (name == "peer-port") out += std::to_string(node.peer_port);
-    else out += variable == node.variables.end() ? text.substr(at, end + 1 - at) : variable->second;
+    if (name == "node")
+      out += node.name;
+    else if (name == "address")
+      out += node.address;
+    else if (name == "client-port")
+      out += std::to_string(node.client_port);
+    else if (name == "peer-port")
+      out += std::to_string(node.peer_port);
+    else
+      out += variable == node.variables.end() ? text.substr(at, end + 1 - at) : variable->second;
     at = end + 1;
   }
   return out;

@@ -23,8 +23,8 @@ struct RemoteNode {
   Json hello;
   std::string address;  // IPv4
   std::string log_file;
-  bool declared = false;                       // the keeper knows what its daemon is
-  std::vector<ClockChange> changes;            // of the next start
+  bool declared = false;                           // the keeper knows what its daemon is
+  std::vector<ClockChange> changes;                // of the next start
   std::map<std::string, std::string> environment;  // of every command
   // Of the daemon, as it was last heard.
   mutable std::mutex mutex;

@@ -48,7 +48,8 @@ std::string last_line(std::string text) {
 std::string masked(std::string text, const std::vector<std::string>& secrets) {
   for (const std::string& secret : secrets) {
     if (secret.empty()) continue;
-    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += 3) text.replace(at, secret.size(), "***");
+    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += 3)
+      text.replace(at, secret.size(), "***");
   }
   return text;
 }
@@ -99,7 +100,8 @@ std::vector<Swept> parse_swept(const std::string& lines) {
   return all;
 }
 
-NodeLink::NodeLink(LinkOptions options) : options_(std::move(options)), jitter_(random_seed()), thread_([this] { work(); }) {}
+NodeLink::NodeLink(LinkOptions options)
+    : options_(std::move(options)), jitter_(random_seed()), thread_([this] { work(); }) {}
 
 NodeLink::~NodeLink() {
   {
@@ -123,8 +125,10 @@ void NodeLink::work() {
         tasks_.pop_front();
       }
     }
-    if (task) task();
-    else if (keeper_runs_ && !lost_) (void)perform({{"do", "renew"}}, command_limit).ok();
+    if (task)
+      task();
+    else if (keeper_runs_ && !lost_)
+      (void)perform({{"do", "renew"}}, command_limit).ok();
   }
   break_off();
 }
@@ -143,7 +147,8 @@ T NodeLink::in_thread(std::function<T()> work) {
 
 Error NodeLink::named(const Error& error) const {
   const std::string name = "node " + options_.node.name + ": ";
-  const std::string message = error.message.starts_with("node " + options_.node.name) ? error.message : name + error.message;
+  const std::string message =
+      error.message.starts_with("node " + options_.node.name) ? error.message : name + error.message;
   return {error.kind, masked(message, options_.node.secrets), masked(error.remedy, options_.node.secrets)};
 }
 
@@ -160,7 +165,8 @@ auto NodeLink::retry(Attempt attempt) -> decltype(attempt()) {
   Error last;
   for (int tries = 1; tries <= options_.attempts; ++tries) {
     if (tries > 1) {
-      std::this_thread::sleep_for(pause / 2 + Duration(static_cast<std::int64_t>(jitter_.below(static_cast<std::uint64_t>(pause.count())))));
+      std::this_thread::sleep_for(
+          pause / 2 + Duration(static_cast<std::int64_t>(jitter_.below(static_cast<std::uint64_t>(pause.count())))));
       pause *= 2;
     }
     auto outcome = attempt();
@@ -191,8 +197,9 @@ Result<std::string> NodeLink::run(const std::string& command) {
   if (!done) return done.error();
   if (done.value().status == 0) return std::move(done.value().output);
   const std::string said = last_line(done.value().errors);
-  return Error::bad_input(said.empty() ? "a command failed with status " + std::to_string(done.value().status) : escape_controls(said),
-                          said.find("o space left") == std::string::npos ? "" : "make room on the node");
+  return Error::bad_input(
+      said.empty() ? "a command failed with status " + std::to_string(done.value().status) : escape_controls(said),
+      said.find("o space left") == std::string::npos ? "" : "make room on the node");
 }
 
 std::string NodeLink::agent_command(const std::string& arguments) const {
@@ -216,18 +223,19 @@ Result<std::string> NodeLink::place(const fs::path& local, const std::string& ch
 // One command, for a shell may take long to start: makes the state folder, looks for the agent in it, and sweeps if it is there.
 Result<std::vector<Swept>> NodeLink::ready_node() {
   const std::string agent = "bin/faultline-agent-" + options_.agent.checksum.substr(0, shown_digits);
-  const std::string script =
-      "umask 022; mkdir -p " + shell_quoted(options_.state + "/bin") + " && cd " + shell_quoted(options_.state) +
-      " && pwd || exit 1; [ \"$(" + agent + " checksum " + agent + " 2>/dev/null)\" = " + options_.agent.checksum +
-      " ] || exit 0; echo ready; exec " + (options_.node.sudo ? "sudo -n -- " : "") + "\"$PWD\"/" + agent +
-      " sweep --state \"$PWD\" --node " + shell_quoted(options_.node.name);
+  const std::string script = "umask 022; mkdir -p " + shell_quoted(options_.state + "/bin") + " && cd " +
+                             shell_quoted(options_.state) + " && pwd || exit 1; [ \"$(" + agent + " checksum " + agent +
+                             " 2>/dev/null)\" = " + options_.agent.checksum + " ] || exit 0; echo ready; exec " +
+                             (options_.node.sudo ? "sudo -n -- " : "") + "\"$PWD\"/" + agent +
+                             " sweep --state \"$PWD\" --node " + shell_quoted(options_.node.name);
   for (const bool last : {false, true}) {
     auto said = run(script);
     if (!said) return said.error();
     const std::string& text = said.value();
     const auto line = text.find("/");  // a shell's profile may have said something before
     const auto end = text.find('\n', line);
-    if (line == std::string::npos || end == std::string::npos) return Error::environment("its shell says: " + escape_controls(clip(text, 200)));
+    if (line == std::string::npos || end == std::string::npos)
+      return Error::environment("its shell says: " + escape_controls(clip(text, 200)));
     state_ = text.substr(line, end - line);
     agent_path_ = state_ + "/" + agent;
     constexpr std::string_view ready = "ready\n";
@@ -252,11 +260,12 @@ Result<std::vector<Swept>> NodeLink::connect() {
 Result<void> NodeLink::open_relay(bool start) {
   const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(options_.time_to_live).count();
   auto channel = session_->open(
-      "sh -c " + shell_quoted(agent_command("relay --folder " + shell_quoted(folder()) + " --run " + shell_quoted(options_.run_id) +
-                                            " --node " + shell_quoted(options_.node.name) +
-                                            " --harness \"${SSH_CONNECTION%% *}\" --time-to-live-ms " + std::to_string(limit) +
-                                            " --harness-boot " + shell_quoted(boot_id()) + " --set-clock " +
-                                            (options_.node.settable_clock ? "yes" : "no") + " --start " + (start ? "yes" : "no"))));
+      "sh -c " +
+      shell_quoted(agent_command(
+          "relay --folder " + shell_quoted(folder()) + " --run " + shell_quoted(options_.run_id) + " --node " +
+          shell_quoted(options_.node.name) + " --harness \"${SSH_CONNECTION%% *}\" --time-to-live-ms " +
+          std::to_string(limit) + " --harness-boot " + shell_quoted(boot_id()) + " --set-clock " +
+          (options_.node.settable_clock ? "yes" : "no") + " --start " + (start ? "yes" : "no"))));
   if (!channel) return channel.error();
   channel_.emplace(std::move(channel).value());
   return {};
@@ -284,7 +293,8 @@ Result<Json> NodeLink::exchange(const Json& request, Duration limit) {
     auto line = channel_->read(limit);
     if (!line) return line.error();
     Json reply = Json::parse(line.value(), nullptr, false);
-    if (!reply.is_object() || !reply.contains("id")) return Error::environment("its agent says: " + escape_controls(clip(line.value(), 200)));
+    if (!reply.is_object() || !reply.contains("id"))
+      return Error::environment("its agent says: " + escape_controls(clip(line.value(), 200)));
     if (reply["id"] == request["id"]) return reply;
   }
 }
@@ -309,7 +319,9 @@ Result<Json> NodeLink::ask(Json request, Duration limit) {
 
 Result<std::string> NodeLink::upload(const fs::path& local) {
   auto program = agent_at(local);
-  if (!program) return Error::environment("cannot upload " + local.string() + ": it cannot be read", "correct `upload` in the inventory");
+  if (!program)
+    return Error::environment("cannot upload " + local.string() + ": it cannot be read",
+                              "correct `upload` in the inventory");
   return in_thread<Result<std::string>>([&]() -> Result<std::string> {
     return retry([&]() -> Result<std::string> {
       if (auto reached = reach(); !reached) return reached.error();

@@ -29,7 +29,8 @@ void RemoteNode::note(const Json& reply) {
   const std::lock_guard lock(mutex);
   if (reply.contains("state")) {
     state = static_cast<NodeDaemon::State>(reply["state"].get<int>());
-    identity = {reply["pid"].get<pid_t>(), reply["start_time"].get<std::uint64_t>(), reply["boot_id"].get<std::string>()};
+    identity = {reply["pid"].get<pid_t>(), reply["start_time"].get<std::uint64_t>(),
+                reply["boot_id"].get<std::string>()};
     end = reply["end"].get<std::string>();
     unasked = reply["unasked"].get<bool>();
   }
@@ -66,8 +67,10 @@ Result<void> RemoteDaemon::request_start() {
     node_.declared = true;
   }
   std::vector<std::string> command = spec_.command;
-  if (!target_.start.empty()) command = {"/bin/sh", "-c", target_.start};
-  else if (!program_.empty()) command.front() = program_;
+  if (!target_.start.empty())
+    command = {"/bin/sh", "-c", target_.start};
+  else if (!program_.empty())
+    command.front() = program_;
   auto environment = spec_.environment;
   for (const auto& [name, value] : node_.environment) environment[name] = value;
   Json changes = Json::array();
@@ -191,10 +194,12 @@ Result<void> RemoteNetwork::set_up() {
 }
 
 NodeAddresses RemoteNetwork::addresses(const NodeName& name) const {
-  const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n->link.node().name == name; });
+  const auto found =
+      std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n->link.node().name == name; });
   FL_ASSERT(found != nodes_.end());
   const Endpoint peer{(*found)->address, (*found)->link.node().peer_port};
-  return {.peer_listen = peer, .peer_advertise = peer, .client = {(*found)->address, (*found)->link.node().client_port}};
+  return {
+      .peer_listen = peer, .peer_advertise = peer, .client = {(*found)->address, (*found)->link.node().client_port}};
 }
 
 Result<void> RemoteNetwork::apply(const Grudge& grudge) {
@@ -232,7 +237,8 @@ Result<Value> RemoteNetwork::probe(Duration limit) {
     const NodeName& name = node.link.node().name;
     auto rules = node.link.ask({{"do", "dropped"}});
     if (!rules) return rules.error();
-    if (rules.value().value("rules", false)) return Error::environment("node " + name + ": a rule that drops packets is still loaded");
+    if (rules.value().value("rules", false))
+      return Error::environment("node " + name + ": a rule that drops packets is still loaded");
     std::vector<std::string> targets;
     for (const auto& other : nodes_) {
       if (other.get() != &node) targets.push_back(addresses(other->link.node().name).peer_listen.to_string());

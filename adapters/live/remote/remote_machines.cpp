@@ -25,8 +25,9 @@ Result<std::string> ipv4_of(const InventoryNode& node) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(node.address.c_str(), nullptr, &hints, &found); error != 0) {
-    return Error::environment(fmt::format("node {}: no IPv4 address of {}: {}", node.name, node.address, ::gai_strerror(error)),
-                              "correct its address in the inventory");
+    return Error::environment(
+        fmt::format("node {}: no IPv4 address of {}: {}", node.name, node.address, ::gai_strerror(error)),
+        "correct its address in the inventory");
   }
   std::array<char, INET_ADDRSTRLEN> text{};
   const auto* address = reinterpret_cast<const sockaddr_in*>(found->ai_addr);
@@ -63,7 +64,8 @@ class RemoteMachines final : public Machines {
     for (const NodeName& name : names) {
       const auto& all = options_.inventory.nodes;
       const auto entry = std::find_if(all.begin(), all.end(), [&](const InventoryNode& n) { return n.name == name; });
-      if (entry == all.end()) return Error::bad_input(fmt::format("{} has no node {}", options_.inventory.file.string(), name));
+      if (entry == all.end())
+        return Error::bad_input(fmt::format("{} has no node {}", options_.inventory.file.string(), name));
       auto address = ipv4_of(*entry);
       if (!address) return address.error();
       nodes_.push_back(std::make_unique<RemoteNode>(LinkOptions{.node = *entry,
@@ -96,7 +98,8 @@ class RemoteMachines final : public Machines {
     RemoteNode& node = node_of(place.name);
     place.data_directory = data_directory(node);
     place.log_file = node.link.folder() + "/logs/daemon.log";
-    auto prepared = node.link.ask({{"do", "prepare"}, {"data", place.data_directory.string()}, {"ours", target_.start.empty()}});
+    auto prepared =
+        node.link.ask({{"do", "prepare"}, {"data", place.data_directory.string()}, {"ours", target_.start.empty()}});
     if (!prepared) return prepared.error();
     return run_script(node, target_.setup, "setup");
   }
@@ -118,11 +121,17 @@ class RemoteMachines final : public Machines {
       return Error::bad_input("fault '" + fault.kind + "' is not yet available on remote nodes",
                               "use " + fmt::format("{}", fmt::join(kinds, ", ")));
     }
+    if (!target_.start.empty() && (fault.kind == "membership" || fault.kind == "wipe")) {
+      return Error::bad_input(
+          "fault '" + fault.kind +
+              "' is not available: a start command of its own cannot tell a member that joins from one that founds",
+          "leave `start` out of the inventory, or use partition, kill, pause or clock");
+    }
     const char* lacking = fault.kind == "partition" ? "filter_error" : fault.kind == "clock" ? "clock_error" : nullptr;
     for (const auto& node : nodes_) {
       if (lacking != nullptr && node->hello.contains(lacking)) {
-        return Error::bad_input(fmt::format("fault '{}' is not available: node {}: {}", fault.kind, node->link.node().name,
-                                            node->hello[lacking].get<std::string>()),
+        return Error::bad_input(fmt::format("fault '{}' is not available: node {}: {}", fault.kind,
+                                            node->link.node().name, node->hello[lacking].get<std::string>()),
                                 "`faultline doctor --inventory FILE` says what each node can do");
       }
     }
@@ -144,7 +153,8 @@ class RemoteMachines final : public Machines {
 
  private:
   RemoteNode& node_of(const NodeName& name) {
-    const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n->link.node().name == name; });
+    const auto found =
+        std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n->link.node().name == name; });
     FL_ASSERT(found != nodes_.end());
     return **found;
   }
@@ -158,7 +168,8 @@ class RemoteMachines final : public Machines {
   void set_environments() {
     std::string peers;
     for (const auto& node : nodes_)
-      peers += fmt::format("{}{}={}:{}", peers.empty() ? "" : ",", node->link.node().name, node->address, node->link.node().peer_port);
+      peers += fmt::format("{}{}={}:{}", peers.empty() ? "" : ",", node->link.node().name, node->address,
+                           node->link.node().peer_port);
     for (const auto& node : nodes_) {
       const InventoryNode& entry = node->link.node();
       node->environment = entry.variables;
@@ -176,18 +187,23 @@ class RemoteMachines final : public Machines {
     for (const auto& [name, runs] : swept) {
       for (const Swept& run : runs) {
         if (run.live) {
-          problems += fmt::format("{}node {} is in use by run {}, whose harness was heard of {} ms ago", problems.empty() ? "" : "\n",
-                                  name, run.run_id, run.age_ms);
+          problems += fmt::format("{}node {} is in use by run {}, whose harness was heard of {} ms ago",
+                                  problems.empty() ? "" : "\n", name, run.run_id, run.age_ms);
         }
         for (const std::string& line : run.done) {
-          if (options_.note) options_.note(fmt::format("left behind by a dead run: node {}: {} (run {})", name, escape_controls(line), run.run_id));
+          if (options_.note)
+            options_.note(fmt::format("left behind by a dead run: node {}: {} (run {})", name, escape_controls(line),
+                                      run.run_id));
         }
         for (const std::string& line : run.remaining)
-          problems += fmt::format("{}node {}: run {} left what cannot be undone: {}", problems.empty() ? "" : "\n", name, run.run_id, line);
+          problems += fmt::format("{}node {}: run {} left what cannot be undone: {}", problems.empty() ? "" : "\n",
+                                  name, run.run_id, line);
       }
     }
     if (problems.empty()) return {};
-    return Error::environment(std::move(problems), "wait until that run has ended; if its harness is dead, its faults end with their time to live");
+    return Error::environment(
+        std::move(problems),
+        "wait until that run has ended; if its harness is dead, its faults end with their time to live");
   }
 
   // Uploads come first: while one is under way nothing renews a lease.
@@ -199,8 +215,9 @@ class RemoteMachines final : public Machines {
       const std::lock_guard lock(mutex_);
       programs_[node.link.node().name] = uploaded.value();
     }
-    auto intent = journal.intend_node(connection_text(node.link.node(), fill_in(options_.inventory.state, node.link.node()), node.link.folder()),
-                                      node.link.node().name);
+    auto intent = journal.intend_node(
+        connection_text(node.link.node(), fill_in(options_.inventory.state, node.link.node()), node.link.folder()),
+        node.link.node().name);
     if (!intent) return intent.error();
     {
       const std::lock_guard lock(mutex_);
@@ -249,7 +266,8 @@ class RemoteMachines final : public Machines {
       auto ended = node.link.ask({{"do", "end"}});
       if (!ended) keep(ended.error());
       if (ended && !ended.value().value("remaining", std::vector<std::string>()).empty()) {
-        keep(Error::environment(fmt::format("node {}: {}", name, fmt::join(ended.value()["remaining"].get<std::vector<std::string>>(), "; "))));
+        keep(Error::environment(fmt::format(
+            "node {}: {}", name, fmt::join(ended.value()["remaining"].get<std::vector<std::string>>(), "; "))));
       } else if (ended) {
         healed(name);
       }
@@ -275,9 +293,12 @@ class RemoteMachines final : public Machines {
 
 }  // namespace
 
-std::shared_ptr<Machines> make_machines(RemoteOptions options) { return std::make_shared<RemoteMachines>(std::move(options)); }
+std::shared_ptr<Machines> make_machines(RemoteOptions options) {
+  return std::make_shared<RemoteMachines>(std::move(options));
+}
 
-Result<std::vector<std::string>> heal_node(const std::string& run_id, const std::string& node, const std::string& connection) {
+Result<std::vector<std::string>> heal_node(const std::string& run_id, const std::string& node,
+                                           const std::string& connection) {
   const Json where = Json::parse(connection, nullptr, false);
   auto agent = find_agent();
   if (!agent) return agent.error();
@@ -343,14 +364,19 @@ NodeReport examine(const RemoteOptions& options) {
       abilities.push_back({name, "ssh", "ok", "node " + where, "-"});
       const auto add = [&](const char* ability, const char* enables, const char* lacking) {
         const bool works = !hello.value().contains(lacking);
-        abilities.push_back({name, ability, works ? "ok" : "degraded", enables, works ? "-" : hello.value()[lacking].get<std::string>()});
+        abilities.push_back({name, ability, works ? "ok" : "degraded", enables,
+                             works ? "-" : hello.value()[lacking].get<std::string>()});
       };
       add("filter", "--nemesis partition", "filter_error");
-      add("clocks", node.link.node().settable_clock ? "--nemesis clock, by setting the machine's" : "--nemesis clock", "clock_error");
+      add("clocks", node.link.node().settable_clock ? "--nemesis clock, by setting the machine's" : "--nemesis clock",
+          "clock_error");
       (void)node.link.ask({{"do", "end"}}).ok();
       for (const Swept& run : swept.value()) {
-        for (const std::string& line : run.done) healed.push_back(fmt::format("node {}: {} (run {})", name, escape_controls(line), run.run_id));
-        if (run.live) healed.push_back(fmt::format("node {}: run {} is under way, heard of {} ms ago", name, run.run_id, run.age_ms));
+        for (const std::string& line : run.done)
+          healed.push_back(fmt::format("node {}: {} (run {})", name, escape_controls(line), run.run_id));
+        if (run.live)
+          healed.push_back(
+              fmt::format("node {}: run {} is under way, heard of {} ms ago", name, run.run_id, run.age_ms));
       }
     }
     const std::lock_guard lock(mutex);

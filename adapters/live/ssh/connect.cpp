@@ -74,9 +74,7 @@ std::string known_hosts_file(const Address& address) {
 
 }  // namespace
 
-std::string Address::to_string() const {
-  return (user.empty() ? "" : user + "@") + host + ":" + std::to_string(port);
-}
+std::string Address::to_string() const { return (user.empty() ? "" : user + "@") + host + ":" + std::to_string(port); }
 
 Result<int> connect_to(const Address& address) {
   addrinfo hints{};
@@ -117,7 +115,8 @@ Result<void> check_host_key(ssh_session session, const Address& address) {
       return Error::bad_input(address.to_string() + ": wrong host key: the server shows " + fingerprint(session) +
                                   ", " + file + " has another",
                               "somebody may be in between; if the node was set up anew, remove the old key with: "
-                              "ssh-keygen -f " + file + " -R '[" + address.host + "]:" + std::to_string(address.port) + "'");
+                              "ssh-keygen -f " +
+                                  file + " -R '[" + address.host + "]:" + std::to_string(address.port) + "'");
     case SSH_KNOWN_HOSTS_OTHER:
       return Error::bad_input(address.to_string() + ": wrong host key: the server shows " + fingerprint(session) +
                                   ", " + file + " has one of another type",
@@ -128,9 +127,9 @@ Result<void> check_host_key(ssh_session session, const Address& address) {
           address.to_string() + ": unknown host key " + fingerprint(session) + ", which is not in " + file, add);
     case SSH_KNOWN_HOSTS_ERROR: break;
   }
-  return Error::bad_input(address.to_string() + ": cannot compare its host key with " + file + ": " +
-                              ssh_get_error(session),
-                          "make the file readable");
+  return Error::bad_input(
+      address.to_string() + ": cannot compare its host key with " + file + ": " + ssh_get_error(session),
+      "make the file readable");
 }
 
 namespace {

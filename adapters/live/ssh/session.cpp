@@ -26,7 +26,8 @@ bool set(ssh_session session, ssh_options_e option, const std::string& value) {
 Result<void> configure(ssh_session session, const Address& address, int socket) {
   const bool no_config = false;
   const int port = address.port;
-  const long seconds = std::max<long>(1, std::chrono::duration_cast<std::chrono::seconds>(address.connect_limit * 3).count());
+  const long seconds =
+      std::max<long>(1, std::chrono::duration_cast<std::chrono::seconds>(address.connect_limit * 3).count());
   const bool done = ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &no_config) == SSH_OK &&
                     set(session, SSH_OPTIONS_HOST, address.host) &&
                     ssh_options_set(session, SSH_OPTIONS_PORT, &port) == SSH_OK &&
@@ -42,7 +43,7 @@ Result<void> configure(ssh_session session, const Address& address, int socket) 
 
 struct Channel::Impl {
   ChannelHandle channel;
-  std::string name;  // of the node, for messages
+  std::string name;    // of the node, for messages
   std::string buffer;  // of stdout, not asked for yet
   std::string errors;
 };
@@ -85,7 +86,8 @@ Result<std::string> Channel::read(Duration limit) {
     // Words on stderr that nobody reads would keep the channel open.
     if (ssh_channel_poll(impl_->channel.get(), 1) > 0) {
       const int said = ssh_channel_read_timeout(impl_->channel.get(), chunk.data(), chunk.size(), 1, 0);
-      if (said > 0 && impl_->errors.size() < most_errors) impl_->errors.append(chunk.data(), static_cast<std::size_t>(said));
+      if (said > 0 && impl_->errors.size() < most_errors)
+        impl_->errors.append(chunk.data(), static_cast<std::size_t>(said));
     }
     if (ssh_channel_is_eof(impl_->channel.get()) == 0 && ssh_channel_is_closed(impl_->channel.get()) == 0) continue;
     while (!impl_->errors.empty() && impl_->errors.back() == '\n') impl_->errors.pop_back();

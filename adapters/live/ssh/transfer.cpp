@@ -55,7 +55,8 @@ Result<void> Session::upload(const std::filesystem::path& local, const std::stri
   if (!opened) return opened.error();
   sftp_session sftp = opened.value();
   // Nodes may share a file system, and harnesses a node.
-  const std::string part = remote + "." + std::to_string(::getpid()) + "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".part";
+  const std::string part = remote + "." + std::to_string(::getpid()) + "-" +
+                           std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".part";
   const auto failed = [&](const std::string& what) -> Error {
     const std::string why = is_full(sftp, remote) ? "its disk is full" : sftp_text(sftp);
     sftp_unlink(sftp, part.c_str());
@@ -114,7 +115,8 @@ Result<std::vector<std::string>> Session::files(const std::string& folder) {
   std::vector<std::string> names;
   if (!all) {
     if (sftp_get_error(opened.value()) == SSH_FX_NO_SUCH_FILE) return names;
-    return Error::environment(impl_->address.to_string() + ": cannot read " + folder + ": " + sftp_text(opened.value()));
+    return Error::environment(impl_->address.to_string() + ": cannot read " + folder + ": " +
+                              sftp_text(opened.value()));
   }
   for (;;) {
     const std::unique_ptr<sftp_attributes_struct, Freer<sftp_attributes_free>> entry(

@@ -37,7 +37,8 @@ TEST(RemoteFailure, AWrongOrUnknownHostKeyIsRefusedWithTheRemedy) {
   if (!test::can_host_nodes()) return;
   Nodes nodes({"n1", "n2"});
   // n2's key is given to n1, and n2 has none.
-  std::ofstream(nodes.folder() / "known_hosts") << nodes.address("n1") << " " << live::test::read_file(nodes.folder() / "n2-host.pub");
+  std::ofstream(nodes.folder() / "known_hosts")
+      << nodes.address("n1") << " " << live::test::read_file(nodes.folder() / "n2-host.pub");
   const std::string wrong = failing_set_up(nodes, nodes.parsed());
   EXPECT_TRUE(holds(wrong, "node n1: root@10.99.0.1:22: wrong host key")) << wrong;
   EXPECT_TRUE(holds(wrong, "node n2: root@10.99.0.2:22: unknown host key SHA256:")) << wrong;
@@ -50,15 +51,21 @@ TEST(RemoteFailure, AWrongOrUnknownHostKeyIsRefusedWithTheRemedy) {
 TEST(RemoteFailure, ARefusedKeyNamesNodeUserAndKey) {
   if (!test::can_host_nodes()) return;
   Nodes nodes({"n1", "n2"});
-  ASSERT_TRUE(run_checked({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", (nodes.folder() / "other").string()}, "", "").ok());
+  ASSERT_TRUE(
+      run_checked({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", (nodes.folder() / "other").string()}, "", "")
+          .ok());
   const std::string refused = failing_set_up(nodes, nodes.parsed("", "key = \"other\"\n"));
-  EXPECT_TRUE(holds(refused, "node n2: root@10.99.0.2:22: refused key: the server does not accept the key ")) << refused;
+  EXPECT_TRUE(holds(refused, "node n2: root@10.99.0.2:22: refused key: the server does not accept the key "))
+      << refused;
   EXPECT_TRUE(holds(refused, "/other")) << refused;
   EXPECT_TRUE(holds(refused, "authorized_keys")) << refused;
   EXPECT_FALSE(holds(refused, "node n1")) << refused;
   const std::string absent = failing_set_up(nodes, nodes.parsed("", "key = \"nowhere\"\n"));
   EXPECT_TRUE(holds(absent, "cannot read the key file")) << absent;
-  ASSERT_TRUE(run_checked({"ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", (nodes.folder() / "locked").string()}, "", "").ok());
+  ASSERT_TRUE(
+      run_checked({"ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", (nodes.folder() / "locked").string()}, "",
+                  "")
+          .ok());
   const std::string locked = failing_set_up(nodes, nodes.parsed("", "key = \"locked\"\n"));
   EXPECT_TRUE(holds(locked, "needs a passphrase")) << locked;
 }

@@ -19,7 +19,10 @@ Fault on(const std::string& kind, std::vector<NodeName> nodes, Value parameters 
 }
 
 void partitions(LocalCluster& cluster) {
-  const Fault cut{.kind = "partition", .nodes = {}, .grudge = {{"n1", {"n2", "n3"}}, {"n2", {"n1"}}, {"n3", {"n1"}}}, .parameters = {}};
+  const Fault cut{.kind = "partition",
+                  .nodes = {},
+                  .grudge = {{"n1", {"n2", "n3"}}, {"n2", {"n1"}}, {"n3", {"n1"}}},
+                  .parameters = {}};
   const auto applied = cluster.apply(cut);
   ASSERT_TRUE(is_ok(applied));
   EXPECT_EQ(applied.value().get("dropped_pairs"), Value(4));
@@ -100,7 +103,8 @@ TEST(Remote, TheFaultsOfALocalClusterBiteAndHealOverSshAndNothingRemains) {
     const std::string log = live::test::read_file(nodes.folder() / ("run/nodes/" + node + "/daemon.log"));
     EXPECT_NE(log.find(node + " listens on"), std::string::npos) << "the log was fetched";
   }
-  EXPECT_EQ(live::test::entries(nodes.folder() / "state").size(), 1U) << "the journal of the test's own network is left";
+  EXPECT_EQ(live::test::entries(nodes.folder() / "state").size(), 1U)
+      << "the journal of the test's own network is left";
 }
 
 TEST(Remote, ADaemonThatDiesByItselfIsNoticedAndStartedAgain) {
@@ -114,7 +118,8 @@ TEST(Remote, ADaemonThatDiesByItselfIsNoticedAndStartedAgain) {
   ASSERT_TRUE(is_ok(paused));
   ::kill(static_cast<pid_t>(paused.value().get("paused").get("n2").as_integer()), SIGKILL);
   ASSERT_TRUE(eventually([&] { return !cluster.unexpected_exits().empty(); }));
-  EXPECT_TRUE(cluster.unexpected_exits().front().starts_with("n2: killed by signal 9")) << cluster.unexpected_exits().front();
+  EXPECT_TRUE(cluster.unexpected_exits().front().starts_with("n2: killed by signal 9"))
+      << cluster.unexpected_exits().front();
   const auto healed = cluster.heal_all();
   ASSERT_TRUE(is_ok(healed));
   EXPECT_TRUE(healed.value().get("died").get("n2").is_string());

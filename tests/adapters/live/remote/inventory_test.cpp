@@ -60,7 +60,8 @@ log-files = ["/var/log/{node}.log"]
 }
 
 TEST(Inventory, EveryProblemIsReportedAtOnceWithItsPlace) {
-  EXPECT_EQ(problems(R"(usr = "root"
+  EXPECT_EQ(
+      problems(R"(usr = "root"
 port = 0
 sudo = "yes"
 time-to-live = 15
@@ -74,15 +75,16 @@ address = "10.0.0.2"
 stop = "x"
 binary = "/opt/{ZONE}/etcd"
 )"),
-            "nodes.toml:1:1: error: unknown key 'usr'; did you mean 'user'?\n"
-            "nodes.toml:2:8: error: port: a port is expected, 1 to 65535\n"
-            "nodes.toml:3:8: error: sudo: true or false is expected\n"
-            "nodes.toml:4:16: error: time-to-live: a duration needs a unit: \"15s\", \"1m\"\n"
-            "nodes.toml:5:8: error: nodes.n1: it has no address; write address = \"10.0.0.1\"\n"
-            "nodes.toml:6:1: error: unknown key 'nodes.n1.adress'; did you mean 'address'?\n"
-            "nodes.toml:9:8: error: nodes.n3: another node has this address, too; faults tell nodes by their addresses\n"
-            "nodes.toml:11:10: error: targets.etcd: stop, kill, pid-file and pattern go with start\n"
-            "nodes.toml:13:10: error: {ZONE} is none of {node}, {address}, {client-port}, {peer-port} and the variables of n1");
+      "nodes.toml:1:1: error: unknown key 'usr'; did you mean 'user'?\n"
+      "nodes.toml:2:8: error: port: a port is expected, 1 to 65535\n"
+      "nodes.toml:3:8: error: sudo: true or false is expected\n"
+      "nodes.toml:4:16: error: time-to-live: a duration needs a unit: \"15s\", \"1m\"\n"
+      "nodes.toml:5:8: error: nodes.n1: it has no address; write address = \"10.0.0.1\"\n"
+      "nodes.toml:6:1: error: unknown key 'nodes.n1.adress'; did you mean 'address'?\n"
+      "nodes.toml:9:8: error: nodes.n3: another node has this address, too; faults tell nodes by their addresses\n"
+      "nodes.toml:11:10: error: targets.etcd: stop, kill, pid-file and pattern go with start\n"
+      "nodes.toml:13:10: error: {ZONE} is none of {node}, {address}, {client-port}, {peer-port} and the variables of "
+      "n1");
 }
 
 TEST(Inventory, NoProblemRepeatsTheValueOfAVariable) {
@@ -101,9 +103,11 @@ variables = { B = 23571113 }
 }
 
 TEST(Inventory, AFileThatIsNoTomlOrHasNoNodesSaysWhere) {
-  EXPECT_EQ(problems("user = \"root\"\n"), "nodes.toml:1:1: error: there are no nodes: write [nodes.n1] with address = \"10.0.0.1\"");
+  EXPECT_EQ(problems("user = \"root\"\n"),
+            "nodes.toml:1:1: error: there are no nodes: write [nodes.n1] with address = \"10.0.0.1\"");
   EXPECT_NE(problems("user = \n").find("nodes.toml:1:"), std::string::npos);
-  EXPECT_NE(read_inventory("/nowhere.toml").error().message.find("/nowhere.toml: no such inventory"), std::string::npos);
+  EXPECT_NE(read_inventory("/nowhere.toml").error().message.find("/nowhere.toml: no such inventory"),
+            std::string::npos);
 }
 
 TEST(Inventory, SecretsAreMaskedWhereverTheyOccur) {

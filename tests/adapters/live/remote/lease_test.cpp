@@ -75,7 +75,8 @@ TEST(RemoteLink, CommandsSayTheirStatusAndFilesKeepTheirBytes) {
   EXPECT_EQ(done.value().status, 7);
   EXPECT_EQ(done.value().output, "out\n");
   EXPECT_EQ(done.value().errors, "err\n");
-  const auto large = session.value()->run("head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2", std::chrono::seconds(20));
+  const auto large = session.value()->run("head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero >&2",
+                                          std::chrono::seconds(20));
   ASSERT_TRUE(is_ok(large));
   EXPECT_EQ(large.value().status, 0);
   EXPECT_EQ(large.value().output.size(), 1U << 20) << "bounded, and it does not block";
@@ -89,7 +90,8 @@ TEST(RemoteLink, CommandsSayTheirStatusAndFilesKeepTheirBytes) {
   EXPECT_EQ(fs::status(there).permissions(), fs::perms(0640));
   ASSERT_TRUE(is_ok(session.value()->upload(nodes.folder() / "id.pub", there, 0600))) << "it is replaced";
   ASSERT_TRUE(is_ok(session.value()->download(there, nodes.folder() / "back", 16)));
-  EXPECT_EQ(live::test::read_file(nodes.folder() / "back"), live::test::read_file(there).substr(fs::file_size(there) - 16));
+  EXPECT_EQ(live::test::read_file(nodes.folder() / "back"),
+            live::test::read_file(there).substr(fs::file_size(there) - 16));
   EXPECT_FALSE(session.value()->download(there + "not", nodes.folder() / "back", 16).ok());
   EXPECT_EQ(session.value()->files(nodes.folder().path().string() + "/nowhere").value().size(), 0U);
 }
@@ -118,10 +120,16 @@ TEST(RemoteLease, ANodeHealsWhatLapsesAndTheNextStartReportsIt) {
   if (harness == 0) {
     // A harness that breaks what it can and is killed in the middle of it.
     LocalCluster cluster(test::gossip_on(nodes, inventory));
-    const bool done = cluster.set_up().ok() &&
-                      cluster.apply({.kind = "partition", .nodes = {}, .grudge = {{"n1", {"n2", "n3"}}}, .parameters = {}}).ok() &&
-                      cluster.apply({.kind = "pause", .nodes = {"n2"}, .grudge = {}, .parameters = {}}).ok() &&
-                      cluster.apply({.kind = "clock", .nodes = {"n3"}, .grudge = {}, .parameters = Value::map({{"change", "jump"}, {"by", "1h"}})}).ok();
+    const bool done =
+        cluster.set_up().ok() &&
+        cluster.apply({.kind = "partition", .nodes = {}, .grudge = {{"n1", {"n2", "n3"}}}, .parameters = {}}).ok() &&
+        cluster.apply({.kind = "pause", .nodes = {"n2"}, .grudge = {}, .parameters = {}}).ok() &&
+        cluster
+            .apply({.kind = "clock",
+                    .nodes = {"n3"},
+                    .grudge = {},
+                    .parameters = Value::map({{"change", "jump"}, {"by", "1h"}})})
+            .ok();
     std::ofstream(nodes.folder() / "broken") << done;
     ::pause();
     ::_exit(0);
@@ -161,7 +169,8 @@ TEST(RemoteLease, WhatADeadHarnessLeftIsHealedByItsJournalBeforeTheLeaseLapses) 
   const pid_t harness = ::fork();
   if (harness == 0) {
     LocalCluster cluster(test::gossip_on(nodes, inventory));
-    const bool done = cluster.set_up().ok() && cluster.apply({.kind = "pause", .nodes = {"n1"}, .grudge = {}, .parameters = {}}).ok();
+    const bool done =
+        cluster.set_up().ok() && cluster.apply({.kind = "pause", .nodes = {"n1"}, .grudge = {}, .parameters = {}}).ok();
     std::ofstream(nodes.folder() / "broken") << done;
     ::pause();
     ::_exit(0);

@@ -33,7 +33,9 @@ bool can_host_nodes() {
 
 Nodes::Nodes(std::vector<NodeName> names) : names_(std::move(names)) {
   journal_ = Leftovers::open(run_id_).value();
-  network_ = make_network({.nodes = names_, .run_id = run_id_, .kind = NetworkKind::namespaces, .leftovers = journal_.get()}).value();
+  network_ =
+      make_network({.nodes = names_, .run_id = run_id_, .kind = NetworkKind::namespaces, .leftovers = journal_.get()})
+          .value();
   if (auto up = network_->set_up(); !up) throw std::runtime_error(up.error().to_string());
   make_keys();
   std::error_code ignored;
@@ -107,8 +109,8 @@ void Nodes::end_sshd(const NodeName& node) {
 }
 
 std::string Nodes::inventory(const std::string& more, const std::string& tables) const {
-  std::string text = "user = \"root\"\nkey = \"id\"\nknown-hosts = \"known_hosts\"\nstate = \"" + folder_.path().string() +
-                     "/{node}\"\n" + more + "\n";
+  std::string text = "user = \"root\"\nkey = \"id\"\nknown-hosts = \"known_hosts\"\nstate = \"" +
+                     folder_.path().string() + "/{node}\"\n" + more + "\n";
   for (const NodeName& name : names_) text += "[nodes." + name + "]\naddress = \"" + address(name) + "\"\n";
   return text + tables;
 }
@@ -142,7 +144,8 @@ void Nodes::set_wire(const NodeName& node, bool up) {
     const auto begin = line.find(": ") + 2;
     const std::string name = line.substr(begin, line.find_first_of(":@", begin) - begin);
     if (name == "lo") continue;
-    EXPECT_TRUE(run_checked({"ip", "link", "set", name, up ? "up" : "down"}, "", network_->name_space(node).string()).ok());
+    EXPECT_TRUE(
+        run_checked({"ip", "link", "set", name, up ? "up" : "down"}, "", network_->name_space(node).string()).ok());
   }
 }
 
@@ -158,9 +161,10 @@ LocalClusterOptions gossip_on(const Nodes& nodes, const Inventory& inventory, st
   std::vector<NodeName> names;
   for (const auto& node : inventory.nodes) names.push_back(node.name);
   LocalClusterOptions options = live::test::gossip_options(nodes.folder() / "run", NetworkKind::automatic, names);
-  options.machines = make_machines({.inventory = inventory, .target = "gossip", .agent = FL_AGENT, .note = [notes](const std::string& text) {
-                                      if (notes != nullptr) notes->push_back(text);
-                                    }});
+  options.machines = make_machines(
+      {.inventory = inventory, .target = "gossip", .agent = FL_AGENT, .note = [notes](const std::string& text) {
+         if (notes != nullptr) notes->push_back(text);
+       }});
   return options;
 }
 
@@ -169,8 +173,8 @@ std::vector<pid_t> agents_in(const fs::path& folder) {
   for (const pid_t pid : all_processes()) {
     const std::string line = read_proc("/proc/" + std::to_string(pid) + "/cmdline");
     const bool ended = read_stat(pid) ? read_stat(pid)->state == 'Z' : true;
-    if (!ended && line.find("faultline-agent") != std::string::npos && line.find(folder.string() + "/") != std::string::npos &&
-        line.starts_with(folder.string()))
+    if (!ended && line.find("faultline-agent") != std::string::npos &&
+        line.find(folder.string() + "/") != std::string::npos && line.starts_with(folder.string()))
       found.push_back(pid);
   }
   return found;

@@ -56,7 +56,8 @@ class Nodes {
   void end_sshd(const NodeName& node);
   void start_sshd(const NodeName& node);
   // The harness in a process of its own, in the network namespace of this thread.
-  [[nodiscard]] CommandResult faultline(const std::vector<std::string>& words, Duration limit = std::chrono::seconds(100)) const;
+  [[nodiscard]] CommandResult faultline(const std::vector<std::string>& words,
+                                        Duration limit = std::chrono::seconds(100)) const;
 
  private:
   void make_keys();
@@ -70,7 +71,8 @@ class Nodes {
 };
 
 // Three gossip nodes on them.
-LocalClusterOptions gossip_on(const Nodes& nodes, const Inventory& inventory, std::vector<std::string>* notes = nullptr);
+LocalClusterOptions gossip_on(const Nodes& nodes, const Inventory& inventory,
+                              std::vector<std::string>* notes = nullptr);
 
 // Processes of faultline-agent whose command line names this folder.
 std::vector<pid_t> agents_in(const fs::path& folder);

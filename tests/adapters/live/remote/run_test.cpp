@@ -9,8 +9,8 @@ namespace faultline::live::remote {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 using live::test::Folder;
+using nlohmann::json;
 using test::Nodes;
 
 bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -19,16 +19,29 @@ bool holds(const std::string& text, const std::string& part) { return text.find(
 std::vector<std::string> files_with(const fs::path& folder, const std::string& text) {
   std::vector<std::string> found;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file() && holds(live::test::read_file(entry.path()), text)) found.push_back(entry.path().string());
+    if (entry.is_regular_file() && holds(live::test::read_file(entry.path()), text))
+      found.push_back(entry.path().string());
   }
   return found;
 }
 
-std::vector<std::string> run_words(const Nodes& nodes, const fs::path& inventory, const std::string& target, const std::string& faults,
-                                   const std::string& seconds) {
-  std::vector<std::string> words{"run",     "--target",     target,         "--inventory", inventory.string(),
-                                 "--nemesis", faults,       "--time-limit", seconds,       "--rate",
-                                 "100/s",   "--seed",       "7",            "--out",       (nodes.folder() / "runs").string(),
+std::vector<std::string> run_words(const Nodes& nodes, const fs::path& inventory, const std::string& target,
+                                   const std::string& faults, const std::string& seconds) {
+  std::vector<std::string> words{"run",
+                                 "--target",
+                                 target,
+                                 "--inventory",
+                                 inventory.string(),
+                                 "--nemesis",
+                                 faults,
+                                 "--time-limit",
+                                 seconds,
+                                 "--rate",
+                                 "100/s",
+                                 "--seed",
+                                 "7",
+                                 "--out",
+                                 (nodes.folder() / "runs").string(),
                                  "--json"};
   std::istringstream names(faults);
   for (std::string name; faults != "none" && std::getline(names, name, ',');) {
@@ -70,7 +83,8 @@ TEST(RemoteRun, EtcdStaysLinearizableUnderFaultsOverSsh) {
     return;
   }
   Nodes nodes;
-  const auto done = nodes.faultline(run_words(nodes, nodes.write_inventory(), "etcd", "partition,kill,pause,clock", "10s"));
+  const auto done =
+      nodes.faultline(run_words(nodes, nodes.write_inventory(), "etcd", "partition,kill,pause,clock", "10s"));
   expect_valid(nodes, done, {"partition", "kill", "pause", "clock"});
 }
 
@@ -95,11 +109,14 @@ TEST(RemoteRun, AnyDeploymentIsDrivenByItsOwnCommandsAndNoSecretIsKept) {
   if (!test::can_host_nodes()) return;
   Nodes nodes;
   std::string tables = deployment;
-  for (const auto& [from, to] : {std::pair<std::string, std::string>("RAFTD", FL_RAFTD), {"FOLDER", nodes.folder().path().string()}}) {
-    for (std::size_t at = 0; (at = tables.find(from, at)) != std::string::npos; at += to.size()) tables.replace(at, from.size(), to);
+  for (const auto& [from, to] :
+       {std::pair<std::string, std::string>("RAFTD", FL_RAFTD), {"FOLDER", nodes.folder().path().string()}}) {
+    for (std::size_t at = 0; (at = tables.find(from, at)) != std::string::npos; at += to.size())
+      tables.replace(at, from.size(), to);
   }
   const std::string secret = "correct-horse-battery";
-  const fs::path inventory = nodes.write_inventory("[variables]\nZONE = \"west\"\n[secrets]\nTOKEN = \"" + secret + "\"\n", tables);
+  const fs::path inventory =
+      nodes.write_inventory("[variables]\nZONE = \"west\"\n[secrets]\nTOKEN = \"" + secret + "\"\n", tables);
   const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "kill,pause,clock", "6s"));
   expect_valid(nodes, done, {"kill", "pause", "clock"});
   EXPECT_FALSE(holds(done.output + done.errors, secret));
@@ -117,10 +134,12 @@ TEST(RemoteRun, AnyDeploymentIsDrivenByItsOwnCommandsAndNoSecretIsKept) {
 TEST(RemoteRun, ANodeThatVanishesInTheMiddleEndsTheRunWithThreeAndTheHistoryIsKept) {
   if (!test::can_host_nodes()) return;
   Nodes nodes;
-  const fs::path inventory = nodes.write_inventory("time-to-live = \"4s\"", std::string("[targets.raft]\nupload = \"") + FL_RAFTD + "\"\n");
+  const fs::path inventory =
+      nodes.write_inventory("time-to-live = \"4s\"", std::string("[targets.raft]\nupload = \"") + FL_RAFTD + "\"\n");
   std::thread cutter([&] {
     const fs::path history = nodes.folder() / "runs/latest/history.jsonl";
-    EXPECT_TRUE(live::test::eventually([&] { return fs::exists(history) && fs::file_size(history) > 0; }, std::chrono::seconds(60)));
+    EXPECT_TRUE(live::test::eventually([&] { return fs::exists(history) && fs::file_size(history) > 0; },
+                                       std::chrono::seconds(60)));
     nodes.set_wire("n3", false);
   });
   const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "pause", "4s"));
@@ -141,12 +160,16 @@ TEST(RemoteRun, DoctorSaysWhatEachNodeCanDo) {
   Nodes nodes({"n1", "n2"});
   const fs::path inventory = nodes.write_inventory("settable-clock = true");
   fs::remove(nodes.folder() / "n2-host.pub");
-  std::ofstream(nodes.folder() / "known_hosts") << nodes.address("n1") << " " << live::test::read_file(nodes.folder() / "n1-host.pub");
+  std::ofstream(nodes.folder() / "known_hosts")
+      << nodes.address("n1") << " " << live::test::read_file(nodes.folder() / "n1-host.pub");
   const auto done = nodes.faultline({"doctor", "--inventory", inventory.string()});
   EXPECT_EQ(done.status, 3) << done.errors;
   EXPECT_TRUE(holds(done.output, "ok        n1 ssh      node root@10.99.0.1:22  -\n")) << done.output;
   EXPECT_TRUE(holds(done.output, "ok        n1 filter ")) << done.output;
-  EXPECT_TRUE(holds(done.output, "degraded  n1 clocks   --nemesis clock, by setting the machine's  its clock must not be set: the harness itself")) << done.output;
+  EXPECT_TRUE(holds(
+      done.output,
+      "degraded  n1 clocks   --nemesis clock, by setting the machine's  its clock must not be set: the harness itself"))
+      << done.output;
   EXPECT_TRUE(holds(done.output, "missing   n2 ssh ")) << done.output;
   EXPECT_TRUE(holds(done.output, "unknown host key")) << done.output;
   EXPECT_TRUE(test::ends(nodes, "n1"));
@@ -156,17 +179,20 @@ TEST(RemoteRun, WhatIsWrongWithAnInventoryIsSaidBeforeAnythingStarts) {
   const Folder folder;
   std::ofstream(folder / "nodes.toml") << "[nodes.n1]\naddres = \"10.0.0.1\"\n";
   const auto run = [&](const std::vector<std::string>& more) {
-    std::vector<std::string> words{FL_FAULTLINE, "run", "--inventory", (folder / "nodes.toml").string(), "--out", (folder / "runs").string()};
+    std::vector<std::string> words{
+        FL_FAULTLINE, "run", "--inventory", (folder / "nodes.toml").string(), "--out", (folder / "runs").string()};
     words.insert(words.end(), more.begin(), more.end());
     return run_command(words, "", "").value();
   };
   const auto wrong = run({});
   EXPECT_EQ(wrong.status, 64);
-  EXPECT_TRUE(holds(wrong.errors, "nodes.toml:2:1: error: unknown key 'nodes.n1.addres'; did you mean 'address'?")) << wrong.errors;
+  EXPECT_TRUE(holds(wrong.errors, "nodes.toml:2:1: error: unknown key 'nodes.n1.addres'; did you mean 'address'?"))
+      << wrong.errors;
   EXPECT_FALSE(fs::exists(folder / "runs"));
   std::ofstream(folder / "nodes.toml") << "[nodes.n1]\naddress = \"10.0.0.1\"\n";
   EXPECT_TRUE(holds(run({"--nodes", "3"}).errors, "has 1 nodes"));
-  EXPECT_TRUE(holds(run({"--endpoints", "http://10.0.0.1:2379"}).errors, "--inventory cannot be used with --endpoints"));
+  EXPECT_TRUE(
+      holds(run({"--endpoints", "http://10.0.0.1:2379"}).errors, "--inventory cannot be used with --endpoints"));
 }
 
 }  // namespace

@@ -33,10 +33,11 @@ struct PretendedMachine {
                   told.push_back("stop " + service);
                   return true;
                 },
-            .start_service = [this](const std::string& service) {
-              running.insert(service);
-              told.push_back("start " + service);
-            }};
+            .start_service =
+                [this](const std::string& service) {
+                  running.insert(service);
+                  told.push_back("start " + service);
+                }};
   }
 };
 

@@ -27,7 +27,8 @@ struct RemoteOptions {
 std::shared_ptr<Machines> make_machines(RemoteOptions options);
 
 // A HealNode for heal_leftovers().
-Result<std::vector<std::string>> heal_node(const std::string& run_id, const std::string& node, const std::string& connection);
+Result<std::vector<std::string>> heal_node(const std::string& run_id, const std::string& node,
+                                           const std::string& connection);
 
 // What works on a node, tried.
 struct NodeAbility {

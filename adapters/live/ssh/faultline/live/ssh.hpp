@@ -26,8 +26,8 @@ namespace faultline::live::ssh {
 struct Address {
   std::string host;  // name or address
   std::uint16_t port = 22;
-  std::string user;               // empty: the one who runs this
-  std::filesystem::path key;      // empty: ssh-agent, then ~/.ssh/id_*
+  std::string user;                   // empty: the one who runs this
+  std::filesystem::path key;          // empty: ssh-agent, then ~/.ssh/id_*
   std::filesystem::path known_hosts;  // empty: ~/.ssh/known_hosts
   bool check_host_key = true;
   Duration connect_limit = std::chrono::seconds(3);  // for the connection alone; the handshake gets three times that
@@ -38,7 +38,7 @@ struct Address {
 };
 
 struct CommandResult {
-  int status = 0;  // -1: the command did not say, e.g. because a signal ended it
+  int status = 0;              // -1: the command did not say, e.g. because a signal ended it
   std::string output, errors;  // at most 1 MiB of each
 };
 

@@ -21,7 +21,7 @@ struct TargetOptions {
   live::NetworkKind network = live::NetworkKind::automatic;
   std::shared_ptr<live::Machines> machines;  // where the nodes live; null: on this machine
   std::vector<NodeName> names;               // with machines: of nodes and spares, instead of n1, n2, …
-  std::string binary;  // empty: the raftd beside this program, else the one found in PATH
+  std::string binary;                        // empty: the raftd beside this program, else the one found in PATH
   Duration heartbeat_interval = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(1000);
   std::string reads = "index";    // index, lease, local: raftd's --reads
