@@ -271,10 +271,17 @@ class RemoteMachines final : public Machines {
       } else if (ended) {
         healed(name);
       }
-    } else if (!node.link.is_lost()) {
-      healed(name);
+    } else if (was_intended(name) && !node.link.is_lost()) {
+      // Nobody knows how far its keeper came.
+      const auto swept = node.link.heal(node.link.folder());
+      if (swept && swept.value().remaining.empty()) healed(name);
     }
     return outcome;
+  }
+
+  bool was_intended(const NodeName& name) {
+    const std::lock_guard lock(mutex_);
+    return intents_.contains(name);
   }
 
   void healed(const NodeName& name) {
