@@ -38,7 +38,7 @@ bool in_path(const std::string& name) {
 }
 
 // What `run` or `sim` would say to the first run of a cell, before any of them begins.
-Result<void> possible(const Plan& plan, const RunSpec& run) {
+Result<void> possible(const Plan& plan, const RunSpec& run, Console& console) {
   std::vector<std::string> words = night::command_of(plan, run);
   const VerbSpec& verb = *find_verb(words[0]);
   words.erase(words.begin());
@@ -54,7 +54,7 @@ Result<void> possible(const Plan& plan, const RunSpec& run) {
   if (auto settled = settle_target(settings.value()); !settled) return settled;
   if (settings.value().text("target") == "etcd" && !settings.value().given("endpoints") && !in_path("etcd"))
     return Error::environment("there is no etcd in PATH", "apt install etcd-server");
-  const auto made = make_target(settings.value(), fs::temp_directory_path());
+  const auto made = make_target(settings.value(), fs::temp_directory_path(), {}, console);
   return made ? Result<void>() : made.error();
 }
 
@@ -70,7 +70,7 @@ void check_versions(const std::string& path, const Plan& plan, std::vector<std::
 }
 
 // All problems at once; bad input counts before what the machine lacks.
-Result<void> check_runs(const std::string& path, const Plan& plan) {
+Result<void> check_runs(const std::string& path, const Plan& plan, Console& console) {
   std::vector<std::string> problems;
   check_versions(path, plan, problems);
   bool bad_input = false;
@@ -78,7 +78,7 @@ Result<void> check_runs(const std::string& path, const Plan& plan) {
   for (const RunSpec& run : plan.runs) {
     if (run.cell == cell) continue;
     cell = run.cell;
-    const auto fine = possible(plan, run);
+    const auto fine = possible(plan, run, console);
     if (fine) continue;
     const night::Target& target = plan.targets[run.target];
     const Error& error = fine.error();
@@ -121,7 +121,7 @@ class CampaignVerb {
     auto shard = night::shard_of(settings_.text("shard"), environment);
     if (!shard) return fail(shard.error(), console_);
     shard_ = std::move(shard).value();
-    if (auto checked = check_runs(file, plan_); !checked) return fail(checked.error(), console_);
+    if (auto checked = check_runs(file, plan_, console_); !checked) return fail(checked.error(), console_);
     history_ = settings_.given("history") ? settings_.text("history") : plan_.history;
     if (!history_.empty()) pace_ = pace_of(read_nights(history_, plan_.name, console_));
     return settings_.flag("dry-run") ? dry_run() : run(toml.value());

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "keeper.hpp"
 
@@ -60,6 +62,21 @@ Result<void> make_folder(const NodeService::Options& options) {
   return {};
 }
 
+// Held by a keeper as long as it lives, so that two harnesses that start at once do not share a node.
+Result<Descriptor> lock_node(const NodeService::Options& options) {
+  const fs::path file = options.folder.parent_path() / "bin" / (options.node + ".lock");
+  Descriptor lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock) return failed("create", file);
+  constexpr auto patience = std::chrono::seconds(5);  // the last keeper has answered and may not have ended
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() > until)
+      return Error::environment("another run is using the node", "wait until it has ended");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return lock;
+}
+
 // In the child: never returns.
 [[noreturn]] void become_keeper(const NodeService::Options& options, std::chrono::milliseconds time_to_live,
                                 Descriptor listener, Descriptor ready) {
@@ -68,7 +85,8 @@ Result<void> make_folder(const NodeService::Options& options) {
   for (const int stream : {0, 1, 2}) ::dup2(nothing, stream);
   if (nothing > 2) ::close(nothing);
   ::setenv("FAULTLINE_STATE", options.folder.c_str(), 1);
-  auto service = NodeService::open(options);
+  auto lock = lock_node(options);
+  auto service = lock ? NodeService::open(options) : Result<std::unique_ptr<NodeService>>(lock.error());
   const std::string word = service ? "ok" : service.error().to_string();
   [[maybe_unused]] const auto n = ::write(ready.get(), word.data(), word.size());
   ready.reset();

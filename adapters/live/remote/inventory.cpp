@@ -54,7 +54,8 @@ class Reader {
   explicit Reader(fs::path file) : file_(std::move(file)) {}
 
   void wrong(const toml::source_position& at, const std::string& what) {
-    problems_.push_back(fmt::format("{}:{}:{}: error: {}", file_.string(), at.line, at.column, what));
+    problems_.emplace(std::pair(at.line, at.column),
+                      fmt::format("{}:{}:{}: error: {}", file_.string(), at.line, at.column, what));
   }
   void unknown(const toml::key& key, const std::string& where, const std::vector<std::string_view>& known) {
     const std::string_view near = nearest(key.str(), known);
@@ -108,12 +109,16 @@ class Reader {
     }
   }
 
-  [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
-  [[nodiscard]] const fs::path& file() const { return file_; }
+  // In the order of the file.
+  [[nodiscard]] std::vector<std::string> problems() const {
+    std::vector<std::string> all;
+    for (const auto& [place, problem] : problems_) all.push_back(problem);
+    return all;
+  }
 
  private:
   fs::path file_;
-  std::vector<std::string> problems_;
+  std::multimap<std::pair<toml::source_index, toml::source_index>, std::string> problems_;  // by line and column
 };
 
 class Parser {
@@ -143,8 +148,9 @@ class Parser {
       take_nodes(*nodes);
     }
     check_placeholders(table["state"].node());
-    if (read_.problems().empty()) return inventory_;
-    return Error::bad_input(fmt::format("{}", fmt::join(read_.problems(), "\n")));
+    const std::vector<std::string> problems = read_.problems();
+    if (problems.empty()) return inventory_;
+    return Error::bad_input(fmt::format("{}", fmt::join(problems, "\n")));
   }
 
  private:

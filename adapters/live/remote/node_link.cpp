@@ -19,6 +19,13 @@ namespace fs = std::filesystem;
 constexpr auto command_limit = std::chrono::seconds(30);
 constexpr auto sweep_limit = std::chrono::seconds(120);
 constexpr std::uint64_t longest_log = 64ULL << 20;
+constexpr std::size_t shown_digits = 16;  // of a checksum, in the name of a file
+constexpr unsigned executable = 0755;
+
+Error wrong_checksum(const std::string& there, const fs::path& local) {
+  return Error::bad_input("the upload " + there + " has another checksum than " + local.string(),
+                          "is the node an x86-64 Linux, and may programs run from its state folder (no noexec)?");
+}
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -201,20 +208,43 @@ std::string NodeLink::agent_command(const std::string& arguments) const {
 
 // Uploads unless it is there already. What is there is trusted by its checksum only.
 Result<std::string> NodeLink::place(const fs::path& local, const std::string& checksum, const std::string& name) {
-  constexpr std::size_t shown = 16;
-  const std::string there = state_ + "/bin/" + name + "-" + checksum.substr(0, shown);
-  const std::string checker = agent_path_.empty() ? there : agent_path_;
+  const std::string there = state_ + "/bin/" + name + "-" + checksum.substr(0, shown_digits);
   const auto is_there = [&] {
-    const auto found = run(shell_quoted(checker) + " checksum " + shell_quoted(there));
+    const auto found = run(shell_quoted(agent_path_) + " checksum " + shell_quoted(there));
     return found.ok() && found.value().starts_with(checksum);
   };
   if (is_there()) return there;
-  constexpr unsigned executable = 0755;
   auto uploaded = session_->upload(local, there, executable);
   if (is_there()) return there;  // also if somebody else was faster
   if (!uploaded) return Error::bad_input(uploaded.error().message, uploaded.error().remedy);
-  return Error::bad_input("the upload of " + there + " has another checksum than " + local.string(),
-                          "is the node an x86-64 Linux, and may programs run from its state folder (no noexec)?");
+  return wrong_checksum(there, local);
+}
+
+// One command, for a shell may take long to start: makes the state folder, looks for the agent in it, and sweeps if it is there.
+Result<std::vector<Swept>> NodeLink::ready_node() {
+  const std::string agent = "bin/faultline-agent-" + options_.agent.checksum.substr(0, shown_digits);
+  const std::string script = "umask 022; mkdir -p " + shell_quoted(options_.state + "/bin") + " && cd " +
+                             shell_quoted(options_.state) + " && pwd || exit 1; [ \"$(" + agent + " checksum " + agent +
+                             " 2>/dev/null)\" = " + options_.agent.checksum + " ] || exit 0; echo ready; exec " +
+                             (options_.node.sudo ? "sudo -n -- " : "") + "\"$PWD\"/" + agent +
+                             " sweep --state \"$PWD\" --node " + shell_quoted(options_.node.name);
+  for (const bool last : {false, true}) {
+    auto said = run(script);
+    if (!said) return said.error();
+    const std::string& text = said.value();
+    const auto line = text.find("/");  // a shell's profile may have said something before
+    const auto end = text.find('\n', line);
+    if (line == std::string::npos || end == std::string::npos)
+      return Error::environment("its shell says: " + escape_controls(clip(text, 200)));
+    state_ = text.substr(line, end - line);
+    agent_path_ = state_ + "/" + agent;
+    constexpr std::string_view ready = "ready\n";
+    if (text.compare(end + 1, ready.size(), ready) == 0) return parse_swept(text.substr(end + 1 + ready.size()));
+    if (last) break;
+    if (auto uploaded = session_->upload(options_.agent.file, agent_path_, executable); !uploaded)
+      return Error::bad_input(uploaded.error().message, uploaded.error().remedy);
+  }
+  return wrong_checksum(agent_path_, options_.agent.file);
 }
 
 Result<std::vector<Swept>> NodeLink::connect() {
@@ -222,17 +252,7 @@ Result<std::vector<Swept>> NodeLink::connect() {
   return in_thread<Outcome>([this]() -> Outcome {
     return retry([this]() -> Outcome {
       if (auto reached = reach(); !reached) return reached.error();
-      auto state = run("umask 022; mkdir -p " + shell_quoted(options_.state + "/bin") + " && cd " +
-                       shell_quoted(options_.state) + " && pwd");
-      if (!state) return state.error();
-      state_ = last_line(state.value());
-      auto placed = place(options_.agent.file, options_.agent.checksum, "faultline-agent");
-      if (!placed) return placed.error();
-      agent_path_ = placed.value();
-      auto swept =
-          run(agent_command("sweep --state " + shell_quoted(state_) + " --node " + shell_quoted(options_.node.name)));
-      if (!swept) return swept.error();
-      return parse_swept(swept.value());
+      return ready_node();
     });
   });
 }

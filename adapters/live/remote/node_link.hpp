@@ -98,6 +98,7 @@ class NodeLink {
   Result<void> reach();
   Result<void> open_relay(bool start);
   Result<std::string> run(const std::string& command);
+  Result<std::vector<Swept>> ready_node();
   Result<std::string> place(const std::filesystem::path& local, const std::string& checksum, const std::string& name);
   Result<Json> perform(Json request, Duration limit);
   Result<Json> exchange(const Json& request, Duration limit);

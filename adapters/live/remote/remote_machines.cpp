@@ -121,6 +121,12 @@ class RemoteMachines final : public Machines {
       return Error::bad_input("fault '" + fault.kind + "' is not yet available on remote nodes",
                               "use " + fmt::format("{}", fmt::join(kinds, ", ")));
     }
+    if (!target_.start.empty() && (fault.kind == "membership" || fault.kind == "wipe")) {
+      return Error::bad_input(
+          "fault '" + fault.kind +
+              "' is not available: a start command of its own cannot tell a member that joins from one that founds",
+          "leave `start` out of the inventory, or use partition, kill, pause or clock");
+    }
     const char* lacking = fault.kind == "partition" ? "filter_error" : fault.kind == "clock" ? "clock_error" : nullptr;
     for (const auto& node : nodes_) {
       if (lacking != nullptr && node->hello.contains(lacking)) {
@@ -200,8 +206,15 @@ class RemoteMachines final : public Machines {
         "wait until that run has ended; if its harness is dead, its faults end with their time to live");
   }
 
+  // Uploads come first: while one is under way nothing renews a lease.
   Result<void> start(RemoteNode& node, Leftovers& journal) {
     journal_ = &journal;
+    if (!target_.upload.empty()) {
+      auto uploaded = node.link.upload(target_.upload);
+      if (!uploaded) return uploaded.error();
+      const std::lock_guard lock(mutex_);
+      programs_[node.link.node().name] = uploaded.value();
+    }
     auto intent = journal.intend_node(
         connection_text(node.link.node(), fill_in(options_.inventory.state, node.link.node()), node.link.folder()),
         node.link.node().name);
@@ -213,11 +226,6 @@ class RemoteMachines final : public Machines {
     auto hello = node.link.start_keeper();
     if (!hello) return hello.error();
     node.hello = std::move(hello).value();
-    if (target_.upload.empty()) return {};
-    auto uploaded = node.link.upload(target_.upload);
-    if (!uploaded) return uploaded.error();
-    const std::lock_guard lock(mutex_);
-    programs_[node.link.node().name] = uploaded.value();
     return {};
   }
 
@@ -263,10 +271,17 @@ class RemoteMachines final : public Machines {
       } else if (ended) {
         healed(name);
       }
-    } else if (!node.link.is_lost()) {
-      healed(name);
+    } else if (was_intended(name) && !node.link.is_lost()) {
+      // Nobody knows how far its keeper came.
+      const auto swept = node.link.heal(node.link.folder());
+      if (swept && swept.value().remaining.empty()) healed(name);
     }
     return outcome;
+  }
+
+  bool was_intended(const NodeName& name) {
+    const std::lock_guard lock(mutex_);
+    return intents_.contains(name);
   }
 
   void healed(const NodeName& name) {

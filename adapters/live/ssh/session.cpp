@@ -11,6 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t most_output = 1 << 20;
+constexpr std::size_t most_errors = 1 << 14;
 constexpr std::size_t longest_line = 16 << 20;
 
 int milliseconds_until(Clock::time_point until) {
@@ -42,8 +43,9 @@ Result<void> configure(ssh_session session, const Address& address, int socket) 
 
 struct Channel::Impl {
   ChannelHandle channel;
-  std::string name;  // of the node, for messages
-  std::string buffer;
+  std::string name;    // of the node, for messages
+  std::string buffer;  // of stdout, not asked for yet
+  std::string errors;
 };
 
 Channel::Channel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -80,11 +82,16 @@ Result<std::string> Channel::read(Duration limit) {
     const int n = ssh_channel_read_timeout(impl_->channel.get(), chunk.data(), chunk.size(), 0, left);
     if (n < 0) return Error::environment(impl_->name + ": the connection is broken");
     impl_->buffer.append(chunk.data(), static_cast<std::size_t>(n));
-    if (n > 0 || ssh_channel_is_eof(impl_->channel.get()) == 0) continue;
-    const int said = ssh_channel_read_timeout(impl_->channel.get(), chunk.data(), chunk.size(), 1, 200);
-    std::string words = said > 0 ? std::string(chunk.data(), static_cast<std::size_t>(said)) : "it ended";
-    while (!words.empty() && words.back() == '\n') words.pop_back();
-    return Error::environment(impl_->name + ": " + words);
+    if (n > 0) continue;
+    // Words on stderr that nobody reads would keep the channel open.
+    if (ssh_channel_poll(impl_->channel.get(), 1) > 0) {
+      const int said = ssh_channel_read_timeout(impl_->channel.get(), chunk.data(), chunk.size(), 1, 0);
+      if (said > 0 && impl_->errors.size() < most_errors)
+        impl_->errors.append(chunk.data(), static_cast<std::size_t>(said));
+    }
+    if (ssh_channel_is_eof(impl_->channel.get()) == 0 && ssh_channel_is_closed(impl_->channel.get()) == 0) continue;
+    while (!impl_->errors.empty() && impl_->errors.back() == '\n') impl_->errors.pop_back();
+    return Error::environment(impl_->name + ": " + (impl_->errors.empty() ? "the command ended" : impl_->errors));
   }
 }
 

@@ -1,8 +1,8 @@
 // Files by SFTP.
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include <array>
 #include <fstream>
 
 #include "handles.hpp"
@@ -10,7 +10,8 @@
 namespace faultline::live::ssh {
 namespace {
 
-constexpr std::size_t chunk_size = 1 << 15;
+// Each is answered before the next, so they are as large as servers take (OpenSSH: 256 KiB a message).
+constexpr std::size_t chunk_size = 200 << 10;
 
 // What SFTP's numbers mean, as far as they mean something.
 std::string sftp_text(sftp_session sftp) {
@@ -28,7 +29,7 @@ bool is_full(sftp_session sftp, const std::string& path) {
   const std::string folder = path.substr(0, path.rfind('/') + 1);
   sftp_statvfs_t found = sftp_statvfs(sftp, folder.empty() ? "." : folder.c_str());
   if (found == nullptr) return false;
-  const bool full = found->f_bavail * found->f_frsize < chunk_size * 2;
+  const bool full = found->f_bavail * found->f_frsize < 1 << 16;
   sftp_statvfs_free(found);
   return full;
 }
@@ -53,7 +54,9 @@ Result<void> Session::upload(const std::filesystem::path& local, const std::stri
   auto opened = impl_->files();
   if (!opened) return opened.error();
   sftp_session sftp = opened.value();
-  const std::string part = remote + ".part";
+  // Nodes may share a file system, and harnesses a node.
+  const std::string part = remote + "." + std::to_string(::getpid()) + "-" +
+                           std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".part";
   const auto failed = [&](const std::string& what) -> Error {
     const std::string why = is_full(sftp, remote) ? "its disk is full" : sftp_text(sftp);
     sftp_unlink(sftp, part.c_str());
@@ -63,15 +66,17 @@ Result<void> Session::upload(const std::filesystem::path& local, const std::stri
   {
     const FileHandle file(sftp_open(sftp, part.c_str(), O_WRONLY | O_CREAT | O_TRUNC, mode));
     if (!file) return failed("create");
-    std::array<char, chunk_size> chunk{};
+    std::vector<char> chunk(chunk_size);
     for (;;) {
-      in.read(chunk.data(), chunk.size());
+      in.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
       const auto size = static_cast<std::size_t>(in.gcount());
       if (size == 0) break;
       if (sftp_write(file.get(), chunk.data(), size) != static_cast<ssize_t>(size)) return failed("write");
     }
   }
   if (sftp_chmod(sftp, part.c_str(), mode) != SSH_OK) return failed("set the mode of");
+  // The rename of SFTP does not replace.
+  if (sftp_rename(sftp, part.c_str(), remote.c_str()) == SSH_OK) return {};
   sftp_unlink(sftp, remote.c_str());
   if (sftp_rename(sftp, part.c_str(), remote.c_str()) != SSH_OK) return failed("rename");
   return {};
@@ -90,7 +95,7 @@ Result<void> Session::download(const std::string& remote, const std::filesystem:
   if (!found) return failed();
   if (found->size > most && sftp_seek64(file.get(), found->size - most) != 0) return failed();
   std::ofstream out(local, std::ios::binary | std::ios::trunc);
-  std::array<char, chunk_size> chunk{};
+  std::vector<char> chunk(chunk_size);
   for (std::uint64_t left = most; left > 0;) {
     const ssize_t n = sftp_read(file.get(), chunk.data(), std::min<std::uint64_t>(chunk.size(), left));
     if (n < 0) return failed();

@@ -70,6 +70,14 @@ TEST(LocalCluster, NothingRemainsAfterTearDownWithNamespaces) {
 
 TEST(LocalCluster, NothingRemainsAfterTearDownWithTheProxy) { expect_nothing_to_remain(NetworkKind::proxy); }
 
+TEST(LocalCluster, AWipeIsRefusedWhereNobodyCouldTakeTheNodeInAgain) {
+  const Folder folder;
+  const LocalCluster cluster(test::gossip_options(folder / "run", NetworkKind::proxy));
+  const auto refused = cluster.supports(on("wipe", {"n1"}));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().message.find("cannot take a member in again"), std::string::npos);
+}
+
 TEST(LocalCluster, AKilledNodeIsDownUntilHealedAndKeepsItsData) {
   Running run;
   LocalCluster& cluster = run.cluster;

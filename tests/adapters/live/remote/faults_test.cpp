@@ -54,7 +54,7 @@ void kills_and_pauses(LocalCluster& cluster) {
 }
 
 void bends_clocks(LocalCluster& cluster) {
-  const Fault jump = on("clock", {"n3"}, Value::map({{"clock", "wall"}, {"change", "jump"}, {"by", "1h"}}));
+  const Fault jump = on("clock", {"n3"}, Value::map({{"clock", "both"}, {"change", "jump"}, {"by", "1h"}}));
   const auto bent = cluster.apply(jump);
   ASSERT_TRUE(is_ok(bent));
   EXPECT_EQ(bent.value().get("skew_ms"), Value(3600000));
@@ -97,7 +97,7 @@ TEST(Remote, TheFaultsOfALocalClusterBiteAndHealOverSshAndNothingRemains) {
     EXPECT_TRUE(is_ok(down));
   }
   for (const NodeName node : {"n1", "n2", "n3"}) {
-    EXPECT_TRUE(test::agents_in(nodes.state(node)).empty()) << node;
+    EXPECT_TRUE(test::ends(nodes, node)) << node;
     EXPECT_EQ(nodes.rules(node), "") << node;
     EXPECT_EQ(live::test::entries(nodes.state(node)), std::vector<std::string>{"bin"}) << node;
     const std::string log = live::test::read_file(nodes.folder() / ("run/nodes/" + node + "/daemon.log"));

@@ -180,4 +180,8 @@ std::vector<pid_t> agents_in(const fs::path& folder) {
   return found;
 }
 
+bool ends(const Nodes& nodes, const NodeName& node) {
+  return live::test::eventually([&] { return agents_in(nodes.state(node)).empty(); }, std::chrono::seconds(30));
+}
+
 }  // namespace faultline::live::remote::test

@@ -76,5 +76,7 @@ LocalClusterOptions gossip_on(const Nodes& nodes, const Inventory& inventory,
 
 // Processes of faultline-agent whose command line names this folder.
 std::vector<pid_t> agents_in(const fs::path& folder);
+// Whether no agent remains on the node, soon.
+bool ends(const Nodes& nodes, const NodeName& node);
 
 }  // namespace faultline::live::remote::test
