@@ -193,8 +193,8 @@ std::optional<Complaint> bad_utf8(std::string_view line) {
 
 using EventReader = bool (*)(EventLine&, std::uint32_t);
 
-std::optional<Complaint> take_line(const InputLine& line, std::size_t start, std::string_view separators, EventReader reader,
-                                   Recorder& recorder) {
+std::optional<Complaint> take_line(const InputLine& line, std::size_t start, std::string_view separators,
+                                   EventReader reader, Recorder& recorder) {
   const std::string_view text = without_return(line.text);
   if (auto complaint = bad_utf8(text)) return complaint;
   EventLine event(text, start, separators);

@@ -85,7 +85,8 @@ struct Locks final : Generator::Node {
     Locks next = *this;
     ++next.writes;
     Value value = Value::list({holding.token, Value(next.writes)});
-    return invoke_on(context, worker, {"write", std::move(value), holding.lock}, make_generator<Locks>(std::move(next)));
+    return invoke_on(context, worker, {"write", std::move(value), holding.lock},
+                     make_generator<Locks>(std::move(next)));
   }
 
   Rng rng;

@@ -153,8 +153,7 @@ Result<void> check_options(std::string_view name, const WorkloadOptions& options
 Generator stateful_work(std::string_view name, const Rng& rng, const WorkloadOptions& options) {
   const std::int64_t ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(options.ttl).count();
   if (name == "lease") return lease_work(rng.fork("operations"), {.keys = options.keys, .ttl_ms = ttl_ms});
-  return lock_work(rng.fork("operations"),
-                   {.locks = options.keys, .ttl_ms = ttl_ms, .fenced = name == "fenced-lock"});
+  return lock_work(rng.fork("operations"), {.locks = options.keys, .ttl_ms = ttl_ms, .fenced = name == "fenced-lock"});
 }
 
 }  // namespace
@@ -188,7 +187,10 @@ Result<Workload> make_workload(std::string_view name, const WorkloadOptions& opt
                        : name == "cas-register" ? cas_draw(options)
                                                 : register_draw(options);
   Generator operations_on_keys = on_live_keys(rng.fork("operations"), options, ops_per_key,
-                                                is_kv ? "k" : is_set ? "s" : "r", draw);
+                                              is_kv    ? "k"
+                                              : is_set ? "s"
+                                                       : "r",
+                                              draw);
   if (options.readers > 0 && ops_per_key == 0 && !is_kv && !is_set) {
     operations_on_keys =
         reserve({{static_cast<Worker>(options.readers), reads_of(rng.fork("readers"), options)}}, operations_on_keys);

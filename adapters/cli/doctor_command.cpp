@@ -79,8 +79,8 @@ int heal(Console& console) {
 
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
-  const std::vector<Ability> abilities{etcd_ability(), redis_ability(), namespaces_ability(), clocks_ability(), state_ability(),
-                                       memory_ability()};
+  const std::vector<Ability> abilities{etcd_ability(),   redis_ability(), namespaces_ability(),
+                                       clocks_ability(), state_ability(), memory_ability()};
   bool can_run = true;
   std::string text;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();

@@ -207,7 +207,8 @@ int replay_command(const Settings& settings, Console& console) {
   if (recorded.scenario) {
     auto drawn = raft::sim::drawn(recorded.scenario->run);
     if (!drawn) return fail(drawn.error(), console);
-    auto schedule = recorded.directory ? read_schedule(recorded.directory->file("schedule.json")) : Result<Schedule>(*drawn.value().schedule);
+    auto schedule = recorded.directory ? read_schedule(recorded.directory->file("schedule.json"))
+                                       : Result<Schedule>(*drawn.value().schedule);
     if (!schedule) return fail(schedule.error(), console);
     auto live = live_settings(drawn.value());
     if (!live) return fail(live.error(), console);

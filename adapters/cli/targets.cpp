@@ -42,9 +42,8 @@ Result<void> check_word(const Settings& settings, std::string_view option, std::
                         const std::vector<std::string>& known) {
   const std::string word = settings.text(option);
   if (std::find(known.begin(), known.end(), word) != known.end()) return {};
-  return Error::bad_input(
-      fmt::format("--{} {}: the target {} has no such {}", option, word, target_of(settings), what),
-      "it has: " + join(known, ", "));
+  return Error::bad_input(fmt::format("--{} {}: the target {} has no such {}", option, word, target_of(settings), what),
+                          "it has: " + join(known, ", "));
 }
 
 // One server, which only knows registers and sets.

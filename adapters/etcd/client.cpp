@@ -48,7 +48,8 @@ awaitable<Event> hold_one(std::shared_ptr<Connection> connection, std::shared_pt
                           std::shared_ptr<Keeper> keeper, Event invocation) {
   const auto now = [options] { return std::chrono::steady_clock::now() - options->outside->origin; };
   Holdings& holdings = keeper->holdings();
-  Result<HoldingTalk> started = HoldingTalk::start(invocation, options->codec, holdings, options->outside->fence, now());
+  Result<HoldingTalk> started =
+      HoldingTalk::start(invocation, options->codec, holdings, options->outside->fence, now());
   if (!started) {
     Completion refused{.type = EventType::fail, .value = invocation.value, .error = started.error().message};
     refused.harness_error = started.error().to_string();

@@ -146,13 +146,12 @@ class EndpointsTarget final : public live::Target {
 
   std::unique_ptr<live::Client> open_client(boost::asio::any_io_executor executor, Process,
                                             const NodeName& name) override {
-    return make_client(std::move(executor), {.node = name,
-                                             .endpoint = client_endpoint(name),
-                                             .codec = {.reads = options_.reads,
-                                                       .objects = options_.objects,
-                                                       .key_prefix = key_prefix_},
-                                             .operation_timeout = options_.operation_timeout,
-                                             .outside = outside_});
+    return make_client(std::move(executor),
+                       {.node = name,
+                        .endpoint = client_endpoint(name),
+                        .codec = {.reads = options_.reads, .objects = options_.objects, .key_prefix = key_prefix_},
+                        .operation_timeout = options_.operation_timeout,
+                        .outside = outside_});
   }
 
   live::Endpoint client_endpoint(const NodeName& name) const override {

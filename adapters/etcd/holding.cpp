@@ -111,8 +111,8 @@ Result<void> HoldingTalk::need_ttl() {
   constexpr std::int64_t second = 1000;
   const Value& ttl = invocation_.value;
   if (!ttl.is_integer() || ttl.as_integer() < second) {
-    return Error::bad_input(
-        fmt::format("{} takes a time to live in milliseconds, at least a second, not {}", invocation_.f, ttl.to_string()));
+    return Error::bad_input(fmt::format("{} takes a time to live in milliseconds, at least a second, not {}",
+                                        invocation_.f, ttl.to_string()));
   }
   ttl_s_ = (ttl.as_integer() + second - 1) / second;
   return {};
@@ -178,8 +178,8 @@ Result<void> HoldingTalk::begin_keep() {
 
 Result<void> HoldingTalk::begin_read() {
   step_ = Step::read;
-  request_ = {"/v3/kv/range",
-              fmt::format(R"({{"key":"{}"{}}})", key_, linearizable_ ? "" : R"(,"serializable":true)"), false};
+  request_ = {"/v3/kv/range", fmt::format(R"({{"key":"{}"{}}})", key_, linearizable_ ? "" : R"(,"serializable":true)"),
+              false};
   return {};
 }
 
@@ -195,10 +195,12 @@ void HoldingTalk::go_on_with(std::int64_t lease) {
   }
   holdings_->spare = lease;
   step_ = Step::create;
-  request_ = {"/v3/kv/txn",
-              fmt::format(R"({{"compare":[{}],"success":[{{"request_put":{}}}],"failure":[{{"request_range":{{"key":"{}"}}}}]}})",
-                          created_compare(key_, 0), put, key_),
-              true};
+  request_ = {
+      "/v3/kv/txn",
+      fmt::format(
+          R"({{"compare":[{}],"success":[{{"request_put":{}}}],"failure":[{{"request_range":{{"key":"{}"}}}}]}})",
+          created_compare(key_, 0), put, key_),
+      true};
 }
 
 // --- what became of it -------------------------------------------------------------------------------------
@@ -227,8 +229,9 @@ Completion HoldingTalk::refused(const Reply& reply) {
 
 std::optional<Completion> HoldingTalk::receive(const Reply& reply, Duration now) {
   const bool stream = step_ == Step::renew || step_ == Step::keep;
-  const auto object =
-      reply.status != 200 ? std::nullopt : stream ? parse_stream_line(reply.body) : parse_object(reply.body);
+  const auto object = reply.status != 200 ? std::nullopt
+                      : stream            ? parse_stream_line(reply.body)
+                                          : parse_object(reply.body);
   if (!object || parse_error(*object)) return refused(reply);
   const auto header = parse_header(*object);
   if (!header) return refused(reply);
@@ -309,8 +312,7 @@ Result<std::optional<Completion>> HoldingTalk::understand_keep(const Success& re
   const auto ttl = integer_field(reply.object, "TTL");
   if (!ttl || *ttl < 0) return Error::environment("TTL is no number");
   const std::optional<std::int64_t> ttl_ms = *ttl == 0 ? std::nullopt : std::optional(*ttl * 1000);
-  return std::optional(
-      Completion{.type = EventType::ok, .value = sighting(*ttl > 0, now, ttl_ms, std::nullopt)});
+  return std::optional(Completion{.type = EventType::ok, .value = sighting(*ttl > 0, now, ttl_ms, std::nullopt)});
 }
 
 Result<std::optional<Completion>> HoldingTalk::understand_read(const Success& reply, Duration now) {
@@ -324,8 +326,7 @@ Result<std::optional<Completion>> HoldingTalk::understand_read(const Success& re
 
 Value HoldingTalk::sighting(bool alive, Duration now, std::optional<std::int64_t> ttl_ms,
                             std::optional<std::int64_t> steady_ms) const {
-  std::vector<Value::Entry> entries{
-      {"alive", alive}, {"from", from_ms_}, {"to", std::max(from_ms_, ceil_ms(now))}};
+  std::vector<Value::Entry> entries{{"alive", alive}, {"from", from_ms_}, {"to", std::max(from_ms_, ceil_ms(now))}};
   if (ttl_ms) entries.emplace_back("ttl", *ttl_ms);
   if (steady_ms) entries.emplace_back("steady", *steady_ms);
   return Value::map(std::move(entries));

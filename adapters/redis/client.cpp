@@ -18,8 +18,7 @@ awaitable<Event> perform_one(std::shared_ptr<Connection> connection, std::shared
   const auto command = command_of(invocation, options->codec);
   if (!command) co_return refused(invocation, command.error(), options->node);
   const auto deadline = std::chrono::steady_clock::now() + options->operation_timeout;
-  const Exchange exchange =
-      co_await Connection::exchange(connection, encode_command(command.value().words), deadline);
+  const Exchange exchange = co_await Connection::exchange(connection, encode_command(command.value().words), deadline);
   if (exchange.end == Exchange::End::replied) co_return completion_of(invocation, exchange.reply, options->node);
   const bool sent = exchange.end == Exchange::End::lost;
   if (!sent) co_await Connection::rest(connection, unreachable_rest);

@@ -58,9 +58,8 @@ bool is_value(const Reply& reply) { return reply.kind == Reply::Kind::nil || rep
 Event understand_read(const Event& invocation, const Reply& reply, std::string_view node) {
   if (is_value(reply)) return event_of(invocation, EventType::ok, from_stored(reply), node);
   const bool all_bytes =
-      reply.kind == Reply::Kind::list && std::all_of(reply.items.begin(), reply.items.end(), [](const Reply& item) {
-        return item.kind == Reply::Kind::bytes;
-      });
+      reply.kind == Reply::Kind::list && std::all_of(reply.items.begin(), reply.items.end(),
+                                                     [](const Reply& item) { return item.kind == Reply::Kind::bytes; });
   if (!all_bytes) return unread(invocation, reply, node);
   std::vector<Value> elements;
   for (const Reply& item : reply.items) elements.push_back(from_stored(item));
@@ -89,7 +88,8 @@ Result<Command> command_of(const Event& invocation, const CodecOptions& options)
   if (options.sets) {
     if (f == "add") return Command{{"SADD", key, to_json(value)}, true};
     if (f == "read") return Command{{"SMEMBERS", key}, false};
-    return Error::bad_input(fmt::format("the redis client knows no operation '{}' of a set", f), "It knows add and read.");
+    return Error::bad_input(fmt::format("the redis client knows no operation '{}' of a set", f),
+                            "It knows add and read.");
   }
   if (f == "read") return Command{{"GET", key}, false};
   if (f == "write" && value.is_null()) return Command{{"DEL", key}, true};

@@ -61,8 +61,8 @@ asio::awaitable<std::string> Connection::open(Deadline deadline) {
   const auto address = asio::ip::make_address(endpoint_.host, bad_address);
   if (bad_address) co_return bad_address.message();
   timer_.expires_at(deadline);
-  auto race = co_await (socket_.async_connect(tcp::endpoint(address, endpoint_.port), as_tuple) ||
-                        timer_.async_wait(as_tuple));
+  auto race =
+      co_await (socket_.async_connect(tcp::endpoint(address, endpoint_.port), as_tuple) || timer_.async_wait(as_tuple));
   if (race.index() == 1) co_return "timeout while connecting";
   const auto [error] = std::get<0>(race);
   if (error) co_return "connecting: " + error.message();
@@ -92,8 +92,7 @@ asio::awaitable<Exchange> Connection::talk(std::string command, Deadline deadlin
       co_return Exchange{.end = End::replied, .reply = std::move(parsed.value()->reply), .error = {}};
     }
     timer_.expires_at(deadline);
-    auto reading =
-        co_await (socket_.async_read_some(asio::buffer(chunk), as_tuple) || timer_.async_wait(as_tuple));
+    auto reading = co_await (socket_.async_read_some(asio::buffer(chunk), as_tuple) || timer_.async_wait(as_tuple));
     if (reading.index() == 1)
       co_return Exchange{.end = End::lost, .reply = {}, .error = "timeout while waiting for the reply"};
     const auto [read_error, read] = std::get<0>(reading);

@@ -23,10 +23,11 @@ bool is_program(const std::string& path) {
 
 live::NodeSpec node_spec(const TargetOptions& options, const live::NodePlace& self) {
   // Only its append-only file is to count; `save ""` leaves out the snapshots.
-  return {.command = {options.binary, "--port", std::to_string(self.addresses.client.port), "--bind",
-                      self.addresses.client.host, "--protected-mode", "no", "--daemonize", "no", "--dir",
-                      self.data_directory.string(), "--save", "", "--appendonly", "yes", "--appendfsync", options.fsync},
-          .environment = {}};
+  return {
+      .command = {options.binary, "--port", std::to_string(self.addresses.client.port), "--bind",
+                  self.addresses.client.host, "--protected-mode", "no", "--daemonize", "no", "--dir",
+                  self.data_directory.string(), "--save", "", "--appendonly", "yes", "--appendfsync", options.fsync},
+      .environment = {}};
 }
 
 // The version, once the server has read its file.

@@ -405,7 +405,7 @@ struct Lease {
 struct Sighting {
   bool alive = false;
   std::int64_t from = 0, to = 0;
-  std::int64_t ttl = 0;                // 0: not said
+  std::int64_t ttl = 0;  // 0: not said
   std::optional<std::int64_t> steady;
 
   static Sighting of(const Value& result);

@@ -199,7 +199,8 @@ std::optional<Naming> classify_append(const Facts& facts, const Value& initial) 
 namespace {
 
 // Both have returned and neither has been asked to let go: from the later return to the first release by one of the two.
-Naming two_holders(const Facts& facts, const std::vector<const Fact*>& releases, const Fact& first, const Fact& second) {
+Naming two_holders(const Facts& facts, const std::vector<const Fact*>& releases, const Fact& first,
+                   const Fact& second) {
   const EventIndex both = std::max(first.returned, second.returned);
   auto end = static_cast<EventIndex>(facts.history().size() - 1);
   for (const Fact* release : releases) {

@@ -36,7 +36,8 @@ Value seen_steadily(std::int64_t from, std::int64_t to, std::int64_t steady) {
 
 TEST(Fencing, TwoMayHoldButTokensGrowAndOlderOnesWriteNothing) {
   const Value five = Value::list({5, 1}), six = Value::list({6, 1});
-  EXPECT_EQ(verdict_of(Fencing{}, {did("acquire", {}, 5), did("acquire", {}, 6), did("write", six, {})}), "last token 6");
+  EXPECT_EQ(verdict_of(Fencing{}, {did("acquire", {}, 5), did("acquire", {}, 6), did("write", six, {})}),
+            "last token 6");
   EXPECT_EQ(verdict_of(Fencing{}, {did("acquire", {}, 5), did("acquire", {}, 6), did("write", five, {})}),
             "refused: with token 5 succeeded, but there was last token 6");
   EXPECT_EQ(verdict_of(Fencing{}, {did("acquire", {}, 6), did("acquire", {}, 5)}),
@@ -118,7 +119,8 @@ History tiny(Rng& rng) {
       continue;
     }
     const std::size_t at = rng.below(running.size());
-    const Value result = kinds[at] == "acquire" ? Value(rng.between(1, 4)) : history.value(history.invoked(running[at]));
+    const Value result =
+        kinds[at] == "acquire" ? Value(rng.between(1, 4)) : history.value(history.invoked(running[at]));
     if (!rng.chance(0.15)) history.ok(running[at], result);
     running.erase(running.begin() + static_cast<std::ptrdiff_t>(at));
     kinds.erase(kinds.begin() + static_cast<std::ptrdiff_t>(at));

@@ -17,11 +17,11 @@ namespace {
 constexpr Worker clients = 10;
 
 struct Defects {
-  double unanswered = 0;             // share of operations whose completion is `info`; half of them took effect
-  std::optional<Instant> ends;       // every lease ends then, whatever was promised
-  Duration late{};                   // leases live that much longer
+  double unanswered = 0;        // share of operations whose completion is `info`; half of them took effect
+  std::optional<Instant> ends;  // every lease ends then, whatever was promised
+  Duration late{};              // leases live that much longer
   bool tokens_fall = false;
-  std::optional<std::int64_t> loses; // this element of every set
+  std::optional<std::int64_t> loses;  // this element of every set
 };
 
 // Takes effect at the moment of the invocation; answers later.

@@ -33,9 +33,13 @@ std::map<Value, std::vector<Operation>> by_key(const History& history) {
 TEST(Workload, EveryNameIsMadeAndNamesItsModel) {
   std::map<std::string_view, std::string_view> models;
   for (const WorkloadInfo& info : workloads()) models[workload(info.name).info.name] = info.model;
-  EXPECT_EQ(models, (std::map<std::string_view, std::string_view>{
-                        {"register", "register"}, {"cas-register", "cas-register"}, {"kv-append", "kv"}, {"set", "set"},
-                        {"lock", "mutex"}, {"fenced-lock", "fencing"}, {"lease", "lease"}}));
+  EXPECT_EQ(models, (std::map<std::string_view, std::string_view>{{"register", "register"},
+                                                                  {"cas-register", "cas-register"},
+                                                                  {"kv-append", "kv"},
+                                                                  {"set", "set"},
+                                                                  {"lock", "mutex"},
+                                                                  {"fenced-lock", "fencing"},
+                                                                  {"lease", "lease"}}));
 }
 
 template <class Model>
@@ -183,7 +187,8 @@ TEST(Workload, UnknownNamesAndOptionsOutOfRangeAreRefused) {
     return made.error().to_string();
   };
   EXPECT_EQ(refused("registr"), "unknown workload 'registr'\n  did you mean 'register'?");
-  EXPECT_EQ(refused("bank"), "unknown workload 'bank'\n  known: register, cas-register, kv-append, set, lock, fenced-lock, lease");
+  EXPECT_EQ(refused("bank"),
+            "unknown workload 'bank'\n  known: register, cas-register, kv-append, set, lock, fenced-lock, lease");
   EXPECT_EQ(refused("register", {.keys = 0}), "keys = 0 is out of range\n  choose 1 to 1000");
   EXPECT_EQ(refused("register", {.rate = 0}),
             "rate = 0/s is out of range\n  choose more than 0/s and at most 1000000/s");

@@ -44,7 +44,7 @@ struct WorkloadOptions {
   // Workers that only read, the first of them: one that is blocked in a write on a node that is cut off reads nothing stale there.
   // Only where keys stay in use (register). REQUIRES: fewer than the workers there are.
   std::size_t readers = 0;
-  std::int64_t value_count = 5;  // cas-register: values 0 … n - 1; at least 2
+  std::int64_t value_count = 5;             // cas-register: values 0 … n - 1; at least 2
   Duration ttl = std::chrono::seconds(10);  // lock, fenced-lock, lease: of a lease that is not kept alive; 1s to 1h
   bool final_reads = true;
 };

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <array>
 
-#include <faultline/text.hpp>
 #include <faultline/etcd/codec.hpp>
+#include <faultline/text.hpp>
 #include <faultline/workload.hpp>
 
 #include "options.hpp"
@@ -127,9 +127,10 @@ Result<void> check(const SimRun& run) {
   if (*run.operation_timeout <= Duration::zero()) return refuse("operation_timeout: longer than 0");
   if (auto workload = make_workload(*run.workload, {.seed = run.seed}); !workload) return workload.error();
   if (etcd::objects_of(*run.workload) >= etcd::Objects::locks) {
-    return Error::bad_input(fmt::format("the workload '{}' needs clients that keep leases alive, which simulated ones do not",
-                                        *run.workload),
-                            "run it live: faultline run --workload " + *run.workload);
+    return Error::bad_input(
+        fmt::format("the workload '{}' needs clients that keep leases alive, which simulated ones do not",
+                    *run.workload),
+        "run it live: faultline run --workload " + *run.workload);
   }
   return {};
 }

@@ -51,9 +51,9 @@ class Holdings {
     std::int64_t token = 0;  // the key's create_revision
     Duration ttl{};
   };
-  std::map<Value, Lock> locks;                 // held, by key
-  std::optional<std::int64_t> spare;           // a lease under which no lock is held
-  std::map<Value, std::int64_t> leases;        // granted, by key
+  std::map<Value, Lock> locks;           // held, by key
+  std::optional<std::int64_t> spare;     // a lease under which no lock is held
+  std::map<Value, std::int64_t> leases;  // granted, by key
 
   // A linearizable read was answered in this term; since when that has been so without a break, if that is long enough known.
   std::optional<std::int64_t> read_in(std::int64_t term, std::int64_t from_ms, std::int64_t to_ms);
@@ -73,8 +73,8 @@ Result<std::optional<std::int64_t>> parse_keep_alive(const Reply& reply);
 class HoldingTalk {
  public:
   // bad_input: an unknown f, a time to live below a second, a lock that is not held.
-  static Result<HoldingTalk> start(const Event& invocation, const CodecOptions& options, Holdings& holdings, Fence& fence,
-                                   Duration now);
+  static Result<HoldingTalk> start(const Event& invocation, const CodecOptions& options, Holdings& holdings,
+                                   Fence& fence, Duration now);
 
   // Not null: the operation needs no talk.
   [[nodiscard]] const std::optional<Completion>& done() const { return done_; }

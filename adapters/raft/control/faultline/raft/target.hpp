@@ -24,7 +24,7 @@ struct TargetOptions {
   std::string reads = "index";    // index, lease, local: raftd's --reads
   double max_clock_drift = 0.01;  // for lease reads
   etcd::Objects objects = etcd::Objects::values;
-  bool serializable = false;      // clients ask for reads of any node's own state
+  bool serializable = false;  // clients ask for reads of any node's own state
   bool fsync = true;
   bool pre_vote = true;
   std::uint64_t snapshot_entries = 1000;  // small enough that a short run takes snapshots too
