@@ -85,9 +85,9 @@ std::optional<Lease::State> Lease::step(const State& state, const Call& call) co
   }
   const Sighting seen = Sighting::of(call.output);
   if (!seen.alive) {
-    if (!alive) return state;  // not yet there, or gone
+    if (state.phase == Phase::absent) return state;  // not yet there
     if (seen.to < state.least) return std::nullopt;
-    return State{.phase = Phase::gone};
+    return State{.phase = Phase::gone, .least = state.least};
   }
   if (call.f == "grant") {
     return State{.phase = Phase::alive, .least = seen.least(), .most = seen.end(), .ttl = seen.ttl};
@@ -127,7 +127,8 @@ std::string Lease::explain(const State& state, const Call& call) const {
   if (step(state, call)) return {};
   const Sighting seen = Sighting::of(call.output);
   if (!seen.alive) {
-    return fmt::format("found it gone by {}, but it is {}", span_text(seen.to), describe(state));
+    return fmt::format("found it gone by {}, but it is alive until {} at least", span_text(seen.to),
+                       span_text(state.least));
   }
   if (state.phase != State::Phase::alive) {
     return fmt::format("{}, but it is {}", call.f == "keep" ? "kept it alive" : "found it alive", describe(state));
