@@ -305,7 +305,16 @@ TEST(CampaignTriage, TheSameSignatureIsOneFindingAndAnotherShapeIsAnother) {
   EXPECT_EQ(report.findings[0].failed, 2U);
   EXPECT_EQ(report.findings[0].runs, 3U);
   EXPECT_EQ(report.cells[plan.runs[p].cell].violated, 3U);
+  EXPECT_FALSE(report.findings[0].flaky);
   EXPECT_EQ(campaign_exit_code(report), 1);
+}
+
+TEST(CampaignTriage, ALiveFailureThatDoesNotAlwaysComeIsFlaky) {
+  const Plan plan = plan_of("name = \"f\"\n[matrix]\ntarget = \"etcd\"\nnemesis = \"kill\"\nseeds = \"1..3\"\n");
+  EXPECT_TRUE(triage_all(plan, {{0, failure(plan, 0, "stale-read", "read")}}, "2026-11-20").findings[0].flaky);
+  std::map<std::size_t, Record> always;
+  for (std::size_t i = 0; i < 3; ++i) always[i] = failure(plan, i, "stale-read", "read");
+  EXPECT_FALSE(triage_all(plan, always, "2026-11-20").findings[0].flaky);
 }
 
 TEST(CampaignTriage, AKnownFailureIsNoneUntilItsDayHasPassedAndOnlyWhereItIsListed) {
