@@ -84,6 +84,12 @@ swarm = { nodes = [3, 5, 7], nemesis = ["kill", "pause", "partition"] }
   EXPECT_EQ(plan.cells.size(), 1U);
 }
 
+TEST(CampaignPlan, ATargetWithoutTableIsSpokenOfWhereItIsNamed) {
+  const Plan plan = plan_of("name = \"p\"\n[matrix]\ntarget = [\"sim\"]\nseeds = [1]\n");
+  EXPECT_EQ(plan.targets[plan.runs[0].target].place.line, 3U);
+  EXPECT_EQ(plan.targets[plan.runs[0].target].place.column, 11U);
+}
+
 TEST(CampaignPlan, PresetsOfTheSimulatorStandAmongTheMixes) {
   const Plan plan = plan_of("name = \"p\"\n[matrix]\ntarget = \"sim\"\nnemesis = \"preset:swarm\"\nseeds = \"1..1\"\n");
   EXPECT_EQ(plan.runs[0].options.at("preset"), "swarm");
