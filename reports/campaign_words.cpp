@@ -23,7 +23,8 @@ std::string_view state_word(FindingState state) {
 }
 
 std::string rate_text(const CampaignFinding& finding) {
-  std::string text = fmt::format("{} of {}", finding.failed, counted(finding.runs, "run"));
+  std::string text =
+      fmt::format("{}{} of {}", finding.flaky ? "flaky: " : "", finding.failed, counted(finding.runs, "run"));
   if (finding.nights > 0)
     text += fmt::format(", {} of {}", finding.nights_seen, counted(finding.nights, "earlier night"));
   return text;

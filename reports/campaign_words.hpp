@@ -9,7 +9,7 @@
 namespace faultline::reports {
 
 std::string_view state_word(FindingState state);  // "new", "again", "known", "overdue"
-// "seen in 3 of 10 runs", with the nights if there are any.
+// "3 of 10 runs", "flaky: 3 of 10 runs", with the nights if there are any.
 std::string rate_text(const CampaignFinding& finding);
 std::string_view canary_word(const CampaignCanary& canary);  // "found", "not found", "not run"
 // "47 min", "3.2 s"

@@ -9,7 +9,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include "commands.hpp"
 #include "files.hpp"
@@ -37,7 +39,7 @@ bool in_path(const std::string& name) {
   return false;
 }
 
-// What `run` or `sim` would say to the first run of a cell, before any of them begins.
+// What `run` or `sim` would say to a run, before any of them begins.
 Result<void> possible(const Plan& plan, const RunSpec& run, Console& console) {
   std::vector<std::string> words = night::command_of(plan, run);
   const VerbSpec& verb = *find_verb(words[0]);
@@ -74,19 +76,16 @@ Result<void> check_runs(const std::string& path, const Plan& plan, Console& cons
   std::vector<std::string> problems;
   check_versions(path, plan, problems);
   bool bad_input = false;
-  std::size_t cell = night::none;
+  std::set<std::pair<std::size_t, night::Options>> asked;  // many seeds share them
   for (const RunSpec& run : plan.runs) {
-    if (run.cell == cell) continue;
-    cell = run.cell;
+    if (!asked.emplace(run.target, run.options).second) continue;
     const auto fine = possible(plan, run, console);
     if (fine) continue;
     const night::Target& target = plan.targets[run.target];
     const Error& error = fine.error();
     bad_input = bad_input || error.kind == ErrorKind::bad_input;
-    std::string text =
-        fmt::format("{}{}: error: target '{}': {}{}", path,
-                    target.place.line == 0 ? "" : fmt::format(":{}:{}", target.place.line, target.place.column),
-                    target.name, error.message, error.remedy.empty() ? "" : "; " + error.remedy);
+    std::string text = fmt::format("{}:{}:{}: error: target '{}': {}{}", path, target.place.line, target.place.column,
+                                   target.name, error.message, error.remedy.empty() ? "" : "; " + error.remedy);
     if (std::find(problems.begin(), problems.end(), text) == problems.end()) problems.push_back(std::move(text));
   }
   if (problems.empty()) return {};

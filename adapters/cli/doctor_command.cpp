@@ -143,9 +143,9 @@ int heal(Console& console) {
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
   if (settings.given("inventory")) return examine_nodes(settings.text("inventory"), console);
-  const std::vector<Ability> abilities{etcd_ability(),    redis_ability(), namespaces_ability(),
-                                       nfqueue_ability(), proxy_ability(), clocks_ability(), disks_ability(),
-                                       ssh_ability(),     state_ability(), memory_ability()};
+  const std::vector<Ability> abilities{etcd_ability(),  redis_ability(),  namespaces_ability(), nfqueue_ability(),
+                                       proxy_ability(), clocks_ability(), disks_ability(),      ssh_ability(),
+                                       state_ability(), memory_ability()};
   const bool can_run =
       std::none_of(abilities.begin(), abilities.end(), [](const Ability& a) { return a.state == "missing"; });
   console.result(console.json()

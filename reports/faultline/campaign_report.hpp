@@ -36,7 +36,8 @@ struct CampaignFinding {
   std::string id;  // short, the same every night
   std::string target, workload, anomaly, shape;
   FindingState state = FindingState::fresh;
-  std::size_t failed = 0, runs = 0;         // failing runs, of all runs of the cells it was seen in
+  bool flaky = false;                // of a live target, and not in every run: a simulated run fails always or never
+  std::size_t failed = 0, runs = 0;  // failing runs, of all runs of the cells it was seen in
   std::size_t nights_seen = 0, nights = 0;  // of the earlier nights
   std::string since;                        // the first night it was seen in, if that is an earlier one
   std::vector<std::string> mixes;           // the faults under which it was seen
@@ -96,7 +97,7 @@ struct CampaignReport {
   std::vector<CampaignNight> nights;  // earlier ones, oldest first
   CampaignCoverage coverage;
   std::vector<CampaignRunNote> slowest, unknowns, broken, retried;
-  double seconds = 0;  // from the first run's begin to the last one's end, on all machines
+  double seconds = 0;                       // from the first run's begin to the last one's end, on all machines
   std::map<std::string, std::string> tool;  // "version", "commit", "compiler"
 };
 

@@ -51,7 +51,10 @@ class Expansion {
 
   std::size_t target_named(const Item& item) {
     for (std::size_t t = 0; t < plan_.targets.size(); ++t) {
-      if (plan_.targets[t].name == item.text) return t;
+      if (plan_.targets[t].name != item.text) continue;
+      // One that needs no table is spoken of where it is first named.
+      if (plan_.targets[t].place.line == 0) plan_.targets[t].place = item.place;
+      return t;
     }
     std::vector<std::string_view> names;
     for (const Target& target : plan_.targets) names.push_back(target.name);

@@ -72,6 +72,9 @@ class Reader {
       problem({1, 1}, "nothing is to be run: write a [matrix] with target, workload, nemesis and seeds");
   }
 
+  // Of [[known]]: to be looked up when all targets are read.
+  [[nodiscard]] const std::vector<Item>& known_targets() const { return known_targets_; }
+
  private:
   void problem(Place place, std::string text) { file_.problems.push_back({place, std::move(text)}); }
 
@@ -397,9 +400,7 @@ class Reader {
   }
 
   PlanFile& file_;
-
- public:
-  std::vector<Item> known_targets_;  // to be looked up when all targets are read
+  std::vector<Item> known_targets_;
 };
 
 }  // namespace
@@ -434,7 +435,7 @@ PlanFile read_plan_file(std::string_view path, std::string_view bytes) {
   }
   std::vector<std::string_view> names;
   for (const Target& target : file.plan.targets) names.push_back(target.name);
-  for (const Item& item : reader.known_targets_) {
+  for (const Item& item : reader.known_targets()) {
     if (!item.text.empty() && std::find(names.begin(), names.end(), item.text) == names.end()) {
       file.problems.push_back({item.place, fmt::format("known: there is no target '{}'{}", escape_controls(item.text),
                                                        near_text(item.text, names))});

@@ -43,7 +43,7 @@ struct PlanFile {
 
 PlanFile read_plan_file(std::string_view path, std::string_view bytes);
 
-// Why this option cannot have this text for that target; empty: it can. `swarm` when it is one of several to draw from.
+// Why this option cannot have this text for that target; empty: it can.
 std::string why_not_for(const Target& target, std::string_view option, std::string_view text);
 
 }  // namespace faultline::cli::night

@@ -193,7 +193,11 @@ CampaignReport Triage::report() const {
   }
   for (const auto& [key, kept] : findings_) {
     CampaignFinding finding = kept;
-    for (const std::size_t cell : cells_of_.at(key)) finding.runs += done_[cell];
+    for (const std::size_t cell : cells_of_.at(key)) {
+      finding.runs += done_[cell];
+      finding.flaky = !report.cells[cell].simulated;
+    }
+    finding.flaky = finding.flaky && finding.failed < finding.runs;
     report.findings.push_back(std::move(finding));
   }
   std::stable_sort(report.findings.begin(), report.findings.end(),

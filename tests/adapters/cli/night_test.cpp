@@ -84,6 +84,12 @@ swarm = { nodes = [3, 5, 7], nemesis = ["kill", "pause", "partition"] }
   EXPECT_EQ(plan.cells.size(), 1U);
 }
 
+TEST(CampaignPlan, ATargetWithoutTableIsSpokenOfWhereItIsNamed) {
+  const Plan plan = plan_of("name = \"p\"\n[matrix]\ntarget = [\"sim\"]\nseeds = [1]\n");
+  EXPECT_EQ(plan.targets[plan.runs[0].target].place.line, 3U);
+  EXPECT_EQ(plan.targets[plan.runs[0].target].place.column, 11U);
+}
+
 TEST(CampaignPlan, PresetsOfTheSimulatorStandAmongTheMixes) {
   const Plan plan = plan_of("name = \"p\"\n[matrix]\ntarget = \"sim\"\nnemesis = \"preset:swarm\"\nseeds = \"1..1\"\n");
   EXPECT_EQ(plan.runs[0].options.at("preset"), "swarm");
@@ -305,7 +311,16 @@ TEST(CampaignTriage, TheSameSignatureIsOneFindingAndAnotherShapeIsAnother) {
   EXPECT_EQ(report.findings[0].failed, 2U);
   EXPECT_EQ(report.findings[0].runs, 3U);
   EXPECT_EQ(report.cells[plan.runs[p].cell].violated, 3U);
+  EXPECT_FALSE(report.findings[0].flaky);
   EXPECT_EQ(campaign_exit_code(report), 1);
+}
+
+TEST(CampaignTriage, ALiveFailureThatDoesNotAlwaysComeIsFlaky) {
+  const Plan plan = plan_of("name = \"f\"\n[matrix]\ntarget = \"etcd\"\nnemesis = \"kill\"\nseeds = \"1..3\"\n");
+  EXPECT_TRUE(triage_all(plan, {{0, failure(plan, 0, "stale-read", "read")}}, "2026-11-20").findings[0].flaky);
+  std::map<std::size_t, Record> always;
+  for (std::size_t i = 0; i < 3; ++i) always[i] = failure(plan, i, "stale-read", "read");
+  EXPECT_FALSE(triage_all(plan, always, "2026-11-20").findings[0].flaky);
 }
 
 TEST(CampaignTriage, AKnownFailureIsNoneUntilItsDayHasPassedAndOnlyWhereItIsListed) {
