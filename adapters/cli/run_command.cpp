@@ -134,22 +134,30 @@ void heal_dead_runs(Console& console) {
   for (const std::string& line : healed.value().remaining) console.error("left behind by a dead run: " + line);
 }
 
-// What a package draws has many forms; some of them show whether all can be taken.
-Result<void> refuse_package(live::Target& target, const std::string& name) {
+// What a package draws has many forms; some of them show whether the target can take all of them, a part, or none. Those it cannot take
+// fail in the run, and are shown so.
+Result<void> refuse_package(live::Target& target, const std::string& name, Console& console) {
+  constexpr int draws = 50;
   const auto package = find_package(name);
   if (!package) return {};
   Rng rng(0);
-  for (int drawn = 0; drawn < 50; ++drawn) {
-    const Fault fault = package.value()->draw({}, rng);
-    if (const auto supported = target.faults().supports(fault); !supported)
-      return Error::environment(fmt::format("--nemesis {}: {}", name, supported.error().message),
-                                supported.error().remedy);
+  int refused = 0;
+  std::optional<Error> reason;
+  for (int drawn = 0; drawn < draws; ++drawn) {
+    const auto supported = target.faults().supports(package.value()->draw({}, rng));
+    if (supported) continue;
+    ++refused;
+    reason = supported.error();
   }
+  if (!reason) return {};
+  const std::string text = fmt::format("--nemesis {}: {}", name, reason->message);
+  if (refused == draws) return Error::environment(text, reason->remedy);
+  console.note(fmt::format("{} ({} of {} such faults)", text, refused, draws));
   return {};
 }
 
 // Refuses before the run what the target cannot take; never skips a fault silently.
-Result<void> refuse_impossible(live::Target& target, const std::vector<std::string>& nemesis) {
+Result<void> refuse_impossible(live::Target& target, const std::vector<std::string>& nemesis, Console& console) {
   const auto unavailable = target.unavailable_faults();
   for (const std::string& name : nemesis) {
     const auto package = find_package(name);
@@ -158,7 +166,7 @@ Result<void> refuse_impossible(live::Target& target, const std::vector<std::stri
       return Error::environment(fmt::format("the fault '{}' cannot be used here: {}", name, found->second),
                                 "choose others with --nemesis; `faultline doctor` says what works");
     }
-    if (auto possible = refuse_package(target, name); !possible) return possible;
+    if (auto possible = refuse_package(target, name, console); !possible) return possible;
   }
   return {};
 }
@@ -178,7 +186,7 @@ class LiveRun {
   Result<RunResult> go() {
     console_.phase("setup");
     if (auto ready = target_.set_up(); !ready) return ready.error();
-    if (auto possible = refuse_impossible(target_, setup_.nemesis); !possible) return possible.error();
+    if (auto possible = refuse_impossible(target_, setup_.nemesis, console_); !possible) return possible.error();
     auto world = live::LiveWorld::open(target_, {.concurrency = settings_.number("concurrency"),
                                                  .operation_limit = settings_.duration("operation-timeout") * 3});
     if (!world) return world.error();

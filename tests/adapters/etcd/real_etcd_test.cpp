@@ -208,8 +208,9 @@ TEST_P(ThreeNodes, TakePartitionKillAndPauseAndLeaveNothingBehind) {
     ASSERT_TRUE(up.is_up);
     live::Target& target = *up.target;
     FaultPort& faults = target.faults();
-    EXPECT_EQ(target.unavailable_faults().size(), 1U);
+    EXPECT_EQ(target.unavailable_faults().size(), 2U);
     EXPECT_TRUE(target.unavailable_faults().contains("membership"));
+    EXPECT_TRUE(target.unavailable_faults().contains("wipe"));
     const std::vector<NodeName> nodes = target.nodes();
     ASSERT_EQ(nodes, (std::vector<NodeName>{"n1", "n2", "n3"}));
     ASSERT_TRUE(eventually([&] { return faults.primaries().size() == 1; }));
