@@ -83,7 +83,7 @@ await claim('with scripts off every page says the same, and shows its evidence',
 });
 
 await claim('verdict, sentence, picture, prefix and first command need no scrolling at 1240 x 700', async () => {
-  for (const name of ['stale-read', 'lost-update', 'two-holders', 'fallback', 'nodes']) {
+  for (const name of ['stale-read', 'lost-update', 'double-apply', 'two-holders', 'fallback', 'nodes']) {
     await using(name, {}, async page => {
       for (const where of ['h1', '#contradiction', '.facts', 'figure svg.wide', 'tr[data-step="1"]', '.candidates', '.cmd']) {
         const box = await page.locator(where).first().boundingBox();

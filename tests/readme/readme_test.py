@@ -3,7 +3,7 @@
 
 usage: readme_test.py FAULTLINE README    `# exit N` behind a command states its exit code; without it, 0 is expected.
 
-Two things are put in the place of what a reader has: the launcher is a link to the binary under test, and the addresses of "your own
+What a reader has is put in place: the launcher is a link to the binary under test, `tests` one to the tree, and the addresses of "your own
 cluster" are those of one etcd started here. `./tests/run` is what runs this test, so it is not called again.
 """
 import os
@@ -90,6 +90,7 @@ def main():
     cluster = Etcd(folder)
     try:
         pathlib.Path(folder, 'faultline').symlink_to(binary)
+        pathlib.Path(folder, 'tests').symlink_to(readme.parent / 'tests')
         failed = run_all(folder, {**os.environ, 'FAULTLINE_STATE': f'{folder}/state'}, text, cluster)
     finally:
         cluster.stop()

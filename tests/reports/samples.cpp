@@ -221,6 +221,39 @@ Sample lost_update() {
   return sample;
 }
 
+Sample double_apply() {
+  Script s;
+  s.operation(0, 12, EventType::ok, 0, "put", "cart", "milk ", "milk ", "n2");
+  s.fault(400, 900, "partition", isolate_n1());
+  s.operation(420, 1480, EventType::ok, 1, "append", "cart", "bread ", "bread ", "n1");
+  s.operation(1900, 1904, EventType::ok, 2, "get", "cart", {}, "milk bread bread ", "n3");
+  Sample sample{"double-apply", s.history(), {}};
+  const History& h = *sample.history;
+  const OperationIndex put = find(h, 0, 0);
+  const OperationIndex append = find(h, 1, 420);
+  const OperationIndex get = find(h, 2, 1900);
+  Verdict v = base_verdict(h, "kv", VerdictKind::invalid);
+  fail_key(v, "cart", 1);
+  Anomaly a{.key = "cart",
+            .name = "double-apply",
+            .culprit = get,
+            .contradicted = append,
+            .core = {put, append, get},
+            .one_minimal = true};
+  a.sentence = "Process 1 issued append \"bread \" once; the get by process 2 shows it twice.";
+  a.prefix = {{put, "\"milk \""}, {append, "\"milk bread \""}};
+  a.candidates = {
+      {get, false, "\"milk bread bread \"", "\"milk bread \"",
+       "get by process 2 (line 8) returned \"milk bread bread \", but the value is \"milk bread \" (line 6)"}};
+  v.anomalies = {a};
+  v.reason = a.sentence;
+  sample.input = base_input(h);
+  sample.input.run = run_info();
+  sample.input.run->workload = "kv-append";
+  sample.input.verdict = std::move(v);
+  return sample;
+}
+
 Sample two_holders() {
   Script s;
   s.operation(1000, 1040, EventType::ok, 0, "acquire", "mylock", {}, {}, "n1");
@@ -432,6 +465,7 @@ std::vector<Sample> all() {
   std::vector<Sample> samples;
   samples.push_back(stale_read());
   samples.push_back(lost_update());
+  samples.push_back(double_apply());
   samples.push_back(two_holders());
   samples.push_back(never_written());
   samples.push_back(fallback());
