@@ -173,7 +173,7 @@ class Healer {
 
   // True: nothing of the run remains.
   bool heal() {
-    for (const auto& node : claims_.nodes) heal_node(node);
+    for (const auto& node : by_name(claims_.nodes)) heal_node(node);
     for (const auto& filter : claims_.filters) remove_filter(filter);
     for (const auto& process : claims_.paused) resume(process);
     for (const auto& process : claims_.processes) kill(process.identity, process.name);
@@ -210,12 +210,19 @@ class Healer {
     done("killed " + label(identity, name));
   }
 
+  // They were journaled as they were reached, which is by chance.
+  static std::vector<Claims::Node> by_name(std::vector<Claims::Node> nodes) {
+    std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return nodes;
+  }
+
   void heal_node(const Claims::Node& node) {
     const std::string what = "what was left on node " + node.name;
     if (!heal_node_) return failed(what + " was not looked at");
     const auto healed = heal_node_(claims_.run_id, node.name, node.connection);
     if (!healed) return failed("cannot heal " + what + ": " + healed.error().to_string());
-    for (const std::string& line : healed.value()) done("node " + node.name + ": " + line);
+    for (const std::string& line : healed.value())
+      report_.done.push_back("node " + node.name + ": " + line);  // says its run
   }
 
   void remove_filter(const Claims::Filter& filter) {

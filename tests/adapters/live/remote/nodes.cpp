@@ -172,7 +172,8 @@ std::vector<pid_t> agents_in(const fs::path& folder) {
   std::vector<pid_t> found;
   for (const pid_t pid : all_processes()) {
     const std::string line = read_proc("/proc/" + std::to_string(pid) + "/cmdline");
-    const bool ended = read_stat(pid) ? read_stat(pid)->state == 'Z' : true;
+    const auto stat = read_stat(pid);
+    const bool ended = !stat || stat->state == 'Z';
     if (!ended && line.find("faultline-agent") != std::string::npos &&
         line.find(folder.string() + "/") != std::string::npos && line.starts_with(folder.string()))
       found.push_back(pid);
