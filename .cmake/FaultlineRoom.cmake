@@ -2,6 +2,7 @@
 #
 #   faultline_room(checker DEPENDS history)             library faultline::checker from ./*.cpp, public face ./faultline/
 #   faultline_room(base DIR base SOURCES_FROM . extra)   sources from the named folders, relative to DIR
+#   faultline_room(serve WAITS DEPENDS reports)          its code mostly waits: the tests' build does not optimise it, which compiles faster
 #   faultline_program(faultline main.cpp DEPENDS cli)    an executable from one file; its room is a library, so that tests reach it
 #   faultline_tests(history DEPENDS history)             one GoogleTest binary from tests/<folder>/*_test.cpp
 include(GNUInstallDirs)
@@ -31,7 +32,7 @@ endif()
 set_property(GLOBAL PROPERTY FAULTLINE_EXPORTED "")
 
 function(faultline_room name)
-  cmake_parse_arguments(ROOM "EXPORTED" "DIR;EXCEPT" "SOURCES_FROM;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ROOM "EXPORTED;WAITS" "DIR;EXCEPT" "SOURCES_FROM;DEPENDS;PRIVATE" ${ARGN})
   set(dir "${CMAKE_CURRENT_SOURCE_DIR}")
   if(ROOM_DIR)
     set(dir "${dir}/${ROOM_DIR}")
@@ -55,6 +56,9 @@ function(faultline_room name)
   else()
     add_library(${target} INTERFACE)
     set(public INTERFACE)
+  endif()
+  if(ROOM_WAITS AND sources)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Dev>:-O0>)
   endif()
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
   add_library(faultline::${name} ALIAS ${target})
