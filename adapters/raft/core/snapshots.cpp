@@ -94,7 +94,7 @@ void Raft::handle(const Message& message, SnapshotReply& answer) {
     follower->installed();
     advance_commit();
   } else if (answer.wanted <= snapshot.size) {
-    follower->wants_chunk(answer.wanted);
+    follower->wants_chunk(answer.wanted, answer.round, round_);
   }
 }
 
