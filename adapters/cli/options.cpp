@@ -59,7 +59,9 @@ std::vector<OptionSpec> shrink_options() {
       {"out", text, "FILE", "",
        "where the result goes [minimal.jsonl; of a run into its directory; of a simulated one scenario.json]", ""},
       {"save", text, "FILE", "", "of a simulated run: keep the scenario as a regression, too", ""},
-      {"candidates", number, "N", "2000", "of a simulated run: try so many smaller ones at most", ""},
+      {"candidates", number, "N", "2000", "of a run's faults: try so many smaller schedules at most", ""},
+      {"faults", flag, "", "",
+       "of a live run: shrink its faults instead, by running it again and again with fewer (--time-limit 10m)", ""},
   });
 }
 

@@ -248,6 +248,28 @@ TEST(CampaignRecord, TheShapeIsOfTheSmallestScenario) {
               "{\"type\":\"invoke\",\"f\":\"write\"}\n{\"type\":\"ok\",\"f\":\"write\"}\n{\"type\":\"invoke\",\"f\":"
               "\"write\"}\n{\"type\":\"invoke\",\"f\":\"read\"}\n");
   EXPECT_EQ(live.shape, "write read");
+  add_faults(
+      live,
+      R"({"exit_code":1,"decisions":1,"removed":3,"measured":3,"failed":2,"kinds":["partition"],"repro":"faultline run s"})");
+  EXPECT_EQ(live.shape, "write read") << "the history's";
+  EXPECT_EQ(live.shrunk, "3 operations; 1 of 4 faults needed (partition); fails in 2 of 3 runs");
+  EXPECT_EQ(live.story, "With the fewest faults: faultline run s\n");
+  Record luck;
+  add_faults(luck, R"({"exit_code":2,"measured":3,"failed":0})");
+  EXPECT_EQ(luck.shrunk, "fails in 0 of 3 runs");
+}
+
+TEST(Record, OfASimulatedRunTellsItsLeadersAndWhichOfItsFaultsBit) {
+  const auto plan = read_plan("x.toml", "name = \"x\"\n[matrix]\ntarget = \"sim\"\nseeds = [1]\n");
+  ASSERT_TRUE(plan.ok());
+  const Record record =
+      read_outcome(plan.value(), plan.value().runs.front(), 0,
+                   R"({"exit_code":0,"leader_changes":3,"faults":[{"kind":"kill","count":4,"runs":1,"bit":1},
+                                        {"kind":"clock","count":2,"runs":1,"bit":0}]})");
+  EXPECT_EQ(record.leader_changes, 3U);
+  ASSERT_EQ(record.faults.size(), 2U);
+  EXPECT_TRUE(record.faults[0].bit);
+  EXPECT_FALSE(record.faults[1].bit) << record.faults[1].kind;
 }
 
 constexpr const char* triaged = R"(
