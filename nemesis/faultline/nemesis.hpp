@@ -113,7 +113,7 @@ class NemesisProcess {
  public:
   explicit NemesisProcess(Rng rng) : rng_(std::move(rng)) {}
 
-  // The completion: same process, f and key, type info, no time. Never throws; whatever fails is in its `error`. A
+  // The completion: same process, f, key and extras, type info, no time. Never throws; whatever fails is in its `error`. A
   // `stop` ends the oldest active fault that was asked for with the same value; a fault with explicit nodes or grudge
   // even if it is not remembered. A fault that could not be applied stays active, for it may have been applied in part.
   Event perform(const Event& invocation, FaultPort& port);
