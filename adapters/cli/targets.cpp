@@ -110,12 +110,45 @@ bool asks_for(const Settings& settings, std::string_view package) {
   return std::find(faults.begin(), faults.end(), package) != faults.end();
 }
 
+// The events of this kind that decisions wait for.
+template <class Trigger>
+std::vector<Trigger> triggers_of(const Schedule* schedule) {
+  std::vector<Trigger> triggers;
+  for (const Decision& decision : schedule == nullptr ? std::vector<Decision>() : schedule->decisions) {
+    const auto* event = std::get_if<EventTrigger>(&decision.when);
+    const auto* trigger = event == nullptr ? nullptr : std::get_if<Trigger>(&event->what);
+    if (trigger != nullptr) triggers.push_back(*trigger);
+  }
+  return triggers;
+}
+
 // Calls of a daemon are seen only if it was started for that.
-live::DiskOptions disks_of(const Settings& settings) {
+live::DiskOptions disks_of(const Settings& settings, const Schedule* schedule) {
   const bool fails = asks_for(settings, "disk");
-  return {.supervised = fails || asks_for(settings, "power") || asks_for(settings, "crash"),
-          .reads = fails,
+  const auto calls = triggers_of<CallTrigger>(schedule);
+  const bool reads = std::any_of(calls.begin(), calls.end(), [](const CallTrigger& t) { return t.call == "read"; });
+  return {.supervised = fails || asks_for(settings, "power") || asks_for(settings, "crash") || !calls.empty(),
+          .reads = fails || reads,
           .seed = settings.number("seed")};
+}
+
+// What the faults of this run ask of the network.
+live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule) {
+  live::NetworkNeeds needs;
+  if (schedule == nullptr) {
+    needs.client_links = asks_for(settings, "directed");
+    for (const std::string& name : settings.list("nemesis")) {
+      const auto package = find_package(name);
+      needs.packets = needs.packets || (package && live::is_traffic_fault(package.value()->kind));
+    }
+    return needs;
+  }
+  needs.frames = !triggers_of<FrameTrigger>(schedule).empty();
+  for (const Decision& decision : schedule->decisions) {
+    needs.packets = needs.packets || live::is_traffic_fault(decision.fault.kind);
+    needs.client_links = needs.client_links || !decision.fault.parameters.get("clients").is_null();
+  }
+  return needs;
 }
 
 }  // namespace
@@ -129,25 +162,10 @@ Result<void> settle_target(Settings& settings) {
   return target_of(settings) == "redis" ? settle_redis(settings) : Result<void>();
 }
 
-live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule) {
-  live::NetworkNeeds needs;
-  if (schedule == nullptr) {
-    needs.client_links = asks_for(settings, "directed");
-    for (const std::string& name : settings.list("nemesis")) {
-      const auto package = find_package(name);
-      needs.packets = needs.packets || (package && live::is_traffic_fault(package.value()->kind));
-    }
-    return needs;
-  }
-  for (const Decision& decision : schedule->decisions) {
-    needs.packets = needs.packets || live::is_traffic_fault(decision.fault.kind);
-    needs.client_links = needs.client_links || !decision.fault.parameters.get("clients").is_null();
-  }
-  return needs;
-}
-
 Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
-                                                  live::NetworkNeeds needs, Console& console) {
+                                                  const Schedule* schedule, Console& console) {
+  const live::NetworkNeeds needs = network_needs(settings, schedule);
+  const live::DiskOptions disks = disks_of(settings, schedule);
   auto remote = remote_of(settings, console);
   if (!remote) return remote.error();
   auto& [machines, names] = remote.value();
@@ -167,7 +185,7 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                                    .network = network_of(settings),
                                    .needs = needs,
                                    .concurrency = settings.number("concurrency"),
-                                   .disks = disks_of(settings),
+                                   .disks = disks,
                                    .machines = machines,
                                    .names = names,
                                    .reads = etcd_reads,
@@ -177,7 +195,7 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
   if (settings.text("target") == "redis") {
     return redis::make_target({.run_directory = directory,
                                .network = network_of(settings),
-                               .disks = disks_of(settings),
+                               .disks = disks,
                                .fsync = settings.text("fsync"),
                                .sets = settings.text("workload") == "set",
                                .operation_timeout = timeout});
@@ -192,7 +210,7 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                             .network = network_of(settings),
                             .needs = needs,
                             .concurrency = settings.number("concurrency"),
-                            .disks = disks_of(settings),
+                            .disks = disks,
                             .machines = machines,
                             .names = names,
                             .reads = serializable ? "index" : reads,

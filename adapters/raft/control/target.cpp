@@ -14,6 +14,7 @@
 #include <faultline/live/local_cluster.hpp>
 
 #include "peer_framer.hpp"
+#include "role_log.hpp"
 
 namespace faultline::raft {
 namespace {
@@ -106,6 +107,7 @@ class Target final : public live::Target {
   Result<void> enter_client_network() override { return cluster_.enter_client_network(); }
   std::vector<NodeName> nodes() const override { return cluster_.nodes(); }
   FaultPort& faults() override { return cluster_; }
+  live::EventPort* events() override { return &cluster_; }
 
   std::unique_ptr<live::Client> open_client(boost::asio::any_io_executor executor, Process process,
                                             const NodeName& node) override {
@@ -209,6 +211,9 @@ class Target final : public live::Target {
     cluster.leads = [](const live::NodePlace& node, Duration limit) {
       const auto status = etcd::ask_status(node.addresses.client, limit);
       return status && status.value().believes_it_leads();
+    };
+    cluster.roles = [](const live::NodePlace& node) {
+      return make_role_log(node.log_file.parent_path() / "events.jsonl");
     };
     cluster.membership = {
         .remove = member_step("remove"), .add = member_step("add"), .promote = member_step("promote")};

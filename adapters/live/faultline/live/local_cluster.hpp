@@ -25,6 +25,7 @@
 
 #include <faultline/fault.hpp>
 #include <faultline/live/daemon.hpp>
+#include <faultline/live/events.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/machines.hpp>
 #include <faultline/live/network.hpp>
@@ -34,6 +35,7 @@
 namespace faultline::live {
 
 class NodeDisk;
+class RoleWatch;
 struct ActiveDisk;
 
 // Where one node lives. Known for all nodes before the first is started.
@@ -92,6 +94,8 @@ struct LocalClusterOptions {
   std::function<Result<void>(const NodePlace& node, Duration limit)> ready;
   // One attempt, within the limit, to learn whether the node believes itself leader; no answer is false. Empty: no node ever leads.
   std::function<bool(const NodePlace& node, Duration limit)> leads;
+  // How a node on this machine tells of its roles. Empty: it is asked, by `leads`.
+  std::function<std::unique_ptr<RoleSource>(const NodePlace& node)> roles;
   // Without it the fault `membership` is not available.
   std::optional<MembershipControl> membership;
 };
@@ -100,7 +104,7 @@ struct LocalClusterOptions {
 [[nodiscard]] bool is_traffic_fault(std::string_view kind);
 [[nodiscard]] bool counts_for(std::string_view kind, std::string_view counter);
 
-class LocalCluster final : public FaultPort {
+class LocalCluster final : public FaultPort, public EventPort {
  public:
   explicit LocalCluster(LocalClusterOptions options);
   ~LocalCluster() override;  // tears down
@@ -147,6 +151,12 @@ class LocalCluster final : public FaultPort {
   // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
   // ended by themselves; they are started again.
   Result<Value> heal_all() override;
+
+  // --- EventPort ---------------------------------------------------------------------------------------------------------------------
+  // Frames through the proxy of a system whose frames have names; calls of nodes whose disks are supervised; roles as the system tells of
+  // them, else leaders by asking.
+  [[nodiscard]] Result<void> can_watch(const EventTrigger& trigger) const override;
+  Result<void> watch(std::shared_ptr<EventBoard> board) override;
 
  private:
   // A fault that was applied and not healed yet.
@@ -212,6 +222,11 @@ class LocalCluster final : public FaultPort {
   [[nodiscard]] std::vector<std::size_t> bent_clocks() const;
   [[nodiscard]] Result<void> clocks_can_be_bent() const;
 
+  [[nodiscard]] Result<void> can_watch_frame(const FrameTrigger& trigger) const;
+  [[nodiscard]] Result<void> can_watch_call(const CallTrigger& trigger) const;
+  [[nodiscard]] Result<void> can_watch_role(const RoleTrigger& trigger) const;
+  void watch_roles(const std::shared_ptr<EventBoard>& board);
+
   static bool is_about_a_disk(const Fault& fault);
   [[nodiscard]] Result<void> disks_can_be_supervised() const;
   [[nodiscard]] Result<void> disks_support(const Fault& fault) const;
@@ -252,6 +267,7 @@ class LocalCluster final : public FaultPort {
   std::vector<Standing> standings_;                    // by node
   std::vector<std::unique_ptr<ClockControl>> clocks_;  // by node
   std::vector<std::unique_ptr<NodeDisk>> disks_;       // by node
+  std::unique_ptr<RoleWatch> roles_;                   // its threads ask the nodes
   std::uint64_t disk_faults_ = 0;
   std::vector<Active> active_;
   std::vector<std::string> unexpected_exits_;
