@@ -106,7 +106,10 @@ struct Proxy::Core {
   SocketFinder sockets;
   Pairs closed;
   Pairs closed_to_clients;
-  std::map<std::pair<std::size_t, std::size_t>, FrameWatches> watches;  // by link
+  using LinkIndex = std::pair<std::size_t, std::size_t>;
+  std::map<LinkIndex, FrameWatches> watches;
+  std::map<LinkIndex, std::vector<std::function<bool()>>>
+      holders;                // links on which nothing follows, as long as one says so
   asio::steady_timer opened;  // cancelled when a gate opens: wakes everybody who waits for one
   std::vector<std::weak_ptr<Connection>> connections;
   ProxyCounters counts;
@@ -131,6 +134,7 @@ struct Proxy::Core {
   asio::awaitable<void> pump(ConnectionPointer connection, bool forth);
   asio::awaitable<error_code> forward(ConnectionPointer connection, bool forth, std::span<const char> bytes);
   asio::awaitable<error_code> pass(ConnectionPointer connection, bool forth, std::span<Parcel> parcels);
+  asio::awaitable<void> wait_until_free(LinkIndex link);
   asio::awaitable<error_code> pass_watched(ConnectionPointer connection, bool forth, std::vector<Parcel> parcels);
   asio::awaitable<void> drain(ConnectionPointer connection, bool forth);
   void enter_lane(const ConnectionPointer& connection, bool forth, std::span<Parcel> parcels);
@@ -350,7 +354,7 @@ asio::awaitable<error_code> Proxy::Core::forward(ConnectionPointer connection, b
   const bool is_free = stream.link.is_clear() && !stream.draining;
   if (is_free && stream.cutter.is_opaque()) co_return co_await deliver(connection, forth, bytes);
   auto parcels = stream.cutter.cut(bytes);
-  if (!watches.empty()) co_return co_await pass_watched(connection, forth, std::move(parcels));
+  if (!watches.empty() || !holders.empty()) co_return co_await pass_watched(connection, forth, std::move(parcels));
   co_return co_await pass(connection, forth, parcels);
 }
 
@@ -366,12 +370,27 @@ asio::awaitable<error_code> Proxy::Core::pass(ConnectionPointer connection, bool
   co_return error_code();
 }
 
+// Bounded by those who hold it.
+asio::awaitable<void> Proxy::Core::wait_until_free(LinkIndex link) {
+  asio::steady_timer pause(context);
+  for (auto found = holders.find(link); found != holders.end(); found = holders.find(link)) {
+    std::erase_if(found->second, [](const auto& holds) { return !holds(); });
+    if (found->second.empty()) {
+      holders.erase(found);
+      co_return;
+    }
+    pause.expires_after(std::chrono::milliseconds(1));
+    co_await pause.async_wait(token);
+  }
+}
+
 // A frame that somebody waits for goes on its way; what follows waits as long as it is told to.
 asio::awaitable<error_code> Proxy::Core::pass_watched(ConnectionPointer connection, bool forth,
                                                       std::vector<Parcel> parcels) {
   const Stream& stream = forth ? *connection->forth : *connection->back;
   const std::pair link(forth ? connection->from : connection->to, forth ? connection->to : connection->from);
   std::span<Parcel> rest(parcels);
+  co_await wait_until_free(link);
   for (std::size_t i = 0; i < rest.size();) {
     const auto watched = watches.find(link);
     if (watched == watches.end()) break;
@@ -382,13 +401,11 @@ asio::awaitable<error_code> Proxy::Core::pass_watched(ConnectionPointer connecti
     if (const error_code error = co_await pass(connection, forth, rest.first(i))) co_return error;
     rest = rest.subspan(i);
     i = 0;
-    for (const FrameWatch& watch : met) watch.seen();
-    asio::steady_timer pause(context);
-    const auto holds = [](const FrameWatch& watch) { return watch.holds && watch.holds(); };
-    while (std::any_of(met.begin(), met.end(), holds)) {
-      pause.expires_after(std::chrono::milliseconds(1));
-      co_await pause.async_wait(token);
+    for (const FrameWatch& watch : met) {
+      watch.seen();
+      if (watch.holds) holders[link].push_back(watch.holds);
     }
+    co_await wait_until_free(link);
   }
   co_return co_await pass(connection, forth, rest);
 }
