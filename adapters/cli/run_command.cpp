@@ -78,6 +78,7 @@ std::vector<std::uint64_t> only(const Package& package, std::string_view name, s
 Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::string>& names, std::uint64_t seed) {
   NemesisOptions options{.seed = seed};
   options.drawing.clients = settings.number("concurrency");
+  options.drawing.versions = 1 + settings.list("upgrade-to").size();
   for (const auto& [dotted, text] : settings.nemesis_parameters()) {
     const auto parts = split(dotted, '.');
     if (parts[1] == "interval") {

@@ -110,6 +110,28 @@ bool asks_for(const Settings& settings, std::string_view package) {
   return std::find(faults.begin(), faults.end(), package) != faults.end();
 }
 
+// The programs of a run: the daemon, and what an upgrade goes on to.
+Result<void> settle_binaries(Settings& settings) {
+  const bool named = settings.given("binary") || settings.given("upgrade-to");
+  if (named && (settings.given("endpoints") || settings.given("inventory") || settings.text("target") == "redis")) {
+    return Error::bad_input(
+        "--binary and --upgrade-to are for daemons of raft or etcd that are started on this machine", "leave them out");
+  }
+  // Nodes start somewhere else, and so may a replay.
+  for (const std::string_view option : {"binary", "upgrade-to"}) {
+    if (!settings.given(option)) continue;
+    std::vector<std::string> programs = settings.list(option);
+    for (std::string& program : programs) {
+      std::error_code ignored;
+      if (program.find('/') != std::string::npos) program = std::filesystem::absolute(program, ignored).string();
+    }
+    settings.set(option, join(programs, ","));
+  }
+  if (!asks_for(settings, "upgrade") || settings.given("upgrade-to")) return {};
+  return Error::bad_input("--nemesis upgrade needs another version of the daemon to go on to",
+                          "name it with --upgrade-to, or use --nemesis rolling");
+}
+
 // The events of this kind that decisions wait for.
 template <class Trigger>
 std::vector<Trigger> triggers_of(const Schedule* schedule) {
@@ -159,6 +181,7 @@ Result<void> settle_target(Settings& settings) {
   if (settings.text("reads").empty()) settings.set("reads", known.front());
   if (auto checked = check_word(settings, "reads", "read path", known); !checked) return checked;
   if (auto checked = check_word(settings, "fsync", "fsync policy", fsync_policies(settings)); !checked) return checked;
+  if (auto checked = settle_binaries(settings); !checked) return checked;
   return target_of(settings) == "redis" ? settle_redis(settings) : Result<void>();
 }
 
@@ -188,6 +211,8 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                                    .disks = disks,
                                    .machines = machines,
                                    .names = names,
+                                   .binary = settings.given("binary") ? settings.text("binary") : "etcd",
+                                   .upgrades = settings.list("upgrade-to"),
                                    .reads = etcd_reads,
                                    .objects = objects,
                                    .operation_timeout = timeout});
@@ -213,6 +238,8 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                             .disks = disks,
                             .machines = machines,
                             .names = names,
+                            .binary = settings.text("binary"),
+                            .upgrades = settings.list("upgrade-to"),
                             .reads = serializable ? "index" : reads,
                             .max_clock_drift = settings.share("max-clock-drift"),
                             .objects = objects,
