@@ -125,6 +125,7 @@ void Engine::execute(Item&& item) {
     case Kind::decision_begin: note_event(item); return begin_decision(item.id);
     case Kind::decision_end: note_event(item); return end_decision(item.id);
     case Kind::members: note_event(item); return advance_members();
+    case Kind::restart: return advance_restart(item);
     case Kind::retire:
       if (nodes[item.node].retires_at != now) return;
       note_event(item);

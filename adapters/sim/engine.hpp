@@ -48,8 +48,11 @@ struct Active {
   std::vector<char> swizzled;        // clogs in force
   LinkCounters before;
   std::unique_ptr<PacketFault> packet;
-  std::vector<std::pair<NodeIndex, std::uint32_t>> crashed;  // with boots
-  LossReport loss;                                           // not told yet
+  std::vector<std::pair<NodeIndex, std::uint32_t>> crashed;    // with boots
+  std::vector<std::pair<NodeIndex, std::uint32_t>> restarted;  // in turn, with boots
+  std::size_t next = 0;                                        // of the nodes it restarts
+  Ticks deadline = 0;                                          // for the cluster to serve again
+  LossReport loss;                                             // not told yet
   std::uint64_t count = 0;
   std::uint64_t pages = 0;
   Rng rng{0};
@@ -216,6 +219,7 @@ struct Engine {
   void clear_node(NodeIndex node);
   void clear_link(std::uint32_t link);
   void swizzle(const Item& item);
+  void advance_restart(const Item& item);
 
   // --- members (members.cpp) -------------------------------------------------------------------------------------------------------------
   void change(std::vector<MemberTask::Step> steps, std::string label);

@@ -100,6 +100,11 @@ struct Healing {
     tell_loss();
     for (const NodeIndex node : active.down) start(node);
   }
+  // Those whose turn did not come stay as they are.
+  void operator()(const RestartPlan&) {
+    for (const auto& [node, boot] : active.restarted) restarted.emplace_back(engine.nodes[node].name, number(boot));
+    for (const NodeIndex node : active.down) start(node);
+  }
   void operator()(const PausePlan&) {
     Fields resumed;
     std::uint64_t held = 0;

@@ -97,7 +97,8 @@ TEST(CampaignPlan, PresetsOfTheSimulatorStandAmongTheMixes) {
 }
 
 TEST(CampaignPlan, EveryProblemIsToldAtOnceWithItsPlace) {
-  EXPECT_EQ(problems_of(R"(name = "x"
+  EXPECT_EQ(
+      problems_of(R"(name = "x"
 histroy = "nights"
 [budget]
 run = "30"
@@ -110,17 +111,17 @@ nemesis = ["frames", "flood"]
 seeds = "3..1"
 network = "proxy"
 )"),
-            "x.toml:2:1: error: unknown key 'histroy'; did you mean 'history'?\n"
-            "x.toml:4:7: error: budget.run = \"30\": a duration needs a unit: \"30s\", \"5m\"\n"
-            "x.toml:7:1: error: unknown key 'time-limt'; did you mean 'time-limit'?\n"
-            "x.toml:9:16: error: there is no target 'other'; targets are: a, raft, etcd, sim\n"
-            "x.toml:10:22: error: nemesis = flood: 'flood' is none of partition, kill, pause, membership, directed, "
-            "clog, packet, frames, "
-            "power, crash, clock, disk, wipe, pressure, none (target 'a', simulated)\n"
-            "x.toml:11:9: error: seeds = \"3..1\" ends before it begins\n"
-            "x.toml:12:11: error: network = proxy: target 'a' is simulated, and simulated runs have no such option; "
-            "give it to others in a "
-            "[[matrix]] of its own");
+      "x.toml:2:1: error: unknown key 'histroy'; did you mean 'history'?\n"
+      "x.toml:4:7: error: budget.run = \"30\": a duration needs a unit: \"30s\", \"5m\"\n"
+      "x.toml:7:1: error: unknown key 'time-limt'; did you mean 'time-limit'?\n"
+      "x.toml:9:16: error: there is no target 'other'; targets are: a, raft, etcd, sim\n"
+      "x.toml:10:22: error: nemesis = flood: 'flood' is none of partition, kill, rolling, pause, membership, directed, "
+      "clog, packet, frames, "
+      "power, crash, clock, disk, wipe, pressure, none (target 'a', simulated)\n"
+      "x.toml:11:9: error: seeds = \"3..1\" ends before it begins\n"
+      "x.toml:12:11: error: network = proxy: target 'a' is simulated, and simulated runs have no such option; "
+      "give it to others in a "
+      "[[matrix]] of its own");
 }
 
 TEST(CampaignPlan, ImpossibleMatricesAreRefused) {

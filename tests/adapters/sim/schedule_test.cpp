@@ -158,8 +158,8 @@ TEST_F(Scheduled, WhatCannotBePerformedIsRefusedBeforehand) {
     const auto watched = world.watch({.seed = 1, .decisions = {std::move(decision)}});
     return watched ? std::string("watched") : watched.error().message;
   };
-  EXPECT_EQ(refusal({.id = 3, .when = Duration(1s), .lasts = {}, .fault = fault("upgrade", {"n1"})}),
-            "decision 3: unknown kind of fault 'upgrade'");
+  EXPECT_EQ(refusal({.id = 3, .when = Duration(1s), .lasts = {}, .fault = fault("gremlin", {"n1"})}),
+            "decision 3: unknown kind of fault 'gremlin'");
   EXPECT_EQ(refusal({.id = 3,
                      .when = EventTrigger{CallTrigger{"fdatasync", "n1", "", 1, false}, {}},
                      .lasts = {},
