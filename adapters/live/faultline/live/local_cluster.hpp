@@ -33,7 +33,7 @@
 
 namespace faultline::live {
 
-class NodeDisk;
+struct NodeDisk;
 struct ActiveDisk;
 
 // Where one node lives. Known for all nodes before the first is started.
@@ -124,6 +124,10 @@ class LocalCluster final : public FaultPort {
   [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t worker) const;
   // How the nodes are connected: a sentence for Target::describe().
   [[nodiscard]] std::string network_description() const;
+  // See Machines::lost().
+  [[nodiscard]] std::optional<Error> lost() const {
+    return options_.machines ? options_.machines->lost() : std::nullopt;
+  }
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
@@ -227,6 +231,7 @@ class LocalCluster final : public FaultPort {
   Result<Value> apply_power_loss(const Fault& fault);
   Result<Value> apply_rule(const Fault& fault);
   Result<Value> apply_rot(const Fault& fault);
+  Result<std::unique_ptr<NodePressure>> press(std::size_t node, double speed);
   Result<Value> apply_pressure(const Fault& fault);
   Result<Value> heal_disk(const Active& healed);
   Result<Value> heal_rule(const Active& healed);
