@@ -102,8 +102,8 @@ Result<void> make_edits(const std::vector<FileEdit>& edits) {
     if (!open) return failed("open", edit.file);
     const auto offset = static_cast<off_t>(edit.offset);
     if (edit.cuts && ::ftruncate(open.get(), offset) != 0) return failed("truncate", edit.file);
-    if (!edit.cuts && ::pwrite(open.get(), edit.after.data(), edit.after.size(), offset) !=
-                          static_cast<ssize_t>(edit.after.size()))
+    if (!edit.cuts &&
+        ::pwrite(open.get(), edit.after.data(), edit.after.size(), offset) != static_cast<ssize_t>(edit.after.size()))
       return failed("write", edit.file);
   }
   return {};

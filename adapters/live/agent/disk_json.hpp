@@ -52,8 +52,7 @@ inline Result<DiskRule> rule_from_json(const nlohmann::json& json) {
   if (kind == "space") return DiskRule(SpaceRule{json.at("bytes").get<std::uint64_t>()});
   if (kind == "slow") return DiskRule(SlowRule{Duration(json.at("latency_ns").get<std::int64_t>())});
   const int call = kind == "crash" ? json.at("call").get<int>() : -1;
-  if (call < 0 || call > static_cast<int>(DiskCall::mkdir))
-    return Error::bad_input("no rule of disks: " + json.dump());
+  if (call < 0 || call > static_cast<int>(DiskCall::mkdir)) return Error::bad_input("no rule of disks: " + json.dump());
   return DiskRule(CrashRule{static_cast<DiskCall>(call),
                             json.at("nth").get<std::uint64_t>(),
                             json.at("after").get<bool>(),
@@ -62,8 +61,12 @@ inline Result<DiskRule> rule_from_json(const nlohmann::json& json) {
 }
 
 inline nlohmann::json to_json(const FileEdit& edit) {
-  return {{"file", to_hex(edit.file.string())}, {"name", to_hex(edit.name)},     {"offset", edit.offset},
-          {"before", to_hex(edit.before)},      {"after", to_hex(edit.after)}, {"size", edit.size_before},
+  return {{"file", to_hex(edit.file.string())},
+          {"name", to_hex(edit.name)},
+          {"offset", edit.offset},
+          {"before", to_hex(edit.before)},
+          {"after", to_hex(edit.after)},
+          {"size", edit.size_before},
           {"cuts", edit.cuts}};
 }
 

@@ -57,8 +57,8 @@ Result<Json> DiskService::perform(const std::string& what, const Json& request, 
   if (what == "supervise") return supervise(request);
   if (what == "pick") {
     Rng rng = draws_of(request);
-    const auto file = rotting_file(data_, request.at("glob").get<std::string>(),
-                                   daemon != nullptr ? daemon->identity().pid : 0, rng);
+    const auto file =
+        rotting_file(data_, request.at("glob").get<std::string>(), daemon != nullptr ? daemon->identity().pid : 0, rng);
     return Json{{"file", file ? Json(to_hex(file->string())) : Json()}};
   }
   if (what == "rot") return rot(request);

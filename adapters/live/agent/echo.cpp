@@ -75,7 +75,8 @@ void Echo::answer() {
     std::array<char, probe_bytes + 1> probe{};
     sockaddr_in sender{};
     socklen_t size = sizeof sender;
-    const auto n = ::recvfrom(socket_.get(), probe.data(), probe.size(), 0, reinterpret_cast<sockaddr*>(&sender), &size);
+    const auto n =
+        ::recvfrom(socket_.get(), probe.data(), probe.size(), 0, reinterpret_cast<sockaddr*>(&sender), &size);
     if (n != static_cast<ssize_t>(probe_bytes) || !from_.contains(sender.sin_addr.s_addr)) continue;
     ::sendto(socket_.get(), probe.data(), probe_bytes, 0, reinterpret_cast<const sockaddr*>(&sender), size);
   }

@@ -36,8 +36,8 @@
 #include <faultline/live/leftovers.hpp>
 #include <faultline/result.hpp>
 
-#include "adapters/live/node_clock.hpp"
 #include "adapters/live/cpu_pressure.hpp"
+#include "adapters/live/node_clock.hpp"
 #include "disk_service.hpp"
 #include "packet_service.hpp"
 #include "settable_clock.hpp"

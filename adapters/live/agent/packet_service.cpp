@@ -119,9 +119,9 @@ Result<Json> PacketService::shape(const Json& request) {
 }
 
 Result<Json> PacketService::sound(const Json& request) const {
-  const auto sounding = sound_echo(address_, request.at("to").get<std::string>(),
-                                   request.at("count").get<std::int64_t>(), Duration(request.at("pace_ns").get<std::int64_t>()),
-                                   Duration(request.at("limit_ns").get<std::int64_t>()));
+  const auto sounding = sound_echo(
+      address_, request.at("to").get<std::string>(), request.at("count").get<std::int64_t>(),
+      Duration(request.at("pace_ns").get<std::int64_t>()), Duration(request.at("limit_ns").get<std::int64_t>()));
   if (!sounding) return sounding.error();
   return to_json(sounding.value());
 }

@@ -50,14 +50,10 @@ inline LinkFaults link_from_json(const nlohmann::json& json, Instant now) {
 }
 
 inline nlohmann::json to_json(const TrafficCounters& counters) {
-  return {{"held", counters.held},
-          {"delayed", counters.delayed},
-          {"lost", counters.lost},
-          {"duplicated", counters.duplicated},
-          {"reordered", counters.reordered},
-          {"corrupted", counters.corrupted},
-          {"throttled", counters.throttled},
-          {"throttled_bytes", counters.throttled_bytes},
+  return {{"held", counters.held},           {"delayed", counters.delayed},
+          {"lost", counters.lost},           {"duplicated", counters.duplicated},
+          {"reordered", counters.reordered}, {"corrupted", counters.corrupted},
+          {"throttled", counters.throttled}, {"throttled_bytes", counters.throttled_bytes},
           {"under_way", counters.under_way}};
 }
 
@@ -75,8 +71,8 @@ inline TrafficCounters traffic_from_json(const nlohmann::json& json) {
 }
 
 inline nlohmann::json to_json(const Sounding& sounding) {
-  return {{"sent", sounding.sent},     {"arrived", sounding.arrived},
-          {"copies", sounding.copies}, {"out_of_order", sounding.out_of_order},
+  return {{"sent", sounding.sent},       {"arrived", sounding.arrived},
+          {"copies", sounding.copies},   {"out_of_order", sounding.out_of_order},
           {"damaged", sounding.damaged}, {"median_ns", sounding.median.count()}};
 }
 

@@ -53,11 +53,9 @@ std::optional<std::filesystem::path> RemoteFiles::pick(const std::string& glob, 
 }
 
 Result<std::vector<FileEdit>> RemoteFiles::rot(const RotPlan& plan, const std::filesystem::path& file, Rng& rng) {
-  const auto reply = ask(node_, "rot",
-                         {{"file", agent::to_hex(file.string())},
-                          {"cuts", plan.cuts},
-                          {"amount", plan.amount},
-                          {"seed", rng.next()}});
+  const auto reply =
+      ask(node_, "rot",
+          {{"file", agent::to_hex(file.string())}, {"cuts", plan.cuts}, {"amount", plan.amount}, {"seed", rng.next()}});
   if (!reply) return reply.error();
   std::vector<FileEdit> edits;
   for (const Json& one : reply.value().value("edits", Json::array())) {

@@ -160,7 +160,8 @@ Result<std::int64_t> RemoteNetwork::probe_shaped(Duration limit) {
       wrong = unlike_clear(sounding.value(), *baseline_);
       if (wrong.empty() || Clock::now() >= until) break;
     }
-    if (!wrong.empty()) return Error::environment(fmt::format("{}->{}->{} is not as it was: {}", from, to, from, wrong));
+    if (!wrong.empty())
+      return Error::environment(fmt::format("{}->{}->{} is not as it was: {}", from, to, from, wrong));
     links += baseline_ ? 2 : 0;
   }
   shaped_.clear();
@@ -221,7 +222,9 @@ std::string RemoteNetwork::describe() const {
   for (const auto& node : nodes_) tools.insert(node->hello.value("filter", "no packet filter"));
   std::string text = fmt::format("{} remote nodes over ssh ({})", nodes_.size(), fmt::join(tools, ", "));
   if (!needs_.packets || !can_shape({})) return text;
-  text += "; packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the keeper of the node they reach (NFQUEUE)";
+  text +=
+      "; packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the keeper of the node they "
+      "reach (NFQUEUE)";
   return baseline_ ? text : text + "; probes between nodes do not pass, so that healed links are only connected to";
 }
 

@@ -135,9 +135,7 @@ void NodeLink::work() {
   break_off();
 }
 
-void NodeLink::renew() {
-  (void)perform({{"do", "renew"}}, renewal_limit, Clock::now() + options_.time_to_live).ok();
-}
+void NodeLink::renew() { (void)perform({{"do", "renew"}}, renewal_limit, Clock::now() + options_.time_to_live).ok(); }
 
 template <class T>
 T NodeLink::in_thread(std::function<T()> work) {

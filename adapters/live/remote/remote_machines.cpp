@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 constexpr auto script_limit = std::chrono::minutes(2);
 
 constexpr std::array<std::string_view, 17> kinds{
-    "partition", "packet",   "clog",    "swizzle_clog", "kill",    "pause",      "membership", "clock",   "wipe",
+    "partition", "packet",      "clog",   "swizzle_clog", "kill",     "pause",    "membership",  "clock",   "wipe",
     "io_error",  "fsync_error", "enospc", "slow_disk",    "bit_flip", "truncate", "crash_point", "pressure"};
 constexpr std::array<std::string_view, 5> supervised_kinds{"io_error", "fsync_error", "enospc", "slow_disk",
                                                            "crash_point"};

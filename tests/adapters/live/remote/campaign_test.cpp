@@ -51,12 +51,22 @@ TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBites
   const fs::path inventory = nodes.write_inventory("", std::string("[targets.raft]\nupload = \"") + FL_RAFTD + "\"\n");
   std::map<std::string, int> here, there;
   for (const bool remote : {false, true}) {
-    std::vector<std::string> words{"run",    "--target", "raft", "--schedule", (nodes.folder() / "faults.json").string(),
-                                   "--rate", "100/s",    "--seed", "7",        "--time-limit", "16s",
-                                   "--out",  (nodes.folder() / (remote ? "there" : "here")).string(), "--json"};
-    const std::vector<std::string> where = remote
-                                               ? std::vector<std::string>{"--inventory", inventory.string()}
-                                               : std::vector<std::string>{"--nodes", "3", "--network", "namespaces"};
+    std::vector<std::string> words{"run",
+                                   "--target",
+                                   "raft",
+                                   "--schedule",
+                                   (nodes.folder() / "faults.json").string(),
+                                   "--rate",
+                                   "100/s",
+                                   "--seed",
+                                   "7",
+                                   "--time-limit",
+                                   "16s",
+                                   "--out",
+                                   (nodes.folder() / (remote ? "there" : "here")).string(),
+                                   "--json"};
+    const std::vector<std::string> where = remote ? std::vector<std::string>{"--inventory", inventory.string()}
+                                                  : std::vector<std::string>{"--nodes", "3", "--network", "namespaces"};
     words.insert(words.end(), where.begin(), where.end());
     (remote ? there : here) = expect_bites(nodes.faultline(words));
   }

@@ -96,7 +96,8 @@ void power_is_lost(Writers& writers) {
                          Value::map({{"call", "fsync"}, {"nth", 2}, {"file", "synced"}, {"disk", "lose_unsynced"}}));
   const auto before = cluster.apply(crash);
   ASSERT_TRUE(is_ok(before));
-  EXPECT_TRUE(eventually([&] { return live::test::ask(cluster.place("n2").addresses.client, std::chrono::seconds(1)).empty(); }));
+  EXPECT_TRUE(eventually(
+      [&] { return live::test::ask(cluster.place("n2").addresses.client, std::chrono::seconds(1)).empty(); }));
   const auto healed = cluster.heal(crash);
   ASSERT_TRUE(is_ok(healed));
   EXPECT_TRUE(healed.value().get("crashed").get("n2").is_integer()) << healed.value().to_string();
@@ -107,8 +108,9 @@ void files_rot(Writers& writers) {
   LocalCluster& cluster = writers.cluster;
   for (const char* kind : {"bit_flip", "truncate"}) {
     const bool cuts = std::string(kind) == "truncate";
-    const Fault rot = on(kind, {"n3"}, cuts ? Value::map({{"file", "resting"}, {"bytes", "3B"}})
-                                            : Value::map({{"file", "resting"}, {"bits", 4}}));
+    const Fault rot =
+        on(kind, {"n3"},
+           cuts ? Value::map({{"file", "resting"}, {"bytes", "3B"}}) : Value::map({{"file", "resting"}, {"bits", 4}}));
     std::ofstream(writers.file("n3", "resting")) << "as it was";
     const auto applied = cluster.apply(rot);
     ASSERT_TRUE(is_ok(applied));

@@ -175,8 +175,8 @@ bool break_all(LocalCluster& cluster, bool packets) {
          apply("slow_disk", "n1", Value::map({{"latency", "20ms"}})) &&
          apply("io_error", "n2", Value::map({{"file", "unsynced"}})) &&
          apply("pressure", "n2", Value::map({{"speed", 0.1}})) &&
-         (!packets || (apply("packet", "n1", Value::map({{"delay", "50ms"}, {"loss", 0.1}})) &&
-                       apply("clog", "n3", Value())));
+         (!packets ||
+          (apply("packet", "n1", Value::map({{"delay", "50ms"}, {"loss", 0.1}})) && apply("clog", "n3", Value())));
 }
 
 std::vector<std::string> cgroups_of(const std::string& run) {

@@ -39,7 +39,9 @@ TEST(RemotePackets, EachFaultOfPacketsBitesAndHealsOverSshAndNothingRemains) {
     LocalCluster cluster(std::move(options));
     ASSERT_TRUE(is_ok(cluster.set_up()));
     EXPECT_NE(cluster.network_description().find("NFQUEUE"), std::string::npos) << cluster.network_description();
-    const auto rules = [](const char* name, const Value& value) { return on("packet", {"n1"}, Value::map({{name, value}})); };
+    const auto rules = [](const char* name, const Value& value) {
+      return on("packet", {"n1"}, Value::map({{name, value}}));
+    };
     EXPECT_GT(suffer(cluster, rules("delay", "20ms"), "delayed_packets"), 0);
     EXPECT_GT(suffer(cluster, rules("loss", 0.5), "lost_packets"), 0);
     EXPECT_GT(suffer(cluster, rules("duplicate", 0.5), "duplicated_packets"), 0);

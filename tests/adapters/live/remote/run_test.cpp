@@ -1,8 +1,8 @@
 // `faultline run` against remote nodes, as a user has it.
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <signal.h>
+#include <nlohmann/json.hpp>
 
 #include "nodes.hpp"
 
@@ -145,7 +145,8 @@ TEST(RemoteRun, ANodeThatVanishesInTheMiddleEndsTheRunWithThreeAndTheHistoryIsKe
   });
   const auto begun = std::chrono::steady_clock::now();
   const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "none", "90s"));
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(80)) << "its renewals fail, and nobody waits";
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(80))
+      << "its renewals fail, and nobody waits";
   cutter.join();
   EXPECT_EQ(done.status, 3) << done.output << done.errors;
   EXPECT_TRUE(holds(done.output, "node n3 is lost: ")) << done.output;
@@ -169,7 +170,9 @@ TEST(RemoteRun, ANodeWhoseSshdAndKeeperDieEndsTheRunAndTheOthersAreHealed) {
     for (const pid_t pid : test::agents_in(nodes.state("n2"))) ::kill(pid, SIGKILL);
     nodes.end_sshd("n2");
   });
+  const auto begun = std::chrono::steady_clock::now();
   const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "none", "90s"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(80)) << "nobody waits for its end";
   killer.join();
   EXPECT_EQ(done.status, 3) << done.output << done.errors;
   EXPECT_TRUE(holds(done.output, "node n2 is lost: 5 attempts failed")) << done.output;
