@@ -58,7 +58,8 @@ class LocalFiles final : public DiskFiles {
 };
 
 // The disk of one node.
-struct NodeDisk {
+class NodeDisk {
+ public:
   std::unique_ptr<DiskFiles> files;
   std::unique_ptr<DiskControl> supervisor;  // null: not supervised
   bool has_suffered = false;                // its daemon may end by itself, and that is no finding

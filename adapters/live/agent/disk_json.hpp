@@ -2,7 +2,7 @@
 //
 // A rule: {"kind":"errors","reads":false,"error":5,"probability":1,"file":""}, {"kind":"sync","error":5,"drops":true,"nth":1,"file":""},
 // {"kind":"space","bytes":0}, {"kind":"slow","latency_ns":50000000}, {"kind":"crash","call":4,"nth":1,"after":false,"file":""}; `error`
-// is an errno, `call` the number of the enumeration. Who gets a crash says himself what happens then.
+// is an errno, `call` the number of the enumeration. Who gets a crash says himself what happens then. Null: a rule that stays at home.
 // An edit: {"file":"2f…","name":"77616c","offset":7,"before":"6f","after":"6e","size":100,"cuts":false}; names and bytes in hexadecimal.
 #pragma once
 
@@ -31,12 +31,14 @@ inline nlohmann::json to_json(const DiskRule& rule) {
   }
   if (const auto* space = std::get_if<SpaceRule>(&rule)) return {{"kind", "space"}, {"bytes", space->bytes}};
   if (const auto* slow = std::get_if<SlowRule>(&rule)) return {{"kind", "slow"}, {"latency_ns", slow->latency.count()}};
-  const auto& crash = std::get<CrashRule>(rule);
-  return {{"kind", "crash"},
-          {"call", static_cast<int>(crash.call)},
-          {"nth", crash.nth},
-          {"after", crash.after},
-          {"file", crash.file}};
+  if (const auto* crash = std::get_if<CrashRule>(&rule)) {
+    return {{"kind", "crash"},
+            {"call", static_cast<int>(crash->call)},
+            {"nth", crash->nth},
+            {"after", crash->after},
+            {"file", crash->file}};
+  }
+  return {};
 }
 
 inline Result<DiskRule> rule_from_json(const nlohmann::json& json) {

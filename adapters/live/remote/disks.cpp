@@ -19,7 +19,9 @@ Result<void> outcome(const Result<Json>& reply) { return reply ? Result<void>() 
 }  // namespace
 
 Result<DiskSupervisor::RuleId> RemoteDisk::add(DiskRule rule) {
-  const auto reply = ask(node_, "add", {{"rule", agent::to_json(rule)}});
+  Json told = agent::to_json(rule);
+  if (told.is_null()) return Error::bad_input("the disks of remote nodes have no such rule");
+  const auto reply = ask(node_, "add", {{"rule", std::move(told)}});
   if (!reply) return reply.error();
   return reply.value().value("rule", DiskSupervisor::RuleId(0));
 }

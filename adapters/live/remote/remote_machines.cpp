@@ -18,15 +18,13 @@ namespace {
 namespace fs = std::filesystem;
 constexpr auto script_limit = std::chrono::minutes(2);
 
-constexpr std::array<std::string_view, 17> kinds{
-    "partition", "packet",      "clog",   "swizzle_clog", "kill",     "pause",    "membership",  "clock",   "wipe",
-    "io_error",  "fsync_error", "enospc", "slow_disk",    "bit_flip", "truncate", "crash_point", "pressure"};
 constexpr std::array<std::string_view, 5> supervised_kinds{"io_error", "fsync_error", "enospc", "slow_disk",
                                                            "crash_point"};
 
-template <class Kinds>
-bool is_one_of(std::string_view kind, const Kinds& all) {
-  return std::find(all.begin(), all.end(), kind) != all.end();
+bool needs_supervision(const Fault& fault) {
+  const Value& disk = fault.parameters.get("disk");
+  if (fault.kind == "kill") return !disk.is_null() && disk != Value("keep");
+  return std::find(supervised_kinds.begin(), supervised_kinds.end(), fault.kind) != supervised_kinds.end();
 }
 
 // Packet filters know numbers only.
@@ -150,10 +148,6 @@ class RemoteMachines final : public Machines {
   }
 
   Result<void> supports(const Fault& fault) const override {
-    if (!is_one_of(fault.kind, kinds)) {
-      return Error::bad_input("fault '" + fault.kind + "' is not available on remote nodes",
-                              "use " + fmt::format("{}", fmt::join(kinds, ", ")));
-    }
     if (!target_.start.empty() && (fault.kind == "membership" || fault.kind == "wipe")) {
       return Error::bad_input(
           "fault '" + fault.kind +
@@ -163,9 +157,7 @@ class RemoteMachines final : public Machines {
     // Of packets the network says it.
     if (fault.kind == "partition") return works("partition", "filter_error");
     if (fault.kind == "clock") return works("clock", "clock_error");
-    const Value& disk = fault.parameters.get("disk");
-    const bool loses = fault.kind == "kill" && !disk.is_null() && disk != Value("keep");
-    return loses || is_one_of(fault.kind, supervised_kinds) ? disks_can_be_supervised() : Result<void>();
+    return needs_supervision(fault) ? disks_can_be_supervised() : Result<void>();
   }
 
   Result<void> empty_data(const NodePlace& place) override {

@@ -33,7 +33,7 @@
 
 namespace faultline::live {
 
-struct NodeDisk;
+class NodeDisk;
 struct ActiveDisk;
 
 // Where one node lives. Known for all nodes before the first is started.

@@ -160,6 +160,35 @@ TEST(RemoteDisks, EachFaultOfDisksAndProcessorsBitesAndHealsOverSshAndNothingRem
   }
 }
 
+TEST(RemoteDisks, ADeploymentThatStaysInTheForegroundLosesWhatItDidNotSyncAndKeepsItsFolder) {
+  if (!test::can_host_nodes() || !test::can_break_disks()) return;
+  Nodes nodes({"n1"});
+  const fs::path data = nodes.folder() / "own" / "data";
+  fs::create_directories(data);
+  std::ofstream(data / "before") << "kept";
+  const Inventory inventory = nodes.parsed("",
+                                           "[targets.gossip]\nstart = \"while :; do echo x >> "
+                                           "$FAULTLINE_DATA/unsynced; sleep 0.01; done\"\ndata-directory = \"" +
+                                               data.string() + "\"\n");
+  LocalClusterOptions options = test::writers_on(nodes, inventory);
+  options.ready = [](const NodePlace&, Duration) { return Result<void>(); };
+  {
+    LocalCluster cluster(std::move(options));
+    ASSERT_TRUE(is_ok(cluster.set_up()));
+    std::error_code error;
+    ASSERT_TRUE(
+        eventually([&] { return fs::exists(data / "unsynced", error) && fs::file_size(data / "unsynced") > 9; }));
+    const auto lost = cluster.apply(on("kill", {"n1"}, Value::map({{"disk", "lose_unsynced"}})));
+    ASSERT_TRUE(is_ok(lost));
+    EXPECT_GT(count(lost.value(), "undone_entries"), 0);
+    EXPECT_FALSE(fs::exists(data / "unsynced"));
+    EXPECT_TRUE(is_ok(cluster.heal_all()));
+    EXPECT_TRUE(is_ok(cluster.tear_down()));
+  }
+  EXPECT_EQ(live::test::read_file(data / "before"), "kept");
+  EXPECT_EQ(live::test::entries(nodes.folder() / "own"), std::vector<std::string>{"data"});
+}
+
 TEST(RemoteDisks, ADaemonThatIsFoundByItsPidFileIsRefusedBeforeTheRun) {
   if (!test::can_host_nodes()) return;
   Nodes nodes({"n1"});
