@@ -237,6 +237,7 @@ class LiveRun {
     for (const std::uint64_t missed : setup_.events ? setup_.events->missed() : std::vector<std::uint64_t>())
       console_.note(fmt::format("decision {} was not performed: what it waits for did not happen", missed));
     if (auto flushed = journal.value().flush(live.now()); !flushed && !result.failure) result.failure = flushed.error();
+    if (lost_) result.failure = lost_;
     if (watch_) {
       online_ = watch_->stop();
       if (told_ > 0 && !settings_.flag("keep-going")) online_->stopped = result.main_ended;
@@ -285,6 +286,8 @@ class LiveRun {
       progress_.tick(world.now(), watch_ ? std::optional(watch_->violations()) : std::nullopt);
       const int now = interrupts() - before;
       if (now > 0) return now == 1 ? Stop::finish : Stop::abandon;
+      if (!lost_) lost_ = target_.lost();
+      if (lost_) return Stop::abandon;  // healing what is left is done by the teardown
       return ask_watch(world.now());
     };
     return options;
@@ -314,7 +317,8 @@ class LiveRun {
   ProgressFile& progress_;
   std::uint64_t completed_ = 0;
   std::unique_ptr<OnlineWatch> watch_;
-  std::size_t told_ = 0;  // violations of the watch
+  std::size_t told_ = 0;       // violations of the watch
+  std::optional<Error> lost_;  // a machine
   std::optional<OnlineInfo> online_;
 };
 

@@ -42,11 +42,9 @@ Result<void> settle_inventory(Settings& settings) {
         "--inventory cannot be used with --endpoints: one cluster is ours to start, the other runs already",
         "leave one of them out");
   }
-  constexpr std::array<std::string_view, 7> remote{"partition", "kill", "pause", "membership", "clock", "wipe", "none"};
-  for (const std::string& package : settings.list("nemesis")) {
-    if (std::find(remote.begin(), remote.end(), package) == remote.end())
-      return Error::bad_input(fmt::format("--nemesis {}: not available on remote nodes", package),
-                              "use partition, kill, pause, membership, clock or wipe");
+  if (settings.text("target") == "redis") {
+    return Error::bad_input("--target redis cannot be used with --inventory: it is one server on this machine",
+                            "use etcd or raft");
   }
   const auto inventory = live::remote::read_inventory(settings.text("inventory"));
   if (!inventory) return inventory.error();

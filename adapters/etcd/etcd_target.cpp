@@ -147,6 +147,7 @@ class EtcdTarget final : public live::Target {
     return unavailable;
   }
 
+  std::optional<Error> lost() const override { return cluster_.lost(); }
   Result<void> tear_down() override { return cluster_.tear_down(); }
 
  private:

@@ -118,7 +118,10 @@ Result<void> CpuPressure::join() {
   if (cgroup_.empty() || daemon_->state() == Daemon::State::down) return {};
   const pid_t leader = daemon_->identity().pid;
   home_ = cgroup_of(leader) == cgroup_ ? home_ : cgroup_of(leader);
-  for (const pid_t process : group_members(leader)) {
+  std::vector<pid_t> all = group_members(leader);
+  // A daemon that others started need not lead a group.
+  if (std::find(all.begin(), all.end(), leader) == all.end()) all.push_back(leader);
+  for (const pid_t process : all) {
     if (write_to(cgroup_ / "cgroup.procs", std::to_string(process)) || !read_stat(process)) continue;
     return Error::environment("cannot move process " + std::to_string(process) + " to " + cgroup_.string());
   }

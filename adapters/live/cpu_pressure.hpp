@@ -15,23 +15,25 @@
 
 namespace faultline::live {
 
-class CpuPressure {
+class CpuPressure final : public NodePressure {
  public:
   // 0 < speed <= 1, of one processor. `name`: of the node, unique in the run. The daemon must outlive it.
   static Result<std::unique_ptr<CpuPressure>> start(NodeDaemon& daemon, const std::string& name, double speed,
                                                     Leftovers& leftovers);
-  ~CpuPressure();  // as end()
+  ~CpuPressure() override;  // as end()
   CpuPressure(const CpuPressure&) = delete;
   CpuPressure& operator=(const CpuPressure&) = delete;
 
   // The process the daemon has now is slowed down, too.
-  Result<void> join();
+  Result<void> join() override;
   // How often it had to wait for its turn.
-  [[nodiscard]] std::uint64_t waits() const;
+  [[nodiscard]] std::uint64_t waits() const override;
   // The daemon runs freely when it returns. Idempotent.
-  Result<void> end();
+  Result<void> end() override;
   // "cgroup /sys/fs/cgroup/cpu/faultline-…" or "stop and continue".
-  [[nodiscard]] std::string describe() const;
+  [[nodiscard]] std::string describe() const override;
+  // Else in turns.
+  [[nodiscard]] bool is_by_cgroup() const { return !cgroup_.empty(); }
 
  private:
   CpuPressure(NodeDaemon& daemon, Leftovers& leftovers) : daemon_(&daemon), leftovers_(&leftovers) {}

@@ -92,7 +92,7 @@ Result<void> LocalCluster::build() {
   if (options_.machines) {
     auto opened = options_.machines->open(all_names(options_), options_.run_id, *leftovers_);
     if (!opened) return opened;
-    network_ = options_.machines->make_network(all_names(options_));
+    network_ = options_.machines->make_network(all_names(options_), options_.needs);
   } else {
     auto network = make_network({.nodes = all_names(options_),
                                  .run_id = options_.run_id,

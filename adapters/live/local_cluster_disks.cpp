@@ -62,9 +62,6 @@ Result<void> LocalCluster::disks_can_be_supervised() const {
 }
 
 Result<void> LocalCluster::disks_support(const Fault& fault) const {
-  if (options_.machines)
-    return Error::bad_input("fault '" + fault.kind + "' of disks and processors is not available on remote nodes",
-                            "use partition, kill, pause, membership, clock or wipe");
   if (fault.kind == "pressure") return speed_of(fault) ? Result<void>() : speed_of(fault).error();
   if (rots(fault.kind)) return rot_of(fault) ? Result<void>() : rot_of(fault).error();
   if (fault.kind == "kill" || fault.kind == "crash_point") {
@@ -79,7 +76,9 @@ Result<void> LocalCluster::disks_support(const Fault& fault) const {
     if (reads && !options_.disks.reads)
       return Error::bad_input("fault '" + fault.kind + "' is about reads, which are not supervised in this run");
   }
-  if (auto works = disks_can_be_supervised(); !works) return works;
+  if (!options_.machines) {
+    if (auto works = disks_can_be_supervised(); !works) return works;
+  }
   if (options_.disks.supervised) return {};
   return Error::bad_input("fault '" + fault.kind +
                               "' needs nodes whose disks are supervised from their start, which "
@@ -89,26 +88,33 @@ Result<void> LocalCluster::disks_support(const Fault& fault) const {
 
 Result<void> LocalCluster::supervise_disks() {
   for (const NodePlace& place : places_) {
-    disks_.push_back(std::make_unique<NodeDisk>(place.data_directory));
-    if (!options_.disks.supervised || options_.machines) continue;
+    disks_.push_back(std::make_unique<NodeDisk>());
+    disks_.back()->files = options_.machines ? options_.machines->make_files(place.name)
+                                             : std::make_unique<LocalFiles>(place.data_directory);
+    if (!options_.disks.supervised) continue;
+    const std::uint64_t seed = Rng(options_.disks.seed).fork(place.name).seed();
+    if (options_.machines) {
+      auto supervised = options_.machines->supervise_disk(place.name, seed, options_.disks.reads);
+      if (!supervised) return supervised.error();
+      disks_.back()->supervisor = std::move(supervised).value();
+      continue;
+    }
     if (auto works = disks_can_be_supervised(); !works) return works;
     auto supervisor = DiskSupervisor::make({.data = place.data_directory,
                                             .shadow = scratch_folder_ / (".shadow-" + place.name),
-                                            .seed = Rng(options_.disks.seed).fork(place.name).seed(),
+                                            .seed = seed,
                                             .reads = options_.disks.reads});
     if (!supervisor) return supervisor.error();
-    disks_.back()->supervisor = std::move(supervisor).value();
+    disks_.back()->supervisor = std::make_unique<LocalDisk>(std::move(supervisor).value());
   }
   return {};
 }
 
-// Into the plan of the next start. What the last process had not written durably stays, as it is only the process that ended.
+// Into the plan of the next start.
 Result<void> LocalCluster::prepare_disk(std::size_t node, DaemonSpec& spec) {
-  DiskSupervisor* supervisor = disks_[node]->supervisor.get();
+  DiskControl* supervisor = disks_[node]->supervisor.get();
   if (supervisor == nullptr) return {};
-  Rng none(0);
-  if (auto kept = supervisor->lose(DiskLoss::keep, none); !kept) return kept.error();
-  const auto step = supervisor->expect();
+  const auto step = supervisor->prepare();
   if (!step) return step.error();
   spec.before_exec = step.value().run;
   spec.before_exec_descriptor = step.value().descriptor;
@@ -211,8 +217,13 @@ Result<Value> LocalCluster::apply_rule(const Fault& fault) {
     } else if (fault.kind != "slow_disk") {
       disks_[node]->has_suffered = true;
     }
+    const auto added = disks_[node]->supervisor->add(std::move(rule));
+    if (!added) {
+      skipped[name] = added.error().message;
+      continue;
+    }
     active.nodes.push_back(node);
-    active.disk->rules.push_back(disks_[node]->supervisor->add(std::move(rule)));
+    active.disk->rules.push_back(added.value());
     hit.emplace_back(name);
   }
   if (active.nodes.empty()) return none_took(fault, skipped);
@@ -233,8 +244,13 @@ Result<Value> LocalCluster::heal_rule(const Active& healed) {
   const auto collect = [&](const Error& error) { failures += (failures.empty() ? "" : "\n") + error.message; };
   for (std::size_t i = 0; i < healed.nodes.size(); ++i) {
     const std::size_t node = healed.nodes[i];
-    DiskSupervisor& supervisor = *disks_[node]->supervisor;
-    const DiskRuleEffect effect = supervisor.remove(healed.disk->rules[i]);
+    DiskControl& supervisor = *disks_[node]->supervisor;
+    const auto removed = supervisor.remove(healed.disk->rules[i]);
+    if (!removed) {
+      collect(removed.error());
+      continue;
+    }
+    const DiskRuleEffect effect = removed.value();
     if (healed.fault.kind == "crash_point") {
       if (effect.count == 0) continue;
       crashed[places_[node].name] = static_cast<std::int64_t>(daemons_[node]->identity().pid);
@@ -294,14 +310,14 @@ Result<Value> LocalCluster::apply_rot(const Fault& fault) {
       skipped[name] = may_rot(node) ? "does not run" : "a majority of clean disks must remain";
       continue;
     }
-    const auto file = disk.rotting_file(plan.file, NodeDisk::open_files(daemons_[node]->identity().pid), rng);
+    const auto file = disk.files->pick(plan.file, daemons_[node]->identity().pid, rng);
     if (!file) {
       skipped[name] = "has no such file that is closed";
       continue;
     }
     if (auto killed = daemons_[node]->kill(); !killed) return killed.error();
     disk.has_suffered = disk.has_rotten = true;
-    auto edits = disk.rot(plan, *file, rng);
+    auto edits = disk.files->rot(plan, *file, rng);
     if (auto started = start_daemon(node); !started) return started.error();
     if (!edits) return node_error(node, edits.error().message);
     for (const FileEdit& edit : edits.value()) amount += plan.cuts ? edit.before.size() : 1;
@@ -328,7 +344,7 @@ Result<Value> LocalCluster::heal_rot(const Active& healed) {
     bool whole = true;
     const auto& edits = healed.disk->edits[i];
     for (auto edit = edits.rbegin(); edit != edits.rend(); ++edit) {
-      const auto back = NodeDisk::take_back(*edit);
+      const auto back = disks_[node]->files->take_back(*edit);
       if (!back) return node_error(node, back.error().message);
       whole = whole && back.value();
     }
@@ -355,6 +371,14 @@ Result<Value> LocalCluster::heal_rot(const Active& healed) {
 
 // --- little processor time --------------------------------------------------------------------------------------------------------------
 
+Result<std::unique_ptr<NodePressure>> LocalCluster::press(std::size_t node, double speed) {
+  const NodeName& name = places_[node].name;
+  if (options_.machines) return options_.machines->press(name, speed);
+  auto pressure = CpuPressure::start(*daemons_[node], name, speed, *leftovers_);
+  if (!pressure) return pressure.error();
+  return std::unique_ptr<NodePressure>(std::move(pressure).value());
+}
+
 Result<Value> LocalCluster::apply_pressure(const Fault& fault) {
   Active active{.fault = fault, .nodes = {}, .before = {}, .reads = {}, .disk = std::make_shared<ActiveDisk>()};
   Fields skipped, slowed;
@@ -364,7 +388,7 @@ Result<Value> LocalCluster::apply_pressure(const Fault& fault) {
       skipped[name] = "is under pressure already";
       continue;
     }
-    auto pressure = CpuPressure::start(*daemons_[node], name, speed_of(fault).value(), *leftovers_);
+    auto pressure = press(node, speed_of(fault).value());
     if (!pressure) {
       skipped[name] = pressure.error().message;
       continue;
@@ -401,7 +425,7 @@ void LocalCluster::release_disks() {
   for (const Active& active : active_) {
     if (!active.disk) continue;
     for (std::size_t i = 0; i < active.disk->rules.size(); ++i)
-      (void)disks_[active.nodes[i]]->supervisor->remove(active.disk->rules[i]);
+      (void)disks_[active.nodes[i]]->supervisor->remove(active.disk->rules[i]).ok();
     active.disk->pressures.clear();
   }
 }
@@ -418,8 +442,7 @@ Result<void> LocalCluster::heal_disks() {
     if (auto done = heal_disk(healed); !done) failures += (failures.empty() ? "" : "\n") + done.error().message;
   }
   for (std::size_t node = 0; node < disks_.size(); ++node) {
-    const DiskSupervisor* supervisor = disks_[node]->supervisor.get();
-    if (supervisor == nullptr || standings_[node] != Standing::member) continue;
+    if (!disks_[node]->supervisor || standings_[node] != Standing::member) continue;
     if (auto probed = disks_[node]->supervisor->probe(); !probed)
       failures += (failures.empty() ? "" : "\n") + places_[node].name + ": " + probed.error().message;
   }

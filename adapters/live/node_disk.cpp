@@ -1,19 +1,11 @@
 #include "node_disk.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <fstream>
 
 #include <faultline/time.hpp>
-
-#include "descriptor.hpp"
-
 namespace faultline::live {
 namespace {
 
@@ -159,90 +151,19 @@ Result<double> speed_of(const Fault& fault) {
   return read.done(read.number("speed", usual, least, 1));
 }
 
-std::set<fs::path> NodeDisk::open_files(pid_t process) {
-  std::set<fs::path> open;
-  std::error_code error;
-  const fs::path folder = "/proc/" + std::to_string(process) + "/fd";
-  for (auto at = fs::directory_iterator(folder, error); !error && at != fs::directory_iterator(); at.increment(error)) {
-    std::error_code gone;
-    const fs::path file = fs::read_symlink(at->path(), gone);
-    if (!gone) open.insert(file);
-  }
-  return open;
+LocalDisk::LocalDisk(std::unique_ptr<DiskSupervisor> supervisor) : supervisor_(std::move(supervisor)) {}
+
+Result<DiskSupervisor::ChildStep> LocalDisk::prepare() {
+  Rng none(0);
+  if (auto kept = supervisor_->lose(DiskLoss::keep, none); !kept) return kept.error();
+  return supervisor_->expect();
 }
 
-std::optional<fs::path> NodeDisk::rotting_file(const std::string& glob, const std::set<fs::path>& open,
-                                               Rng& rng) const {
-  std::vector<fs::path> found;
-  std::error_code error;
-  const fs::path data = fs::canonical(data_, error);
-  for (auto at = fs::recursive_directory_iterator(data, error); !error && at != fs::recursive_directory_iterator();
-       at.increment(error)) {
-    std::error_code gone;
-    if (!at->is_regular_file(gone) || at->file_size(gone) == 0 || gone || open.contains(at->path())) continue;
-    if (disk_file_matches(glob, at->path().lexically_relative(data).string())) found.push_back(at->path());
-  }
-  if (found.empty()) return std::nullopt;
-  std::sort(found.begin(), found.end());
-  return rng.pick(found);
-}
-
-Result<std::vector<FileEdit>> NodeDisk::rot(const RotPlan& plan, const fs::path& file, Rng& rng) const {
-  const auto failed = [&](const char* what) {
-    return Error::environment(std::string("cannot ") + what + " " + file.string() + ": " + errno_text(errno));
-  };
-  const Descriptor open(::open(file.c_str(), O_RDWR | O_CLOEXEC));
-  struct stat status {};
-  if (!open || ::fstat(open.get(), &status) != 0) return failed("open");
-  std::error_code ignored;
-  FileEdit edit{.file = file,
-                .name = file.lexically_relative(fs::canonical(data_, ignored)).string(),
-                .before = {},
-                .after = {},
-                .size_before = static_cast<std::uint64_t>(status.st_size),
-                .cuts = plan.cuts};
-  std::vector<FileEdit> edits;
-  if (plan.cuts) {
-    const std::uint64_t less = std::min(plan.amount, edit.size_before);
-    edit.offset = edit.size_before - less;
-    edit.before.resize(less);
-    if (::pread(open.get(), edit.before.data(), less, static_cast<off_t>(edit.offset)) != static_cast<ssize_t>(less))
-      return failed("read");
-    if (::ftruncate(open.get(), static_cast<off_t>(edit.offset)) != 0) return failed("truncate");
-    edits.push_back(std::move(edit));
-    return edits;
-  }
-  for (std::uint64_t i = 0; i < plan.amount; ++i) {
-    edit.offset = rng.below(edit.size_before);
-    char byte = 0;
-    if (::pread(open.get(), &byte, 1, static_cast<off_t>(edit.offset)) != 1) return failed("read");
-    const char flipped = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << rng.below(8)));
-    if (::pwrite(open.get(), &flipped, 1, static_cast<off_t>(edit.offset)) != 1) return failed("write");
-    edit.before = byte;
-    edit.after = flipped;
-    edits.push_back(edit);
-  }
+Result<std::vector<FileEdit>> LocalFiles::rot(const RotPlan& plan, const fs::path& file, Rng& rng) {
+  auto edits = plan_rot(data_, plan, file, rng);
+  if (!edits) return edits.error();
+  if (auto made = make_edits(edits.value()); !made) return made.error();
   return edits;
-}
-
-Result<bool> NodeDisk::take_back(const FileEdit& edit) {
-  const Descriptor open(::open(edit.file.c_str(), O_RDWR | O_CLOEXEC));
-  if (!open && errno == ENOENT) return false;
-  const auto failed = [&](const char* what) {
-    return Error::environment(std::string("cannot ") + what + " " + edit.file.string() + ": " + errno_text(errno));
-  };
-  struct stat status {};
-  if (!open || ::fstat(open.get(), &status) != 0) return failed("open");
-  if (edit.cuts) {
-    if (static_cast<std::uint64_t>(status.st_size) != edit.offset) return false;
-  } else {
-    char byte = 0;
-    if (::pread(open.get(), &byte, 1, static_cast<off_t>(edit.offset)) != 1 || byte != edit.after.front()) return false;
-  }
-  const auto size = static_cast<ssize_t>(edit.before.size());
-  if (::pwrite(open.get(), edit.before.data(), edit.before.size(), static_cast<off_t>(edit.offset)) != size)
-    return failed("restore");
-  return true;
 }
 
 }  // namespace faultline::live

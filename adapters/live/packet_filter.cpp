@@ -86,14 +86,15 @@ Result<bool> remove_filter(const std::string& tool, const std::string& name) {
     if (!removed) return removed.error();
     return true;
   }
-  auto rules = run_checked({"iptables-save", "-t", "filter"}, "", "");
+  const std::string table = tool == iptables_mangle ? "mangle" : "filter";
+  auto rules = run_checked({"iptables-save", "-t", table}, "", "");
   if (!rules) return rules.error();
   if (rules.value().find(":" + name + " ") == std::string::npos) return false;
   const bool linked = rules.value().find("-A INPUT -j " + name + "\n") != std::string::npos;
-  auto removed = run_checked(
-      {"iptables-restore", "--noflush", "-w", "5"},
-      "*filter\n:" + name + " - [0:0]\n" + (linked ? "-D INPUT -j " + name + "\n" : "") + "-X " + name + "\nCOMMIT\n",
-      "");
+  auto removed = run_checked({"iptables-restore", "--noflush", "-w", "5"},
+                             "*" + table + "\n:" + name + " - [0:0]\n" + (linked ? "-D INPUT -j " + name + "\n" : "") +
+                                 "-X " + name + "\nCOMMIT\n",
+                             "");
   if (!removed) return removed.error();
   return true;
 }

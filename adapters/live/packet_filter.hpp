@@ -39,7 +39,8 @@ std::string iptables_rules(const FilterPlan& plan, const std::set<std::size_t>& 
 std::int64_t nft_packets(const std::string& listing);
 std::int64_t iptables_packets(const std::string& listing, const std::string& name);
 
-// Removes table or chain of that name from the calling thread's namespace. True: it was there. `tool` is nft or iptables.
+// Removes table or chain of that name from the calling thread's namespace. True: it was there. `tool` is nft, iptables or iptables_mangle.
+inline constexpr const char* iptables_mangle = "iptables-mangle";  // where queues are
 Result<bool> remove_filter(const std::string& tool, const std::string& name);
 
 class PacketFilter {

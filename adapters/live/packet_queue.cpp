@@ -17,9 +17,10 @@
 #include "spawn.hpp"
 
 namespace faultline::live {
-namespace {
 
-std::string queue_chain(const FilterPlan& plan) { return plan.name + "_q"; }
+std::string queue_name(const std::string& name) { return name + "_q"; }
+
+namespace {
 
 // Loads a rule in a namespace without a name, which vanishes with the thread.
 Result<void> try_rules(FilterTool tool) {
@@ -44,7 +45,7 @@ std::size_t header_bytes(std::string_view packet) {
 }  // namespace
 
 std::string nft_queue_rules(const FilterPlan& plan, const std::set<std::size_t>& queued) {
-  const std::string table = "ip " + queue_chain(plan);
+  const std::string table = "ip " + queue_name(plan.name);
   // Declaring and flushing first makes the batch idempotent; a hook behind that of the cuts.
   std::string text = "add table " + table + "\nadd chain " + table +
                      " input { type filter hook input priority -150; policy accept; }\nflush chain " + table +
@@ -57,7 +58,7 @@ std::string nft_queue_rules(const FilterPlan& plan, const std::set<std::size_t>&
 }
 
 std::string iptables_queue_rules(const FilterPlan& plan, const std::set<std::size_t>& queued) {
-  const std::string chain = queue_chain(plan);
+  const std::string chain = queue_name(plan.name);
   std::string text = "*mangle\n:" + chain + " - [0:0]\n";  // declaring a chain of one's own empties it
   for (const auto i : queued) {
     text += "-A " + chain + " -s " + plan.sources[i] + " -m mark ! --mark " + std::to_string(copy_mark) +
@@ -101,9 +102,12 @@ class PacketQueue::Judge {
     auto judge = std::make_unique<Judge>();
     const Rng rng(places.size());
     for (std::size_t to = 0; to < places.size(); ++to) {
-      auto queue = QueueSocket::open(places[to].name_space);
-      if (!queue) return queue.error();
-      judge->queues_.push_back(std::move(queue).value());
+      judge->queues_.emplace_back();
+      if (places[to].judged) {
+        auto queue = QueueSocket::open(places[to].name_space);
+        if (!queue) return queue.error();
+        judge->queues_.back() = std::move(queue).value();
+      }
       in_addr address{};
       ::inet_pton(AF_INET, places[to].address.c_str(), &address);
       judge->by_address_[address.s_addr] = to;
@@ -158,7 +162,8 @@ class PacketQueue::Judge {
 
   void work() {
     std::vector<pollfd> watched;
-    for (const auto& queue : queues_) watched.push_back({queue.descriptor(), POLLIN, 0});
+    // A negative descriptor is passed over.
+    for (const auto& queue : queues_) watched.push_back({queue ? queue->descriptor() : -1, POLLIN, 0});
     watched.push_back({bell_.get(), POLLIN, 0});
     std::optional<Instant> next;
     while (!stopping_) {
@@ -175,15 +180,16 @@ class PacketQueue::Judge {
   }
 
   void collect(std::size_t to) {
+    if (!queues_[to]) return;
     constexpr std::size_t most = 256;  // then others have their turn
-    queues_[to].read(most, [&](std::uint32_t id, std::string_view packet) {
+    queues_[to]->read(most, [&](std::uint32_t id, std::string_view packet) {
       constexpr std::size_t source_at = 12;
       std::uint32_t source = 0;
       if (packet.size() >= source_at + sizeof source) std::memcpy(&source, packet.data() + source_at, sizeof source);
       const auto from = by_address_.find(source);
-      if (from == by_address_.end()) return queues_[to].pass(id);
+      if (from == by_address_.end()) return queues_[to]->pass(id);
       Parcel parcel{.id = id, .bytes = std::string(packet), .frozen = header_bytes(packet)};
-      if (!way(from->second, to).lane.send(steady_now(), std::move(parcel))) queues_[to].drop(id);
+      if (!way(from->second, to).lane.send(steady_now(), std::move(parcel))) queues_[to]->drop(id);
     });
   }
 
@@ -191,7 +197,8 @@ class PacketQueue::Judge {
   std::optional<Instant> deliver() {
     std::optional<Instant> next;
     for (std::size_t i = 0; i < links_.size(); ++i) {
-      QueueSocket& queue = queues_[i / queues_.size()];
+      if (!queues_[i / queues_.size()]) continue;
+      QueueSocket& queue = *queues_[i / queues_.size()];
       for (const Parcel& parcel : links_[i]->lane.take(steady_now())) {
         if (parcel.is_copy) {
           queue.inject(parcel.bytes);
@@ -204,7 +211,7 @@ class PacketQueue::Judge {
     return next;
   }
 
-  std::vector<QueueSocket> queues_;  // by place
+  std::vector<std::optional<QueueSocket>> queues_;  // by place; none of one that is not judged
   std::map<std::uint32_t, std::size_t> by_address_;
   Descriptor bell_;
   std::atomic<bool> stopping_{false};
@@ -230,15 +237,17 @@ Result<void> PacketQueue::load(std::size_t place, const std::set<std::size_t>& q
   const std::string& space = places_[place].name_space;
   if (tool_ == FilterTool::nft) {
     auto loaded = run_checked({"nft", "-f", "-"}, nft_queue_rules(plan(), queued), space);
-    return loaded ? Result<void>() : loaded.error();
+    if (!loaded) return loaded.error();
+    loaded_.insert(place);
+    return {};
   }
   std::string text = iptables_queue_rules(plan(), queued);
   // The jump into the chain comes once, with the first batch that is loaded.
-  if (!jumps_.contains(place))
-    text.insert(text.size() - std::strlen("COMMIT\n"), "-A INPUT -j " + queue_chain(plan()) + "\n");
+  if (!loaded_.contains(place))
+    text.insert(text.size() - std::strlen("COMMIT\n"), "-A INPUT -j " + queue_name(name_) + "\n");
   auto loaded = run_checked({"iptables-restore", "--noflush", "-w", "5"}, text, space);
   if (!loaded) return loaded.error();
-  jumps_.insert(place);
+  loaded_.insert(place);
   return {};
 }
 
@@ -251,6 +260,7 @@ Result<void> PacketQueue::shape(const Pairs& faults) {
   }
   judge_->shape(faults);
   for (std::size_t to = 0; to < places_.size(); ++to) {
+    if (!places_[to].judged) continue;
     std::set<std::size_t> queued;
     for (const auto& [pair, on_it] : faults) {
       if (pair.second == to && !on_it.empty()) queued.insert(pair.first);
@@ -264,13 +274,15 @@ Result<void> PacketQueue::shape(const Pairs& faults) {
 
 TrafficCounters PacketQueue::counters() const { return judge_ ? judge_->counters() : TrafficCounters(); }
 
+// In our table or chain: others may have queues of their own.
 Result<bool> PacketQueue::has_rules() const {
-  for (const Place& place : places_) {
-    if (!judge_) break;  // no rule was ever loaded
-    auto listing = tool_ == FilterTool::nft ? run_checked({"nft", "list", "ruleset"}, "", place.name_space)
-                                            : run_checked({"iptables-save", "-t", "mangle"}, "", place.name_space);
+  const std::string name = queue_name(name_);
+  for (const std::size_t place : loaded_) {
+    const std::string& space = places_[place].name_space;
+    auto listing = tool_ == FilterTool::nft ? run_checked({"nft", "list", "table", "ip", name}, "", space)
+                                            : run_checked({"iptables-save", "-t", "mangle"}, "", space);
     if (!listing) return listing.error();
-    const char* const rule = tool_ == FilterTool::nft ? "queue" : "-j NFQUEUE";
+    const std::string rule = tool_ == FilterTool::nft ? "queue" : "-A " + name + " ";
     if (listing.value().find(rule) != std::string::npos) return true;
   }
   return false;

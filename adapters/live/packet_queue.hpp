@@ -5,7 +5,8 @@
 // own host do not count it. A rule for each source whose link bears a fault, none otherwise: a link without faults costs nothing. A copy
 // is the packet sent once more by a raw socket in the receiver's namespace, marked so that the rule lets it pass. Bits are flipped behind
 // the IP header and break the checksum, so that the receiver's kernel drops the packet. The rules let packets pass when nobody listens
-// (bypass), so that a harness that died cuts nobody off; they vanish with the namespace.
+// (bypass), so that a harness that died cuts nobody off; they vanish with the
+// namespace, or by remove_filter().
 //
 // netem would do most of this in the kernel, but counts only what it lost, and needs a class for each destination.
 //
@@ -35,17 +36,20 @@ Result<FilterTool> choose_queue_tool();
 std::string nft_queue_rules(const FilterPlan& plan, const std::set<std::size_t>& queued);
 std::string iptables_queue_rules(const FilterPlan& plan, const std::set<std::size_t>& queued);
 
+std::string queue_name(const std::string& name);
+
 class PacketQueue {
  public:
   // Of one node.
   struct Place {
-    std::string name_space;  // a path
+    std::string name_space;  // a path; empty: the calling thread's
     std::string address;     // IPv4
+    bool judged = true;      // false: it only sends, what reaches it is somebody else's
   };
   // By position in the places: (from, to).
   using Pairs = std::map<std::pair<std::size_t, std::size_t>, LinkFaults>;
 
-  // `name` of the table or chain of rules: letters, digits, underscore.
+  // `name`: letters, digits, underscore; queue_name() of it is that of the table or chain of rules.
   PacketQueue(FilterTool tool, std::string name, std::vector<Place> places);
   ~PacketQueue();
   PacketQueue(const PacketQueue&) = delete;
@@ -67,7 +71,7 @@ class PacketQueue {
   std::string name_;
   std::vector<Place> places_;
   std::vector<std::set<std::size_t>> queued_;  // by place: the sources with a rule
-  std::set<std::size_t> jumps_;                // iptables: places whose INPUT leads into our chain
+  std::set<std::size_t> loaded_;               // places that have our table, or chain and the jump into it
   std::unique_ptr<Judge> judge_;
 };
 

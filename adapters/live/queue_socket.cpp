@@ -86,13 +86,17 @@ Error failed(const char* what) {
 Result<QueueSocket> QueueSocket::open(const std::string& name_space) {
   QueueSocket queue;
   int error = 0;
-  auto entered = run_in_namespace(name_space, [&] {
+  const auto make = [&] {
     queue.netlink_ = Descriptor(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
     if (!queue.netlink_) error = errno;
     queue.raw_ = Descriptor(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW));
     if (!queue.raw_ && error == 0) error = errno;
-  });
-  if (!entered) return entered.error();
+  };
+  if (name_space.empty()) {
+    make();
+  } else if (auto entered = run_in_namespace(name_space, make); !entered) {
+    return entered.error();
+  }
   errno = error;
   if (error != 0) return failed("no socket");
   if (auto configured = queue.configure(); !configured) return configured.error();

@@ -19,7 +19,7 @@ inline constexpr std::uint32_t copy_mark = 0x464c;  // of packets this process s
 
 class QueueSocket {
  public:
-  // `name_space`: a path. The queue holds 16384 packets; what comes when it is full is dropped by the kernel.
+  // `name_space`: a path; empty: the calling thread's. The queue holds 16384 packets; what comes when it is full is dropped by the kernel.
   static Result<QueueSocket> open(const std::string& name_space);
 
   [[nodiscard]] int descriptor() const { return netlink_.get(); }

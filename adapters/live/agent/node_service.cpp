@@ -54,7 +54,11 @@ std::map<std::string, std::string> environment_of(const Json& request) {
 }  // namespace
 
 NodeService::NodeService(Options options, std::unique_ptr<Leftovers> journal)
-    : options_(std::move(options)), journal_(std::move(journal)), clock_(*journal_, options_.node) {}
+    : options_(std::move(options)),
+      journal_(std::move(journal)),
+      clock_(*journal_, options_.node),
+      packets_(options_.run_id, options_.node, options_.harness, *journal_),
+      disk_(options_.folder, *journal_) {}
 
 Result<std::unique_ptr<NodeService>> NodeService::open(Options options) {
   auto journal = Leftovers::open(options.run_id);
@@ -79,9 +83,10 @@ Result<Json> NodeService::dispatch(const std::string& what, const Json& request)
   if (what == "prepare") return prepare(request);
   if (what == "empty") return empty();
   if (what == "daemon") return declare_daemon(request);
-  if (what == "filter") return filter(request);
-  if (what == "drop") return drop(request);
-  if (what == "dropped") return dropped();
+  if (PacketService::knows(what)) return packets_.perform(what, request);
+  if (what == "disk") return disk_.perform(request.at("what").get<std::string>(), request, daemon_.get());
+  if (what == "press") return press(request);
+  if (what == "pressed") return pressed(request);
   if (what == "probe") {
     return Json{{"silent", unreachable(request.at("targets").get<std::vector<std::string>>(),
                                        Duration(request.at("limit_ns").get<std::int64_t>()))}};
@@ -117,6 +122,9 @@ Result<Json> NodeService::hello() {
   } else {
     reply["filter"] = to_string(tool.value());
   }
+  if (const auto queues = queues_work(); !queues) reply["queue_error"] = queues.error().to_string();
+  const auto disks = disk_faults_work();
+  disks ? reply["performs"] = disks.value() : reply["disk_error"] = disks.error().to_string();
   const auto clocks = options_.set_clock ? may_set_clock(boot_id(), options_.harness_boot_id) : clock_faults_work();
   if (!clocks) reply["clock_error"] = clocks.error().to_string();
   return reply;
@@ -133,11 +141,19 @@ Result<Json> NodeService::command(const Json& request) {
 Result<Json> NodeService::prepare(const Json& request) {
   data_ = request.at("data").get<std::string>();
   data_is_ours_ = request.at("ours").get<bool>();
+  const fs::path parent = data_.parent_path();
   std::error_code error;
   if (data_is_ours_) {
+    fs::create_directories(parent.parent_path(), error);
+    if (!fs::exists(parent, error)) {
+      auto made = make_scratch_folder(*journal_, parent);
+      if (!made) return made.error();
+      data_intent_ = made.value();
+    }
     fs::create_directories(data_, error);
     if (error) return Error::environment("cannot create " + data_.string() + ": " + error.message());
   }
+  disk_.place(data_, data_is_ours_ ? parent : parent / (".faultline-" + options_.folder.filename().string()));
   fs::create_directories(options_.folder / "logs", error);
   if (error) return Error::environment("cannot create " + (options_.folder / "logs").string() + ": " + error.message());
   return none();
@@ -173,6 +189,9 @@ Result<Json> NodeService::start(const Json& request) {
                   .log_file = request.at("log").get<std::string>()};
   for (const Json& port : request.at("ports"))
     spec.ports.push_back({port.at("host").get<std::string>(), port.at("port").get<std::uint16_t>()});
+  if (disk_.is_supervised()) {
+    if (auto prepared = disk_.prepare(spec); !prepared) return prepared.error();
+  }
   daemon_->set_spec(std::move(spec));
   std::vector<ClockChange> changes;
   for (const Json& each : request.at("changes")) {
@@ -185,8 +204,10 @@ Result<Json> NodeService::start(const Json& request) {
     return clock_.launch(pid, release, changes);
   };
   const bool at_exec = !changes.empty() && !is_deployment_ && !options_.set_clock;
-  if (auto started = daemon_->start(at_exec ? NodeDaemon::Launch(launch) : NodeDaemon::Launch()); !started)
-    return started.error();
+  const auto started = daemon_->start(at_exec ? NodeDaemon::Launch(launch) : NodeDaemon::Launch());
+  disk_.started();
+  if (!started) return started.error();
+  if (pressure_) (void)pressure_->join().ok();  // it runs at full speed, then
   if (is_deployment_ && !options_.set_clock) {
     for (const ClockChange& change : changes) (void)clock_.change(daemon_->identity().pid, change).ok();
   }
@@ -206,41 +227,30 @@ Result<Json> NodeService::state() {
               {"bent", bent}};
 }
 
-Result<Json> NodeService::filter(const Json& request) {
-  auto tool = choose_filter_tool();
-  if (!tool) return tool.error();
-  filter_tool_ = to_string(tool.value());
-  filter_name_ = "fl_" + options_.run_id + "_" + options_.node;
-  std::replace_if(
-      filter_name_.begin(), filter_name_.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; },
-      '_');
-  constexpr std::size_t longest_chain = 28;
-  filter_name_.resize(std::min(filter_name_.size(), longest_chain));
-  auto intent = journal_->intend_filter(filter_tool_, filter_name_);
-  if (!intent) return intent.error();
-  filter_intent_ = intent.value();
-  filter_.emplace(tool.value(),
-                  FilterPlan{.name = filter_name_,
-                             .harness = options_.harness,
-                             .sources = request.at("sources").get<std::vector<std::string>>()},
-                  "");
-  if (auto made = filter_->set_up(); !made) return made.error();
-  return none();
+Result<Json> NodeService::press(const Json& request) {
+  if (!daemon_) return Error::environment("no daemon has been declared");
+  if (pressure_) return Error::environment("it is under pressure already");
+  auto pressure = CpuPressure::start(*daemon_, options_.node, request.at("speed").get<double>(), *journal_);
+  if (!pressure) return pressure.error();
+  if (is_deployment_ && !pressure.value()->is_by_cgroup()) {
+    return Error::environment("a daemon that others started is slowed down by a cgroup, and none can be made here",
+                              "log in as root, or set sudo = true");
+  }
+  pressure_ = std::move(pressure).value();
+  return Json{{"how", pressure_->describe()}};
 }
 
-Result<Json> NodeService::drop(const Json& request) {
-  if (!filter_) return Error::environment("no filter has been declared");
-  if (auto done = filter_->drop(request.at("sources").get<std::set<std::size_t>>()); !done) return done.error();
-  return none();
-}
-
-Result<Json> NodeService::dropped() {
-  if (!filter_) return Json{{"packets", 0}, {"rules", false}};
-  const auto packets = filter_->dropped_packets();
-  if (!packets) return packets.error();
-  const auto rules = filter_->has_rules();
-  if (!rules) return rules.error();
-  return Json{{"packets", packets.value()}, {"rules", rules.value()}};
+Result<Json> NodeService::pressed(const Json& request) {
+  if (!pressure_) return Json{{"waits", 0}};
+  if (request.value("join", false)) {
+    if (auto joined = pressure_->join(); !joined) return joined.error();
+  }
+  const std::uint64_t waits = pressure_->waits();
+  if (request.value("end", false)) {
+    if (auto ended = pressure_->end(); !ended) return ended.error();
+    pressure_.reset();
+  }
+  return Json{{"waits", waits}};
 }
 
 Result<Json> NodeService::clock(const std::string& what, const Json& request) {
@@ -297,15 +307,6 @@ Result<Json> NodeService::set_clock(const std::string& what, const Json& request
               {"mono", 0}};
 }
 
-Result<void> NodeService::remove_rules() {
-  if (!filter_intent_) return {};
-  if (auto removed = remove_filter(filter_tool_, filter_name_); !removed) return removed.error();
-  journal_->healed(*filter_intent_);
-  filter_intent_.reset();
-  filter_.reset();
-  return {};
-}
-
 HealedLeftovers NodeService::end() {
   HealedLeftovers report;
   const auto note = [&](const Result<void>& outcome, const std::string& what) {
@@ -314,11 +315,11 @@ HealedLeftovers NodeService::end() {
     else
       report.remaining.push_back("not " + what + ": " + outcome.error().to_string());
   };
-  if (filter_) {
-    const auto rules = filter_->has_rules();
-    const bool dropping = rules.ok() && rules.value();
-    const auto removed = remove_rules();
-    if (dropping || !removed) note(removed, "removed the rules that dropped packets");
+  report = packets_.end();
+  for (const std::string& line : disk_.release()) report.done.push_back(line);
+  if (pressure_) {
+    note(pressure_->end(), "gave the daemon its whole processor back");
+    pressure_.reset();
   }
   if (settable_ && settable_->is_bent()) note(settable_->restore(), "set the machine's clock right");
   if (daemon_) {
@@ -328,11 +329,19 @@ HealedLeftovers NodeService::end() {
     if (daemon_->state() == NodeDaemon::State::paused) note(daemon_->resume(), "resumed " + who);
     if (daemon_->state() != NodeDaemon::State::down) note(daemon_->stop(std::chrono::seconds(2)), "stopped " + who);
     clock_.forget();
-    daemon_.reset();
   }
+  const auto disk = disk_.end();  // a crash point may just kill the daemon
+  if (disk)
+    report.done.insert(report.done.end(), disk.value().begin(), disk.value().end());
+  else
+    report.remaining.push_back(disk.error().to_string());
+  daemon_.reset();
   std::error_code error;
-  if (data_is_ours_) fs::remove_all(data_, error);
-  if (error) report.remaining.push_back("cannot remove " + data_.string() + ": " + error.message());
+  if (data_is_ours_) fs::remove_all(data_intent_ ? data_.parent_path() : data_, error);
+  if (error)
+    report.remaining.push_back("cannot remove " + data_.string() + ": " + error.message());
+  else if (data_intent_)
+    journal_->healed(*data_intent_);
   return report;
 }
 

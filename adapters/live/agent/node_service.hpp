@@ -1,9 +1,10 @@
-// NodeService: what one keeper does on its node: daemon, clocks, packet filter, data folder; and how it undoes all of it.
+// NodeService: what one keeper does on its node: daemon, clocks, packets, disk, processor, data folder; and how it undoes all of it.
 //
 // Requests and replies are JSON objects. A request has `do` and the fields named here; a reply is the object of its result, or {"error":
 // …, "remedy": …}. Durations are in nanoseconds ("…_ns").
 //
-//   hello                                          {"boot_id","uid","filter","filter_error","clock_error"}; the last two if it does not work
+//   hello                                          {"boot_id","uid","filter","performs"}, and what does not work: "filter_error","clock_error",
+//                                                  "queue_error","disk_error"
 //   renew
 //   command   command environment log limit_ns     {"status","output"}: the last 4 KiB of what it said, which is appended to the log
 //   prepare   data ours                            where the data is; a folder of ours is made, and removed at the end
@@ -13,9 +14,10 @@
 //   kill pause resume state                        {"state","pid","start_time","boot_id","end","unasked","bent"}
 //   stop      grace_ns                             the state
 //   log_tail  lines                                {"text"}
-//   filter    harness sources                      declares who may be dropped
-//   drop      sources                              positions in `sources` that are dropped from now on
-//   dropped                                        {"packets","rules"}
+//   filter drop dropped shape echo sound           see PacketService
+//   disk      what …                               see DiskService
+//   press     speed                                {"how"}: the daemon gets so much of a processor, also after a restart
+//   pressed   [join] [end]                         {"waits"}: how often it has waited for its turn
 //   probe     targets limit_ns                     {"silent":[…]}: of "host:port", those that do not answer a connection in any way
 //   clock     changes | bend                       see clock_requests
 //   end                                            {"done":[…]}: undoes everything; the keeper ends
@@ -34,8 +36,10 @@
 #include <faultline/live/leftovers.hpp>
 #include <faultline/result.hpp>
 
+#include "adapters/live/cpu_pressure.hpp"
 #include "adapters/live/node_clock.hpp"
-#include "adapters/live/packet_filter.hpp"
+#include "disk_service.hpp"
+#include "packet_service.hpp"
 #include "settable_clock.hpp"
 
 namespace faultline::live::agent {
@@ -68,12 +72,10 @@ class NodeService {
   Result<Json> declare_daemon(const Json& request);
   Result<Json> start(const Json& request);
   Result<Json> state();
-  Result<Json> filter(const Json& request);
-  Result<Json> drop(const Json& request);
-  Result<Json> dropped();
+  Result<Json> press(const Json& request);
+  Result<Json> pressed(const Json& request);
   Result<Json> clock(const std::string& what, const Json& request);
   Result<Json> set_clock(const std::string& what, const Json& request);
-  Result<void> remove_rules();
 
   Options options_;
   std::unique_ptr<Leftovers> journal_;
@@ -84,9 +86,10 @@ class NodeService {
   NodeClock clock_;
   std::optional<SettableClock> settable_;
   std::uint64_t looks_ = 0;  // at the clock of the machine
-  std::optional<PacketFilter> filter_;
-  std::optional<Leftovers::Id> filter_intent_;
-  std::string filter_tool_, filter_name_;
+  PacketService packets_;
+  std::optional<Leftovers::Id> data_intent_;
+  std::unique_ptr<CpuPressure> pressure_;  // goes before the daemon
+  DiskService disk_;                       // the same
 };
 
 }  // namespace faultline::live::agent

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "disk_service.hpp"
 #include "keeper.hpp"
 #include "relay.hpp"
 #include "settable_clock.hpp"
@@ -44,6 +45,11 @@ void heal_dead(const fs::path& folder, Json& found) {
   const auto clock = SettableClock::restore_from(MachineClock::of_this_machine(), folder / machine_clock_name);
   if (!clock) remaining.push_back(clock.error().to_string());
   if (clock.ok() && clock.value()) done.emplace_back("set the machine's clock right");
+  const auto edits = take_back_edits(folder / edits_name);
+  if (edits)
+    done.insert(done.end(), edits.value().begin(), edits.value().end());
+  else
+    remaining.push_back(edits.error().to_string());
   ::setenv("FAULTLINE_STATE", folder.c_str(), 1);
   if (const auto healed = heal_leftovers(); healed.ok()) {
     done.insert(done.end(), healed.value().done.begin(), healed.value().done.end());

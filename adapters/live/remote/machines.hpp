@@ -1,9 +1,10 @@
-// The parts of RemoteMachines: daemons, clocks and network of nodes behind NodeLinks.
+// The parts of RemoteMachines: daemons, clocks, disks and network of nodes behind NodeLinks.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -91,10 +92,64 @@ class RemoteClock final : public ClockControl {
   RemoteNode& node_;
 };
 
+class RemoteDisk final : public DiskControl {
+ public:
+  explicit RemoteDisk(RemoteNode& node) : node_(node) {}
+
+  // The keeper does it when it is asked to start the daemon.
+  Result<DiskSupervisor::ChildStep> prepare() override { return DiskSupervisor::ChildStep(); }
+  void forked() override {}
+  Result<DiskSupervisor::RuleId> add(DiskRule rule) override;
+  Result<DiskRuleEffect> remove(DiskSupervisor::RuleId id) override;
+  [[nodiscard]] Result<void> can_lose(pid_t running) const override;
+  Result<LossReport> lose(DiskLoss loss, Rng& rng) override;
+  Result<void> probe() override;
+  void forget() override;
+
+ private:
+  RemoteNode& node_;
+};
+
+class RemoteFiles final : public DiskFiles {
+ public:
+  explicit RemoteFiles(RemoteNode& node) : node_(node) {}
+
+  std::optional<std::filesystem::path> pick(const std::string& glob, pid_t process, Rng& rng) override;
+  Result<std::vector<FileEdit>> rot(const RotPlan& plan, const std::filesystem::path& file, Rng& rng) override;
+  Result<bool> take_back(const FileEdit& edit) override;
+
+ private:
+  RemoteNode& node_;
+};
+
+class RemotePressure final : public NodePressure {
+ public:
+  static Result<std::unique_ptr<NodePressure>> start(RemoteNode& node, double speed);
+  ~RemotePressure() override { (void)end().ok(); }
+  RemotePressure(const RemotePressure&) = delete;
+  RemotePressure& operator=(const RemotePressure&) = delete;
+
+  // The keeper does it when the daemon starts.
+  Result<void> join() override { return {}; }
+  [[nodiscard]] std::uint64_t waits() const override;
+  Result<void> end() override;
+  [[nodiscard]] std::string describe() const override { return how_; }
+
+ private:
+  RemotePressure(RemoteNode& node, std::string how) : node_(node), how_(std::move(how)) {}
+  RemoteNode& node_;
+  std::string how_;
+  bool ended_ = false;
+};
+
+// Packets are judged by the keepers, each those that reach its node. A healed link is sounded by trains of probes from one keeper to the
+// other and back: clocks of machines differ, so that only their sender can time them. Where not even the first probes came back, before any
+// fault (a firewall lets only the system's own ports pass), connections to the peers' ports must do.
 class RemoteNetwork final : public Network {
  public:
   // The nodes outlive it.
-  RemoteNetwork(const RemoteNodes& nodes, std::vector<NodeName> names) : nodes_(nodes), names_(std::move(names)) {}
+  RemoteNetwork(const RemoteNodes& nodes, std::vector<NodeName> names, NetworkNeeds needs)
+      : nodes_(nodes), names_(std::move(names)), needs_(needs) {}
 
   Result<void> set_up() override;
   [[nodiscard]] const std::vector<NodeName>& nodes() const override { return names_; }
@@ -102,16 +157,16 @@ class RemoteNetwork final : public Network {
   [[nodiscard]] std::filesystem::path name_space(const NodeName&) const override { return {}; }
   void daemon_started(const NodeName&, pid_t) override {}
   Result<void> apply(const Grudge& grudge) override;
-  Result<void> shape(const Traffic& traffic) override { return traffic.empty() ? Result<void>() : only_cuts(); }
-  [[nodiscard]] Result<void> can_shape(const PacketRules&) const override { return only_cuts(); }
-  Result<void> cut_clients(const ClientCuts& cuts) override { return cuts.empty() ? Result<void>() : only_cuts(); }
-  [[nodiscard]] Result<void> can_cut_clients() const override { return only_cuts(); }
+  Result<void> shape(const Traffic& traffic) override;
+  [[nodiscard]] Result<void> can_shape(const PacketRules& rules) const override;
+  Result<void> cut_clients(const ClientCuts& cuts) override;
+  [[nodiscard]] Result<void> can_cut_clients() const override;
   [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t) const override {
     return {.to = addresses(node).client, .from = {}};
   }
-  Result<Sounding> sound(const NodeName&, const NodeName&, std::int64_t, Duration, Duration) override {
-    return only_cuts().error();
-  }
+  // There and back.
+  Result<Sounding> sound(const NodeName& from, const NodeName& to, std::int64_t count, Duration pace,
+                         Duration limit) override;
   Result<Value> probe(Duration limit) override;
   [[nodiscard]] NetworkCounters counters() override;
   Result<void> enter() const override { return {}; }
@@ -119,12 +174,22 @@ class RemoteNetwork final : public Network {
   [[nodiscard]] std::string describe() const override;
 
  private:
-  static Result<void> only_cuts();
+  [[nodiscard]] RemoteNode& node_of(const NodeName& name) const;
+  Result<void> shape_node(RemoteNode& node, const std::map<std::size_t, LinkFaults>& links);
+  Result<void> probe_node(RemoteNode& node, Duration limit) const;
+  Result<std::int64_t> probe_shaped(Duration limit);
 
   const RemoteNodes& nodes_;
   std::vector<NodeName> names_;
+  NetworkNeeds needs_;
+  std::mutex mutex_;                                   // guards what follows, for threads of several nodes
   std::map<NodeName, std::set<std::size_t>> dropped_;  // as far as it is known
   std::map<NodeName, std::int64_t> packets_;           // as last heard
+  // By node, those that reach it, by the position of who sends them. Nullopt: nobody knows.
+  std::map<NodeName, std::optional<std::map<std::size_t, LinkFaults>>> links_;
+  std::map<NodeName, TrafficCounters> traffic_;  // as last heard
+  std::set<LinkName> shaped_;                    // since the last probe; each pair once, in the order of names
+  std::optional<Duration> baseline_;             // of a probe there and back, before any fault
 };
 
 }  // namespace faultline::live::remote

@@ -17,6 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr auto command_limit = std::chrono::seconds(30);
+constexpr auto longest_renewal = std::chrono::seconds(2);  // from one to the next
+constexpr auto renewal_limit = std::chrono::seconds(10);
 constexpr auto sweep_limit = std::chrono::seconds(120);
 constexpr std::uint64_t longest_log = 64ULL << 20;
 constexpr std::size_t shown_digits = 16;  // of a checksum, in the name of a file
@@ -113,7 +115,7 @@ NodeLink::~NodeLink() {
 }
 
 void NodeLink::work() {
-  const auto renewal = options_.time_to_live / 3;
+  const auto renewal = std::min<Duration>(options_.time_to_live / 3, longest_renewal);
   for (;;) {
     Task task;
     {
@@ -128,10 +130,12 @@ void NodeLink::work() {
     if (task)
       task();
     else if (keeper_runs_ && !lost_)
-      (void)perform({{"do", "renew"}}, command_limit).ok();
+      renew();
   }
   break_off();
 }
+
+void NodeLink::renew() { (void)perform({{"do", "renew"}}, renewal_limit, Clock::now() + options_.time_to_live).ok(); }
 
 template <class T>
 T NodeLink::in_thread(std::function<T()> work) {
@@ -159,12 +163,13 @@ void NodeLink::break_off() {
 
 // What another try would not change ends it at once; so does success. Otherwise the node is lost after the last try.
 template <class Attempt>
-auto NodeLink::retry(Attempt attempt) -> decltype(attempt()) {
+auto NodeLink::retry(Attempt attempt, Clock::time_point until) -> decltype(attempt()) {
   if (lost_) return *loss_;
   Duration pause = options_.first_pause;
   Error last;
-  for (int tries = 1; tries <= options_.attempts; ++tries) {
-    if (tries > 1) {
+  int tries = 0;
+  while (tries < options_.attempts && (tries == 0 || Clock::now() < until)) {
+    if (++tries > 1) {
       std::this_thread::sleep_for(
           pause / 2 + Duration(static_cast<std::int64_t>(jitter_.below(static_cast<std::uint64_t>(pause.count())))));
       pause *= 2;
@@ -176,7 +181,7 @@ auto NodeLink::retry(Attempt attempt) -> decltype(attempt()) {
     // Of the configuration; still a failure of the run, not of the command line.
     if (last.kind == ErrorKind::bad_input) return named(Error::environment(last.message, last.remedy));
   }
-  loss_ = named(Error::environment("node " + options_.node.name + " is lost: " + std::to_string(options_.attempts) +
+  loss_ = named(Error::environment("node " + options_.node.name + " is lost: " + std::to_string(tries) +
                                        " attempts failed, the last: " + last.message,
                                    last.remedy.empty() ? "see that the node is up and reachable" : last.remedy));
   lost_ = true;
@@ -299,9 +304,9 @@ Result<Json> NodeLink::exchange(const Json& request, Duration limit) {
   }
 }
 
-Result<Json> NodeLink::perform(Json request, Duration limit) {
+Result<Json> NodeLink::perform(Json request, Duration limit, Clock::time_point until) {
   request["id"] = next_id_++;
-  auto reply = retry([&] { return exchange(request, limit); });
+  auto reply = retry([&] { return exchange(request, limit); }, until);
   if (!reply) return reply.error();
   if (!reply.value().contains("error")) return reply;
   return named(Error::environment(reply.value()["error"].get<std::string>(), reply.value().value("remedy", "")));

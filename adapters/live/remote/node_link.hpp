@@ -2,7 +2,9 @@
 //
 // Requests go one after the other, each with an id; when the connection breaks, a new one repeats the request under the same id, so it acts
 // once. After 5 tries, with pauses that double and are drawn within a half of themselves, the node is lost: this request and all later ones
-// fail at once. While nothing is asked the thread renews the lease of the faults on the node.
+// fail at once. While nothing is asked the thread renews the lease of the faults on the node, every 2 s or a third of it; that is how a node that
+// vanishes is noticed when nobody asks it anything. A renewal that has found nobody for the whole time to live is not tried again: by then the
+// node has undone its faults and ended its daemon.
 //
 // Messages name the node and hold no value of a secret variable.
 // Thread rules: any thread may ask; each call waits for the link's thread. open() first, once.
@@ -88,9 +90,12 @@ class NodeLink {
   // The run's folder on the node. REQUIRES: connect() succeeded.
   [[nodiscard]] std::string folder() const { return state_ + "/" + options_.run_id + "-" + options_.node.name; }
   [[nodiscard]] bool is_lost() const { return lost_; }
+  // Why it is lost, if it is. From any thread, at once.
+  [[nodiscard]] std::optional<Error> loss() const { return lost_ ? loss_ : std::nullopt; }
 
  private:
   using Task = std::function<void()>;
+  using Clock = std::chrono::steady_clock;
   template <class T>
   T in_thread(std::function<T()> work);
   void work();
@@ -100,13 +105,15 @@ class NodeLink {
   Result<std::string> run(const std::string& command);
   Result<std::vector<Swept>> ready_node();
   Result<std::string> place(const std::filesystem::path& local, const std::string& checksum, const std::string& name);
-  Result<Json> perform(Json request, Duration limit);
+  Result<Json> perform(Json request, Duration limit, Clock::time_point until = Clock::time_point::max());
   Result<Json> exchange(const Json& request, Duration limit);
   void break_off();
   [[nodiscard]] Error named(const Error& error) const;
   [[nodiscard]] std::string agent_command(const std::string& arguments) const;
+  // No try begins after `until`.
   template <class Attempt>
-  auto retry(Attempt attempt) -> decltype(attempt());
+  auto retry(Attempt attempt, Clock::time_point until = Clock::time_point::max()) -> decltype(attempt());
+  void renew();
 
   LinkOptions options_;
   std::string state_, agent_path_;  // on the node, absolute

@@ -1,4 +1,4 @@
-// Daemons, clocks and network of remote nodes.
+// Daemons and clocks of remote nodes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -181,101 +181,6 @@ Result<void> RemoteClock::restore() {
 void RemoteClock::forget() {
   const std::lock_guard lock(node_.mutex);
   node_.bent = false;
-}
-
-Result<void> RemoteNetwork::only_cuts() {
-  return Error::bad_input("remote nodes are cut from each other whole: their packets and clients are left alone",
-                          "use partition without clients");
-}
-
-Result<void> RemoteNetwork::set_up() {
-  std::vector<std::string> sources;
-  for (const auto& node : nodes_) sources.push_back(node->address);
-  return on_each(nodes_, [&](RemoteNode& node) -> Result<void> {
-    if (!node.hello.contains("filter")) return {};  // supports() refuses partitions then
-    auto made = node.link.ask({{"do", "filter"}, {"sources", sources}});
-    return made ? Result<void>() : made.error();
-  });
-}
-
-NodeAddresses RemoteNetwork::addresses(const NodeName& name) const {
-  const auto found =
-      std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n->link.node().name == name; });
-  FL_ASSERT(found != nodes_.end());
-  const Endpoint peer{(*found)->address, (*found)->link.node().peer_port};
-  return {
-      .peer_listen = peer, .peer_advertise = peer, .client = {(*found)->address, (*found)->link.node().client_port}};
-}
-
-Result<void> RemoteNetwork::apply(const Grudge& grudge) {
-  const auto wanted = [&](const NodeName& name) {
-    std::set<std::size_t> sources;
-    const auto found = grudge.find(name);
-    for (std::size_t i = 0; found != grudge.end() && i < nodes_.size(); ++i) {
-      if (found->second.contains(nodes_[i]->link.node().name)) sources.insert(i);
-    }
-    return sources;
-  };
-  std::mutex mutex;
-  return on_each(nodes_, [&](RemoteNode& node) -> Result<void> {
-    const NodeName& name = node.link.node().name;
-    const auto sources = wanted(name);
-    {
-      const std::lock_guard lock(mutex);
-      const auto known = dropped_.find(name);
-      if (known == dropped_.end() ? sources.empty() : known->second == sources) return {};
-      dropped_.erase(name);
-    }
-    if (auto loaded = node.link.ask({{"do", "drop"}, {"sources", sources}}); !loaded) {
-      const std::lock_guard lock(mutex);
-      dropped_[name] = {nodes_.size()};  // nobody knows: neither what is wanted next nor nothing
-      return loaded.error();
-    }
-    const std::lock_guard lock(mutex);
-    dropped_[name] = sources;
-    return {};
-  });
-}
-
-Result<Value> RemoteNetwork::probe(Duration limit) {
-  const auto probed = on_each(nodes_, [&](RemoteNode& node) -> Result<void> {
-    const NodeName& name = node.link.node().name;
-    auto rules = node.link.ask({{"do", "dropped"}});
-    if (!rules) return rules.error();
-    if (rules.value().value("rules", false))
-      return Error::environment("node " + name + ": a rule that drops packets is still loaded");
-    std::vector<std::string> targets;
-    for (const auto& other : nodes_) {
-      if (other.get() != &node) targets.push_back(addresses(other->link.node().name).peer_listen.to_string());
-    }
-    auto reply = node.link.ask({{"do", "probe"}, {"targets", targets}, {"limit_ns", limit.count()}}, limit * 3);
-    if (!reply) return reply.error();
-    const auto silent = reply.value().value("silent", std::vector<std::string>());
-    if (silent.empty()) return {};
-    return Error::environment(fmt::format("node {} hears nothing of {}", name, fmt::join(silent, ", ")));
-  });
-  if (!probed) return probed.error();
-  return Value::map({{"reachable_pairs", static_cast<std::int64_t>(nodes_.size() * (nodes_.size() - 1))}});
-}
-
-NetworkCounters RemoteNetwork::counters() {
-  std::mutex mutex;
-  (void)on_each(nodes_, [&](RemoteNode& node) -> Result<void> {
-    auto reply = node.link.ask({{"do", "dropped"}});
-    if (!reply) return {};
-    const std::lock_guard lock(mutex);
-    packets_[node.link.node().name] = reply.value().value("packets", std::int64_t(0));
-    return {};
-  }).ok();
-  std::int64_t sum = 0;
-  for (const auto& [name, packets] : packets_) sum += packets;
-  return {{"dropped_packets", sum}};
-}
-
-std::string RemoteNetwork::describe() const {
-  std::set<std::string> tools;
-  for (const auto& node : nodes_) tools.insert(node->hello.value("filter", "no packet filter"));
-  return fmt::format("{} remote nodes over ssh ({})", nodes_.size(), fmt::join(tools, ", "));
 }
 
 }  // namespace faultline::live::remote

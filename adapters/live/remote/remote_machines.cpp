@@ -18,6 +18,15 @@ namespace {
 namespace fs = std::filesystem;
 constexpr auto script_limit = std::chrono::minutes(2);
 
+constexpr std::array<std::string_view, 5> supervised_kinds{"io_error", "fsync_error", "enospc", "slow_disk",
+                                                           "crash_point"};
+
+bool needs_supervision(const Fault& fault) {
+  const Value& disk = fault.parameters.get("disk");
+  if (fault.kind == "kill") return !disk.is_null() && disk != Value("keep");
+  return std::find(supervised_kinds.begin(), supervised_kinds.end(), fault.kind) != supervised_kinds.end();
+}
+
 // Packet filters know numbers only.
 Result<std::string> ipv4_of(const InventoryNode& node) {
   addrinfo hints{};
@@ -90,8 +99,8 @@ class RemoteMachines final : public Machines {
     return on_each(nodes_, [&](RemoteNode& node) { return start(node, journal); });
   }
 
-  std::unique_ptr<Network> make_network(const std::vector<NodeName>& nodes) override {
-    return std::make_unique<RemoteNetwork>(nodes_, nodes);
+  std::unique_ptr<Network> make_network(const std::vector<NodeName>& nodes, const NetworkNeeds& needs) override {
+    return std::make_unique<RemoteNetwork>(nodes_, nodes, needs);
   }
 
   Result<void> prepare(NodePlace& place) override {
@@ -115,27 +124,40 @@ class RemoteMachines final : public Machines {
     return std::make_unique<RemoteClock>(node_of(node));
   }
 
-  Result<void> supports(const Fault& fault) const override {
-    constexpr std::array<std::string_view, 6> kinds{"partition", "kill", "pause", "membership", "clock", "wipe"};
-    if (std::find(kinds.begin(), kinds.end(), fault.kind) == kinds.end()) {
-      return Error::bad_input("fault '" + fault.kind + "' is not yet available on remote nodes",
-                              "use " + fmt::format("{}", fmt::join(kinds, ", ")));
+  Result<std::unique_ptr<DiskControl>> supervise_disk(const NodeName& name, std::uint64_t seed, bool reads) override {
+    RemoteNode& node = node_of(name);
+    if (auto can = disks_can_be_supervised(); !can) return can.error();
+    auto done = node.link.ask({{"do", "disk"}, {"what", "supervise"}, {"seed", seed}, {"reads", reads}});
+    if (!done) return done.error();
+    return std::unique_ptr<DiskControl>(std::make_unique<RemoteDisk>(node));
+  }
+
+  std::unique_ptr<DiskFiles> make_files(const NodeName& node) override {
+    return std::make_unique<RemoteFiles>(node_of(node));
+  }
+
+  Result<std::unique_ptr<NodePressure>> press(const NodeName& node, double speed) override {
+    return RemotePressure::start(node_of(node), speed);
+  }
+
+  std::optional<Error> lost() const override {
+    for (const auto& node : nodes_) {
+      if (auto loss = node->link.loss()) return loss;
     }
+    return std::nullopt;
+  }
+
+  Result<void> supports(const Fault& fault) const override {
     if (!target_.start.empty() && (fault.kind == "membership" || fault.kind == "wipe")) {
       return Error::bad_input(
           "fault '" + fault.kind +
               "' is not available: a start command of its own cannot tell a member that joins from one that founds",
-          "leave `start` out of the inventory, or use partition, kill, pause or clock");
+          "leave `start` out of the inventory, or use another fault");
     }
-    const char* lacking = fault.kind == "partition" ? "filter_error" : fault.kind == "clock" ? "clock_error" : nullptr;
-    for (const auto& node : nodes_) {
-      if (lacking != nullptr && node->hello.contains(lacking)) {
-        return Error::bad_input(fmt::format("fault '{}' is not available: node {}: {}", fault.kind,
-                                            node->link.node().name, node->hello[lacking].get<std::string>()),
-                                "`faultline doctor --inventory FILE` says what each node can do");
-      }
-    }
-    return {};
+    // Of packets the network says it.
+    if (fault.kind == "partition") return works("partition", "filter_error");
+    if (fault.kind == "clock") return works("clock", "clock_error");
+    return needs_supervision(fault) ? disks_can_be_supervised() : Result<void>();
   }
 
   Result<void> empty_data(const NodePlace& place) override {
@@ -162,7 +184,28 @@ class RemoteMachines final : public Machines {
   std::string data_directory(const RemoteNode& node) const {
     if (target_.data_directory.empty()) return node.link.folder() + "/data";
     const std::string given = fill_in(target_.data_directory, node.link.node());
-    return target_.start.empty() ? given + "/" + fs::path(node.link.folder()).filename().string() : given;
+    return target_.start.empty() ? given + "/" + fs::path(node.link.folder()).filename().string() + "/data" : given;
+  }
+
+  // Whether no node lacks it.
+  Result<void> works(const std::string& what, const char* lacking) const {
+    for (const auto& node : nodes_) {
+      if (node->hello.contains(lacking)) {
+        return Error::bad_input(fmt::format("fault '{}' is not available: node {}: {}", what, node->link.node().name,
+                                            node->hello[lacking].get<std::string>()),
+                                "`faultline doctor --inventory FILE` says what each node can do");
+      }
+    }
+    return {};
+  }
+
+  // What supervises a daemon is in place before its first instruction.
+  Result<void> disks_can_be_supervised() const {
+    if (!target_.pid_file.empty() || !target_.pattern.empty()) {
+      return Error::bad_input("the disk of a daemon that is found by pid-file or pattern cannot be made to fail",
+                              "let `start` stay in the foreground, as the daemon itself");
+    }
+    return works("disk", "disk_error");
   }
 
   void set_environments() {
@@ -377,6 +420,8 @@ NodeReport examine(const RemoteOptions& options) {
       add("filter", "--nemesis partition", "filter_error");
       add("clocks", node.link.node().settable_clock ? "--nemesis clock, by setting the machine's" : "--nemesis clock",
           "clock_error");
+      add("packets", "--nemesis packet, clog", "queue_error");
+      add("disks", "--nemesis power, crash, disk: writes lost, torn, failing, slow", "disk_error");
       (void)node.link.ask({{"do", "end"}}).ok();
       for (const Swept& run : swept.value()) {
         for (const std::string& line : run.done)

@@ -156,6 +156,7 @@ class Target final : public live::Target {
     return unavailable;
   }
 
+  std::optional<Error> lost() const override { return cluster_.lost(); }
   Result<void> tear_down() override { return cluster_.tear_down(); }
 
  private:

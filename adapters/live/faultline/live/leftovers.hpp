@@ -69,7 +69,7 @@ class Leftovers {
   Result<Id> intend_clock(const ClockUndo& undo, std::string_view name);
   // A process that is not ours will be stopped (SIGSTOP).
   Result<Id> intend_pause(const ProcessIdentity& process, std::string_view name);
-  // A table or chain of rules in the network namespace that the healer, too, is in; `tool` is nft or iptables.
+  // A table or chain of rules in the network namespace that the healer, too, is in; `tool` as for remove_filter().
   Result<Id> intend_filter(std::string_view tool, std::string_view name);
   // Work on another machine; `connection` is what a HealNode needs to get there, without secrets.
   Result<Id> intend_node(std::string_view connection, std::string_view name);

@@ -130,6 +130,10 @@ class LocalCluster final : public FaultPort, public EventPort {
   [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t worker) const;
   // How the nodes are connected: a sentence for Target::describe().
   [[nodiscard]] std::string network_description() const;
+  // See Machines::lost().
+  [[nodiscard]] std::optional<Error> lost() const {
+    return options_.machines ? options_.machines->lost() : std::nullopt;
+  }
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
@@ -252,6 +256,7 @@ class LocalCluster final : public FaultPort, public EventPort {
   Result<Value> apply_power_loss(const Fault& fault);
   Result<Value> apply_rule(const Fault& fault);
   Result<Value> apply_rot(const Fault& fault);
+  Result<std::unique_ptr<NodePressure>> press(std::size_t node, double speed);
   Result<Value> apply_pressure(const Fault& fault);
   Result<Value> heal_disk(const Active& healed);
   Result<Value> heal_rule(const Active& healed);

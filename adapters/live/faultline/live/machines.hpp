@@ -1,5 +1,6 @@
 // Machines: what a LocalCluster needs of the machines its nodes live on, where that is not this one: their network, a place for data and
-// log, daemons and their clocks. Also the two ports that a local and a remote node share: NodeDaemon and ClockControl.
+// log, daemons, their clocks and disks. Also the ports that a local and a remote node share: NodeDaemon, ClockControl, DiskControl, DiskFiles
+// and NodePressure.
 //
 // Owned by the cluster's options; used under the cluster's lock, except that NodeDaemon may be used from any thread. Every call is
 // bounded. Errors name the node. A node that cannot be reached any more is *lost*: its calls fail at once, what it was last known to be
@@ -11,11 +12,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <faultline/fault.hpp>
 #include <faultline/live/clock.hpp>
+#include <faultline/live/disk.hpp>
+#include <faultline/live/file_rot.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/time.hpp>
@@ -81,22 +85,61 @@ struct ClockControl {
   virtual void forget() = 0;
 };
 
+// The disk of a node's supervised daemon, across its restarts. See DiskSupervisor.
+struct DiskControl {
+  virtual ~DiskControl() = default;
+  // Before each start: what the child has to do, if anything.
+  virtual Result<DiskSupervisor::ChildStep> prepare() = 0;
+  virtual void forked() = 0;
+  // Of a crash point of a remote daemon `crash` is not called: the daemon is killed there.
+  virtual Result<DiskSupervisor::RuleId> add(DiskRule rule) = 0;
+  virtual Result<DiskRuleEffect> remove(DiskSupervisor::RuleId id) = 0;
+  [[nodiscard]] virtual Result<void> can_lose(pid_t running) const = 0;
+  virtual Result<LossReport> lose(DiskLoss loss, Rng& rng) = 0;
+  virtual Result<void> probe() = 0;
+  virtual void forget() = 0;
+};
+
+// The files of a node's data directory. See file_rot.hpp.
+struct DiskFiles {
+  virtual ~DiskFiles() = default;
+  virtual std::optional<std::filesystem::path> pick(const std::string& glob, pid_t process, Rng& rng) = 0;
+  // REQUIRES: the daemon is down. The error says what could not be changed.
+  virtual Result<std::vector<FileEdit>> rot(const RotPlan& plan, const std::filesystem::path& file, Rng& rng) = 0;
+  virtual Result<bool> take_back(const FileEdit& edit) = 0;
+};
+
+// A daemon that gets only a part of a processor. See CpuPressure.
+struct NodePressure {
+  virtual ~NodePressure() = default;  // as end()
+  virtual Result<void> join() = 0;
+  [[nodiscard]] virtual std::uint64_t waits() const = 0;
+  virtual Result<void> end() = 0;
+  [[nodiscard]] virtual std::string describe() const = 0;
+};
+
 struct NodePlace;
 
 struct Machines {
   virtual ~Machines() = default;
   // Reaches every one of these nodes and readies it for the run; what is made there is journaled first, and undone by close().
   virtual Result<void> open(const std::vector<NodeName>& nodes, const std::string& run_id, Leftovers& journal) = 0;
-  virtual std::unique_ptr<Network> make_network(const std::vector<NodeName>& nodes) = 0;
+  virtual std::unique_ptr<Network> make_network(const std::vector<NodeName>& nodes, const NetworkNeeds& needs) = 0;
   // Fills in the folders of the place, which lie on its node, and makes them.
   virtual Result<void> prepare(NodePlace& place) = 0;
   // REQUIRES: prepare() succeeded for its node, and the network is set up.
   virtual std::unique_ptr<NodeDaemon> make_daemon(DaemonSpec spec) = 0;
   virtual std::unique_ptr<ClockControl> make_clock(const NodeName& node) = 0;
+  // From now on the node's daemon is started supervised. REQUIRES: prepare() succeeded for its node.
+  virtual Result<std::unique_ptr<DiskControl>> supervise_disk(const NodeName& node, std::uint64_t seed, bool reads) = 0;
+  virtual std::unique_ptr<DiskFiles> make_files(const NodeName& node) = 0;
+  virtual Result<std::unique_ptr<NodePressure>> press(const NodeName& node, double speed) = 0;
   // Whether the machines, whatever the system on them, can take the fault.
   [[nodiscard]] virtual Result<void> supports(const Fault& fault) const = 0;
   // Empties the data directory. REQUIRES: the node's daemon is down.
   virtual Result<void> empty_data(const NodePlace& place) = 0;
+  // Says which node is lost, once one is: the run cannot go on. Never waits. REQUIRES: not while open() or close() is under way.
+  [[nodiscard]] virtual std::optional<Error> lost() const = 0;
   // Fetches the logs into `logs`/<node>/, removes what was made. Idempotent; also after a half-done open().
   virtual Result<void> close(const std::filesystem::path& logs) = 0;
 };

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct Target {
   [[nodiscard]] virtual std::map<std::string, std::string> describe() const = 0;
   // Faults this target cannot take in this place, each with the reason; shown before the run starts.
   [[nodiscard]] virtual std::map<std::string, std::string> unavailable_faults() const = 0;
+  // Why the run cannot go on, whatever is healed: a machine is gone. Never waits. REQUIRES: between set_up() and tear_down().
+  [[nodiscard]] virtual std::optional<Error> lost() const { return std::nullopt; }
   // Stops daemons, removes namespaces, rules and scratch folders; logs stay. Idempotent; also after a half-done set_up.
   virtual Result<void> tear_down() = 0;
 };

@@ -89,9 +89,9 @@ TEST(Remote, TheFaultsOfALocalClusterBiteAndHealOverSshAndNothingRemains) {
     EXPECT_EQ(healed.value().get("reachable_pairs"), Value(6));
     EXPECT_EQ(healed.value().get("running"), Value::list({"n1", "n2", "n3"}));
     EXPECT_EQ(cluster.primaries().size(), 1U);
-    const auto refused = cluster.supports(on("slow_disk", {"n1"}));
+    const auto refused = cluster.supports(on("slow_disk", {"n1"}, Value::map({{"latency", "1ms"}})));
     ASSERT_FALSE(refused.ok());
-    EXPECT_NE(refused.error().message.find("not yet available on remote nodes"), std::string::npos);
+    EXPECT_NE(refused.error().message.find("needs nodes whose disks are supervised"), std::string::npos);
     EXPECT_TRUE(cluster.unexpected_exits().empty());
     const auto down = cluster.tear_down();
     EXPECT_TRUE(is_ok(down));

@@ -162,6 +162,96 @@ TEST(RemoteLease, ANodeHealsWhatLapsesAndTheNextStartReportsIt) {
   EXPECT_NE(all.find("node n3: set the clocks of process "), std::string::npos) << all;
 }
 
+// Breaks disk, packets and processor of each node, and a file that rests.
+bool break_all(LocalCluster& cluster, bool packets) {
+  const auto apply = [&](const std::string& kind, const NodeName& node, Value parameters) {
+    const auto applied =
+        cluster.apply({.kind = kind, .nodes = {node}, .grudge = {}, .parameters = std::move(parameters)});
+    if (!applied) std::fprintf(stderr, "%s\n", applied.error().to_string().c_str());
+    return applied.ok();
+  };
+  std::ofstream(cluster.place("n3").data_directory / "resting") << "as it was";
+  return apply("bit_flip", "n3", Value::map({{"file", "resting"}})) &&
+         apply("slow_disk", "n1", Value::map({{"latency", "20ms"}})) &&
+         apply("io_error", "n2", Value::map({{"file", "unsynced"}})) &&
+         apply("pressure", "n2", Value::map({{"speed", 0.1}})) &&
+         (!packets ||
+          (apply("packet", "n1", Value::map({{"delay", "50ms"}, {"loss", 0.1}})) && apply("clog", "n3", Value())));
+}
+
+std::vector<std::string> cgroups_of(const std::string& run) {
+  std::vector<std::string> found;
+  for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu"}) {
+    for (const auto& name : live::test::entries(root)) {
+      if (name.starts_with("faultline-" + run)) found.push_back(name);
+    }
+  }
+  return found;
+}
+
+// A harness in a process of its own, killed when it has broken everything. `keepers_too`: those on the nodes as well.
+void kill_amid_faults(bool keepers_too) {
+  Nodes nodes;
+  const bool packets = test::can_queue_packets();
+  const std::string data = (nodes.folder() / "data").string();
+  const Inventory inventory = nodes.parsed(keepers_too ? "time-to-live = \"10m\"" : "time-to-live = \"3s\"",
+                                           "[targets.gossip]\ndata-directory = \"" + data + "/{node}\"\n");
+  auto options = test::writers_on(nodes, inventory);
+  options.run_id = fresh_run_id();
+  options.needs.packets = packets;
+  const pid_t harness = ::fork();
+  if (harness == 0) {
+    LocalCluster cluster(options);
+    const auto up = cluster.set_up();
+    if (!up) std::fprintf(stderr, "%s\n", up.error().to_string().c_str());
+    std::ofstream(nodes.folder() / "broken") << (up.ok() && break_all(cluster, packets));
+    ::pause();
+    ::_exit(0);
+  }
+  const fs::path broken = nodes.folder() / "broken";
+  ASSERT_TRUE(eventually([&] { return fs::exists(broken) && fs::file_size(broken) > 0; }, std::chrono::seconds(60)));
+  EXPECT_EQ(live::test::read_file(broken), "1");
+  EXPECT_FALSE(live::test::entries(data + "/n1").empty());
+  ::kill(harness, SIGKILL);
+  ::waitpid(harness, nullptr, 0);
+  if (keepers_too) {
+    for (const NodeName node : {"n1", "n2", "n3"}) {
+      for (const pid_t pid : test::agents_in(nodes.state(node))) ::kill(pid, SIGKILL);
+    }
+    const auto healed = nodes.faultline({"doctor", "--heal"});
+    EXPECT_EQ(healed.status, 0) << healed.output << healed.errors;
+    EXPECT_NE(healed.output.find("node n3: put back what was changed in " + data + "/n3/"), std::string::npos)
+        << healed.output;
+  }
+  for (const NodeName node : {"n1", "n2", "n3"}) {
+    EXPECT_TRUE(test::ends(nodes, node)) << node;
+    EXPECT_EQ(nodes.rules(node), "") << node;
+    EXPECT_TRUE(live::test::entries(data + "/" + node).empty()) << node;
+  }
+  EXPECT_TRUE(cgroups_of(options.run_id).empty());
+  EXPECT_TRUE(eventually([&] { return processes_with_environment("FAULTLINE_RUN=" + options.run_id).empty(); }));
+  if (keepers_too) return;
+  std::vector<std::string> notes;
+  LocalCluster next(test::gossip_on(nodes, nodes.parsed(), &notes));
+  EXPECT_TRUE(is_ok(next.set_up()));
+  std::string all;
+  for (const auto& note : notes) all += note + "\n";
+  EXPECT_NE(all.find("node n1: ended 1 faults of its disk"), std::string::npos) << all;
+  EXPECT_NE(all.find("node n2: gave the daemon its whole processor back"), std::string::npos) << all;
+  EXPECT_NE(all.find("node n3: put back what was changed in "), std::string::npos) << all;
+  if (packets) {
+    EXPECT_NE(all.find("node n1: removed the rules that held or changed packets"), std::string::npos) << all;
+  }
+}
+
+TEST(RemoteLease, DisksPacketsAndProcessorsAreHealedWhenTheLeaseOfADeadHarnessLapses) {
+  if (test::can_host_nodes() && test::can_break_disks()) kill_amid_faults(false);
+}
+
+TEST(RemoteLease, DisksPacketsAndProcessorsAreHealedByTheJournalsWhenHarnessAndKeepersAreKilled) {
+  if (test::can_host_nodes() && test::can_break_disks()) kill_amid_faults(true);
+}
+
 TEST(RemoteLease, WhatADeadHarnessLeftIsHealedByItsJournalBeforeTheLeaseLapses) {
   if (!test::can_host_nodes()) return;
   Nodes nodes({"n1", "n2"});

@@ -6,6 +6,8 @@
 
 #include <cstdio>
 
+#include <faultline/live/disk.hpp>
+
 namespace faultline::live::remote::test {
 namespace {
 
@@ -29,6 +31,18 @@ bool can_host_nodes() {
     return false;
   }
   return true;
+}
+
+bool can_break_disks() {
+  const auto works = disk_faults_work();
+  if (!works) std::printf("%s: disks cannot be made to fail here\n", works.error().to_string().c_str());
+  return works.ok();
+}
+
+bool can_queue_packets() {
+  const auto works = packet_faults_work();
+  if (!works) std::printf("%s: packets cannot be queued here\n", works.error().to_string().c_str());
+  return works.ok();
 }
 
 Nodes::Nodes(std::vector<NodeName> names) : names_(std::move(names)) {
@@ -132,7 +146,13 @@ std::string Nodes::rules(const NodeName& node) const {
   const auto listed = run_checked({"nft", "list", "tables"}, "", network_->name_space(node).string());
   std::istringstream lines(listed ? listed.value() : "");
   for (std::string line; std::getline(lines, line);) {
-    if (line.find(run_id_) == std::string::npos) ours += line + "\n";
+    // That one iptables makes and never removes, whoever uses it; its chains are looked at below.
+    if (line.find(run_id_) == std::string::npos && line != "table ip mangle") ours += line + "\n";
+  }
+  const auto chains = run_checked({"iptables-save", "-t", "mangle"}, "", network_->name_space(node).string());
+  std::istringstream mangled(chains ? chains.value() : "");
+  for (std::string line; std::getline(mangled, line);) {
+    if (line.find("fl_") != std::string::npos) ours += line + "\n";
   }
   return ours;
 }
@@ -165,6 +185,23 @@ LocalClusterOptions gossip_on(const Nodes& nodes, const Inventory& inventory, st
       {.inventory = inventory, .target = "gossip", .agent = FL_AGENT, .note = [notes](const std::string& text) {
          if (notes != nullptr) notes->push_back(text);
        }});
+  return options;
+}
+
+LocalClusterOptions writers_on(const Nodes& nodes, const Inventory& inventory, std::vector<std::string>* notes) {
+  LocalClusterOptions options = gossip_on(nodes, inventory, notes);
+  options.disks = {.supervised = true, .reads = false, .seed = 5};
+  const auto gossip = options.node_spec;
+  options.node_spec = [gossip](const NodePlace& self, std::span<const NodePlace> all) {
+    NodeSpec spec = gossip(self, all);
+    std::string line =
+        "echo abcdefgh > closed; sync -d closed; sync .\n"
+        "while :; do echo $((i += 1)) >> unsynced; echo $i > synced && sync -d synced; sleep 0.02; done &\n"
+        "exec";
+    for (const std::string& word : spec.command) line += " '" + word + "'";
+    spec.command = {"/bin/sh", "-c", line};
+    return spec;
+  };
   return options;
 }
 

@@ -74,6 +74,14 @@ class Nodes {
 LocalClusterOptions gossip_on(const Nodes& nodes, const Inventory& inventory,
                               std::vector<std::string>* notes = nullptr);
 
+// The same, whose nodes also write, and are supervised: numbers to the end of the file `unsynced`, the newest one to `synced`, and once, at
+// each start, `closed`.
+LocalClusterOptions writers_on(const Nodes& nodes, const Inventory& inventory,
+                               std::vector<std::string>* notes = nullptr);
+// Whether this machine lets disks be supervised, and packets be queued; says so if not.
+bool can_break_disks();
+bool can_queue_packets();
+
 // Processes of faultline-agent whose command line names this folder.
 std::vector<pid_t> agents_in(const fs::path& folder);
 // Whether no agent remains on the node, soon.

@@ -1,0 +1,154 @@
+#include "packet_service.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <set>
+
+#include "traffic_json.hpp"
+
+namespace faultline::live::agent {
+namespace {
+
+using Json = nlohmann::json;
+
+Json none() { return Json::object(); }
+
+// Chains of iptables have at most 28 characters, and that of the queue is longer by two.
+std::string rules_name(const std::string& run_id, const std::string& node) {
+  constexpr std::size_t longest = 26;
+  std::string name = "fl_" + run_id + "_" + node;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  name.resize(std::min(name.size(), longest));
+  return name;
+}
+
+}  // namespace
+
+Result<void> queues_work() {
+  if (::geteuid() != 0) return Error::environment("queues of packets need root; log in as root, or set sudo = true");
+  const auto tool = choose_queue_tool();
+  return tool ? Result<void>() : tool.error();
+}
+
+PacketService::PacketService(std::string run_id, std::string node, std::string harness, Leftovers& journal)
+    : harness_(std::move(harness)), name_(rules_name(run_id, node)), journal_(journal) {}
+
+bool PacketService::knows(const std::string& what) {
+  constexpr std::array<std::string_view, 6> all{"filter", "drop", "dropped", "shape", "echo", "sound"};
+  return std::find(all.begin(), all.end(), what) != all.end();
+}
+
+Result<Json> PacketService::perform(const std::string& what, const Json& request) {
+  if (what == "filter") return filter(request);
+  if (what == "drop") return drop(request);
+  if (what == "dropped") return dropped();
+  if (what == "shape") return shape(request);
+  if (what == "sound") return sound(request);
+  if (!echo_) {
+    auto echo = Echo::start(address_, std::set<std::string>(sources_.begin(), sources_.end()));
+    if (!echo) return echo.error();
+    echo_ = std::move(echo).value();
+  }
+  return Json{{"port", echo_->port()}};
+}
+
+Result<Json> PacketService::filter(const Json& request) {
+  auto tool = choose_filter_tool();
+  if (!tool) return tool.error();
+  sources_ = request.at("sources").get<std::vector<std::string>>();
+  address_ = request.at("address").get<std::string>();
+  filter_tool_ = to_string(tool.value());
+  auto intent = journal_.intend_filter(filter_tool_, name_);
+  if (!intent) return intent.error();
+  filter_intent_ = intent.value();
+  filter_.emplace(tool.value(), FilterPlan{.name = name_, .harness = harness_, .sources = sources_}, "");
+  if (auto made = filter_->set_up(); !made) return made.error();
+  return none();
+}
+
+Result<Json> PacketService::drop(const Json& request) {
+  if (!filter_) return Error::environment("no filter has been declared");
+  if (auto done = filter_->drop(request.at("sources").get<std::set<std::size_t>>()); !done) return done.error();
+  return none();
+}
+
+Result<Json> PacketService::dropped() {
+  if (!filter_) return Json{{"packets", 0}, {"rules", false}};
+  const auto packets = filter_->dropped_packets();
+  if (!packets) return packets.error();
+  const auto rules = filter_->has_rules();
+  if (!rules) return rules.error();
+  Json reply{{"packets", packets.value()}, {"rules", rules.value()}};
+  if (!queue_) return reply;
+  const auto queued = queue_->has_rules();
+  if (!queued) return queued.error();
+  reply["queued"] = queued.value();
+  reply["traffic"] = to_json(queue_->counters());
+  return reply;
+}
+
+Result<Json> PacketService::shape(const Json& request) {
+  if (!filter_) return Error::environment("no filter has been declared");
+  const auto self = static_cast<std::size_t>(std::find(sources_.begin(), sources_.end(), address_) - sources_.begin());
+  if (self == sources_.size()) return Error::environment("the node's own address is none of the cluster's");
+  if (!queue_) {
+    const auto tool = choose_queue_tool();
+    if (!tool) return tool.error();
+    queue_tool_ = tool.value() == FilterTool::nft ? to_string(FilterTool::nft) : iptables_mangle;
+    auto intent = journal_.intend_filter(queue_tool_, queue_name(name_));
+    if (!intent) return intent.error();
+    queue_intent_ = intent.value();
+    std::vector<PacketQueue::Place> places;
+    for (std::size_t i = 0; i < sources_.size(); ++i)
+      places.push_back({.name_space = {}, .address = sources_[i], .judged = i == self});
+    queue_ = std::make_unique<PacketQueue>(tool.value(), name_, std::move(places));
+  }
+  PacketQueue::Pairs pairs;
+  for (const Json& link : request.at("links")) {
+    const auto from = link.at("from").get<std::size_t>();
+    if (from >= sources_.size()) return Error::environment("the cluster has no such source of packets");
+    pairs[{from, self}] = link_from_json(link, steady_now());
+  }
+  shapes_ = !pairs.empty();
+  if (auto shaped = queue_->shape(pairs); !shaped) return shaped.error();
+  return none();
+}
+
+Result<Json> PacketService::sound(const Json& request) const {
+  const auto sounding = sound_echo(
+      address_, request.at("to").get<std::string>(), request.at("count").get<std::int64_t>(),
+      Duration(request.at("pace_ns").get<std::int64_t>()), Duration(request.at("limit_ns").get<std::int64_t>()));
+  if (!sounding) return sounding.error();
+  return to_json(sounding.value());
+}
+
+HealedLeftovers PacketService::end() {
+  HealedLeftovers report;
+  const auto remove = [&](std::optional<Leftovers::Id>& intent, const std::string& tool, const std::string& name,
+                          bool told, const std::string& what) {
+    if (!intent) return;
+    const auto removed = remove_filter(tool, name);
+    if (!removed) {
+      report.remaining.push_back("not " + what + ": " + removed.error().to_string());
+      return;
+    }
+    if (told) report.done.push_back(what);
+    journal_.healed(*intent);
+    intent.reset();
+  };
+  echo_.reset();
+  const auto rules = filter_ ? filter_->has_rules() : Result<bool>(false);
+  remove(filter_intent_, filter_tool_, name_, rules.ok() && rules.value(), "removed the rules that dropped packets");
+  // First what is under way arrives, then new packets come by no queue; who has no judge lets pass.
+  if (queue_) (void)queue_->shape({}).ok();
+  remove(queue_intent_, queue_tool_, queue_name(name_), shapes_, "removed the rules that held or changed packets");
+  queue_.reset();
+  filter_.reset();
+  return report;
+}
+
+}  // namespace faultline::live::agent

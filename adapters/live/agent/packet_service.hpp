@@ -1,0 +1,61 @@
+// PacketService: what happens to packets on their way into one node: who is dropped (PacketFilter), and what the others suffer (PacketQueue).
+//
+//   filter   harness address sources      declares who may be dropped, queued, and heard as probes; `address` is the node's own
+//   drop     sources                      positions in `sources` that are dropped from now on
+//   dropped                               {"packets","rules"}, and once packets were queued {"queued","traffic"}
+//   shape    links                        [{"from":position,…}]: see traffic_json.hpp; all other links are clear from now on
+//   echo                                  {"port"}: answers probes until the end
+//   sound    to count pace_ns limit_ns    a train of probes to an echo and back, as traffic_json.hpp has it
+//
+// The queue's rules let packets pass when nobody judges them, so that a keeper that died holds nothing back; its journal removes them.
+// Thread rules: one owner.
+#pragma once
+
+#include <faultline/live/leftovers.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adapters/live/packet_filter.hpp"
+#include "adapters/live/packet_queue.hpp"
+#include "echo.hpp"
+
+namespace faultline::live::agent {
+
+class PacketService {
+ public:
+  // `harness`: the address of its connection. The journal outlives it.
+  PacketService(std::string run_id, std::string node, std::string harness, Leftovers& journal);
+
+  static bool knows(const std::string& what);
+  Result<nlohmann::json> perform(const std::string& what, const nlohmann::json& request);
+  // Removes all rules; what was held back arrives. Says what was done, and what could not be.
+  HealedLeftovers end();
+
+ private:
+  using Json = nlohmann::json;
+  Result<Json> filter(const Json& request);
+  Result<Json> drop(const Json& request);
+  Result<Json> dropped();
+  Result<Json> shape(const Json& request);
+  Result<Json> sound(const Json& request) const;
+
+  std::string harness_, name_, address_;
+  std::vector<std::string> sources_;
+  Leftovers& journal_;
+  std::optional<PacketFilter> filter_;
+  std::optional<Leftovers::Id> filter_intent_;
+  std::string filter_tool_;
+  std::unique_ptr<PacketQueue> queue_;
+  std::optional<Leftovers::Id> queue_intent_;
+  std::string queue_tool_;
+  bool shapes_ = false;  // a link bears a fault
+  std::unique_ptr<Echo> echo_;
+};
+
+// Why packets cannot be queued here; nothing if they can.
+Result<void> queues_work();
+
+}  // namespace faultline::live::agent

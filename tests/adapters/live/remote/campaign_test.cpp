@@ -1,0 +1,83 @@
+// One schedule, two places: what it does to three nodes on this machine it does to three that are reached by ssh.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "nodes.hpp"
+
+namespace faultline::live::remote {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::Nodes;
+
+constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
+{"id":1,"at":"500ms","for":"1s","fault":{"kind":"partition","grudge":{"n1":["n2","n3"],"n2":["n1"],"n3":["n1"]}}},
+{"id":2,"at":"2s","for":"500ms","fault":{"kind":"kill","nodes":["n2"],"parameters":{"disk":"lose_unsynced"}}},
+{"id":3,"at":"3s","for":"1s","fault":{"kind":"pause","nodes":["n3"]}},
+{"id":4,"at":"4500ms","for":"1s","fault":{"kind":"clock","nodes":["n1"],"parameters":{"clock":"mono","change":"rate","rate":1.2}}},
+{"id":5,"at":"6s","for":"1s","fault":{"kind":"slow_disk","nodes":["n2"],"parameters":{"latency":"20ms"}}},
+{"id":6,"at":"7500ms","for":"500ms","fault":{"kind":"fsync_error","nodes":["n3"],"parameters":{"errno":"EIO","pages":"drop"}}},
+{"id":7,"at":"8500ms","for":"1s","fault":{"kind":"crash_point","nodes":["n1"],"parameters":{"call":"write","nth":2,"edge":"before","disk":"torn"}}},
+{"id":8,"at":"10s","for":"1s","fault":{"kind":"pressure","nodes":["n1","n2","n3"],"parameters":{"speed":0.05}}},
+{"id":9,"at":"11500ms","for":"1s","fault":{"kind":"wipe","nodes":["n2"]}}PACKETS]})";
+constexpr const char* packets = R"(,
+{"id":10,"at":"13s","for":"1s","fault":{"kind":"packet","nodes":["n1"],"parameters":{"delay":"20ms","jitter":"5ms","loss":0.05}}},
+{"id":11,"at":"14500ms","for":"500ms","fault":{"kind":"clog","nodes":["n2"]}})";
+
+// How often each fault was applied, and that it did what it is for.
+std::map<std::string, int> expect_bites(const CommandResult& done) {
+  EXPECT_EQ(done.status, 0) << done.output << done.errors;
+  const json verdict = json::parse(done.output, nullptr, false);
+  std::map<std::string, int> applied;
+  if (!verdict.is_object() || !verdict.contains("faults")) return applied;
+  EXPECT_EQ(verdict["verdict"], "valid");
+  for (const auto& fault : verdict["faults"]) {
+    applied[fault["kind"]] = fault["count"];
+    EXPECT_TRUE(fault["bit"].get<bool>()) << fault.dump();
+  }
+  return applied;
+}
+
+TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBitesInBoth) {
+  if (!test::can_host_nodes()) return;
+  if (!test::can_break_disks()) return;
+  Nodes nodes;
+  const bool queues = test::can_queue_packets();
+  std::string text = schedule;
+  text.replace(text.find("PACKETS"), std::string("PACKETS").size(), queues ? packets : "");
+  std::ofstream(nodes.folder() / "faults.json") << text;
+  const fs::path inventory = nodes.write_inventory("", std::string("[targets.raft]\nupload = \"") + FL_RAFTD + "\"\n");
+  std::map<std::string, int> here, there;
+  for (const bool remote : {false, true}) {
+    std::vector<std::string> words{"run",
+                                   "--target",
+                                   "raft",
+                                   "--schedule",
+                                   (nodes.folder() / "faults.json").string(),
+                                   "--rate",
+                                   "100/s",
+                                   "--seed",
+                                   "7",
+                                   "--time-limit",
+                                   "16s",
+                                   "--out",
+                                   (nodes.folder() / (remote ? "there" : "here")).string(),
+                                   "--json"};
+    const std::vector<std::string> where = remote ? std::vector<std::string>{"--inventory", inventory.string()}
+                                                  : std::vector<std::string>{"--nodes", "3", "--network", "namespaces"};
+    words.insert(words.end(), where.begin(), where.end());
+    (remote ? there : here) = expect_bites(nodes.faultline(words));
+  }
+  EXPECT_EQ(here, there);
+  EXPECT_EQ(here.size(), queues ? 11U : 9U);
+  for (const NodeName node : {"n1", "n2", "n3"}) {
+    EXPECT_TRUE(test::ends(nodes, node)) << node;
+    EXPECT_EQ(nodes.rules(node), "") << node;
+    EXPECT_EQ(live::test::entries(nodes.state(node)), std::vector<std::string>{"bin"}) << node;
+  }
+}
+
+}  // namespace
+}  // namespace faultline::live::remote
