@@ -84,8 +84,9 @@ Result<void> LocalCluster::watch(std::shared_ptr<EventBoard> board) {
     if (const auto* frame = std::get_if<FrameTrigger>(&trigger.what)) {
       frames.push_back({frame->frame, frame->from, frame->to, frame->nth, seen, holds});
     } else if (const auto* call = std::get_if<CallTrigger>(&trigger.what)) {
-      disks_[index_of(call->node)]->supervisor->add(
+      const auto added = disks_[index_of(call->node)]->supervisor->add(
           WatchRule{disk_call_of(call->call).value(), call->nth, call->after, call->file, seen, holds});
+      if (!added) return added.error();
     } else {
       roles = true;
     }
