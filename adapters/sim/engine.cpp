@@ -13,6 +13,7 @@ Node make_node(const NodeName& name, bool founder, const SimOptions& options, co
   Node node;
   node.name = name;
   node.standing = founder ? Node::Standing::member : Node::Standing::outside;
+  node.is_emptied = !founder;
   node.disk_rng = root.fork("disk " + name);
   Rng rng = root.fork("clock " + name);
   const auto drift = [&] {

@@ -72,6 +72,7 @@ struct Node {
   std::vector<Active*> disk_faults;
   bool is_rotten = false;
   bool has_suffered = false;  // its disk failed or rotted at some time: no wonder if it ends
+  bool is_emptied = false;    // it can come in as a new member, and no other way
   Standing standing = Standing::member;
   Ticks retires_at = never;  // it was removed, and goes on until then
   std::uint32_t removals = 0;
@@ -135,6 +136,7 @@ struct MemberTask {
   Phase phase = Phase::begin;
   Ticks deadline = never;
   std::string last_error;
+  bool is_restless = false;  // asked for again after it failed, until faults end
 };
 
 // A decision of the schedule that is watched.
@@ -222,13 +224,15 @@ struct Engine {
   void advance_restart(const Item& item);
 
   // --- members (members.cpp) -------------------------------------------------------------------------------------------------------------
-  void change(std::vector<MemberTask::Step> steps, std::string label);
+  void change(std::vector<MemberTask::Step> steps, std::string label, bool is_restless = false);
   void advance_members_at(Ticks time);
   void advance_members();
   void remove(NodeIndex index);
   void retire(NodeIndex index);
+  void replace(NodeIndex index);
   void give_up_tasks();
   void end_task(const Result<Value>& result);
+  void fail_task(Error why);
   Result<bool> ask_members(MemberStep step, NodeIndex member);
 
   // --- nemesis and schedule (schedule.cpp) --------------------------------------------------------------------------------------------------

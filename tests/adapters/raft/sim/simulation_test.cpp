@@ -132,6 +132,12 @@ TEST(Simulation, NamingOneOptionLeavesTheOthersAlone) {
   EXPECT_EQ(one.value(), expected);
 }
 
+TEST(Simulation, ALongerRunHasTheSameRateOfOperations) {
+  const auto usual = drawn({.seed = 9}), longer = drawn({.seed = 9, .duration = 200s});
+  ASSERT_TRUE(usual.ok() && longer.ok());
+  EXPECT_EQ(longer.value().rate, usual.value().rate);
+}
+
 TEST(Simulation, WatchingChangesNothing) {
   // Without invariants there is no liveness phase either; until then the two are one run.
   const SimRun run{.seed = 12, .nemesis = std::vector<std::string>(), .hash_every = 100};
