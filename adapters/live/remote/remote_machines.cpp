@@ -422,6 +422,9 @@ NodeReport examine(const RemoteOptions& options) {
           "clock_error");
       add("packets", "--nemesis packet, clog", "queue_error");
       add("disks", "--nemesis power, crash, disk: writes lost, torn, failing, slow", "disk_error");
+      if (!hello.value().value("performs", true))
+        abilities.back().remedy = "Linux 5.19 would make the order of calls exact";
+      add("pressure", "--nemesis pressure", "pressure_error");
       (void)node.link.ask({{"do", "end"}}).ok();
       for (const Swept& run : swept.value()) {
         for (const std::string& line : run.done)
