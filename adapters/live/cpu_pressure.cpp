@@ -92,6 +92,11 @@ Result<std::unique_ptr<CpuPressure>> CpuPressure::start(NodeDaemon& daemon, cons
   return pressure;
 }
 
+fs::path CpuPressure::place() {
+  const fs::path parent = parent_of_cgroups();
+  return ::access(parent.c_str(), W_OK) == 0 ? parent : fs::path();
+}
+
 CpuPressure::~CpuPressure() { (void)end().ok(); }
 
 Result<void> CpuPressure::limit(const fs::path& parent, const std::string& name, double speed) {

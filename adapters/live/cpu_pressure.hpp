@@ -20,6 +20,8 @@ class CpuPressure final : public NodePressure {
   // 0 < speed <= 1, of one processor. `name`: of the node, unique in the run. The daemon must outlive it.
   static Result<std::unique_ptr<CpuPressure>> start(NodeDaemon& daemon, const std::string& name, double speed,
                                                     Leftovers& leftovers);
+  // Where cgroups for it can be made; empty: nowhere, it is done in turns.
+  static std::filesystem::path place();
   ~CpuPressure() override;  // as end()
   CpuPressure(const CpuPressure&) = delete;
   CpuPressure& operator=(const CpuPressure&) = delete;

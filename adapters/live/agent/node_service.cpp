@@ -124,7 +124,12 @@ Result<Json> NodeService::hello() {
   }
   if (const auto queues = queues_work(); !queues) reply["queue_error"] = queues.error().to_string();
   const auto disks = disk_faults_work();
-  disks ? reply["performs"] = disks.value() : reply["disk_error"] = disks.error().to_string();
+  if (disks)
+    reply["performs"] = disks.value();
+  else
+    reply["disk_error"] = disks.error().to_string();
+  if (CpuPressure::place().empty())
+    reply["pressure_error"] = "daemons are stopped and continued in turns: no cgroup can be made; log in as root";
   const auto clocks = options_.set_clock ? may_set_clock(boot_id(), options_.harness_boot_id) : clock_faults_work();
   if (!clocks) reply["clock_error"] = clocks.error().to_string();
   return reply;

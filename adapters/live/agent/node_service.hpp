@@ -4,7 +4,7 @@
 // …, "remedy": …}. Durations are in nanoseconds ("…_ns").
 //
 //   hello                                          {"boot_id","uid","filter","performs"}, and what does not work: "filter_error","clock_error",
-//                                                  "queue_error","disk_error"
+//                                                  "queue_error","disk_error","pressure_error"
 //   renew
 //   command   command environment log limit_ns     {"status","output"}: the last 4 KiB of what it said, which is appended to the log
 //   prepare   data ours                            where the data is; a folder of ours is made, and removed at the end

@@ -143,7 +143,7 @@ class RemotePressure final : public NodePressure {
 };
 
 // Packets are judged by the keepers, each those that reach its node. A healed link is sounded by trains of probes from one keeper to the
-// other and back: clocks of machines differ, so that only their sender can time them. Where not even the first probes came back, before any
+// other and back: clocks of machines differ, so that only their sender can time them. Where the first probes did not all come back, before any
 // fault (a firewall lets only the system's own ports pass), connections to the peers' ports must do.
 class RemoteNetwork final : public Network {
  public:

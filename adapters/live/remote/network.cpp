@@ -34,7 +34,8 @@ Result<void> RemoteNetwork::set_up() {
   constexpr auto patience = std::chrono::seconds(1);
   const auto first = sound(names_[0], names_[1], few, Duration::zero(), patience);
   if (!first) return first.error();
-  if (first.value().arrived > 0) baseline_ = first.value().median;
+  if (const Sounding& heard = first.value(); heard.arrived == few && heard.copies + heard.damaged == 0)
+    baseline_ = heard.median;
   return {};
 }
 
@@ -225,7 +226,7 @@ std::string RemoteNetwork::describe() const {
   text +=
       "; packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the keeper of the node they "
       "reach (NFQUEUE)";
-  return baseline_ ? text : text + "; probes between nodes do not pass, so that healed links are only connected to";
+  return baseline_ ? text : text + "; probes between nodes do not all pass, so that healed links are only connected to";
 }
 
 }  // namespace faultline::live::remote

@@ -106,6 +106,7 @@ class RemoteMachines final : public Machines {
   Result<void> prepare(NodePlace& place) override {
     RemoteNode& node = node_of(place.name);
     place.data_directory = data_directory(node);
+    node.environment["FAULTLINE_DATA"] = place.data_directory.string();
     place.log_file = node.link.folder() + "/logs/daemon.log";
     auto prepared =
         node.link.ask({{"do", "prepare"}, {"data", place.data_directory.string()}, {"ours", target_.start.empty()}});
@@ -274,7 +275,6 @@ class RemoteMachines final : public Machines {
 
   Result<void> run_script(RemoteNode& node, const std::string& command, const char* what) {
     if (command.empty()) return {};
-    node.environment["FAULTLINE_DATA"] = data_directory(node);
     auto done = node.link.ask({{"do", "command"},
                                {"command", command},
                                {"environment", node.environment},
@@ -422,6 +422,9 @@ NodeReport examine(const RemoteOptions& options) {
           "clock_error");
       add("packets", "--nemesis packet, clog", "queue_error");
       add("disks", "--nemesis power, crash, disk: writes lost, torn, failing, slow", "disk_error");
+      if (!hello.value().value("performs", true))
+        abilities.back().remedy = "Linux 5.19 would make the order of calls exact";
+      add("pressure", "--nemesis pressure", "pressure_error");
       (void)node.link.ask({{"do", "end"}}).ok();
       for (const Swept& run : swept.value()) {
         for (const std::string& line : run.done)

@@ -202,6 +202,12 @@ TEST(RemoteRun, DoctorSaysWhatEachNodeCanDo) {
       done.output,
       "degraded  n1 clocks   --nemesis clock, by setting the machine's  its clock must not be set: the harness itself"))
       << done.output;
+  const auto expect_line = [&](bool works, const std::string& ability) {
+    EXPECT_TRUE(holds(done.output, (works ? "ok        n1 " : "degraded  n1 ") + ability)) << done.output;
+  };
+  expect_line(test::can_queue_packets(), "packets ");
+  expect_line(test::can_break_disks(), "disks ");
+  EXPECT_TRUE(holds(done.output, " n1 pressure ")) << done.output;
   EXPECT_TRUE(holds(done.output, "missing   n2 ssh ")) << done.output;
   EXPECT_TRUE(holds(done.output, "unknown host key")) << done.output;
   EXPECT_TRUE(test::ends(nodes, "n1"));
