@@ -200,6 +200,7 @@ Result<void> settle_target(Settings& settings) {
   if (auto checked = check_word(settings, "reads", "read path", known); !checked) return checked;
   if (auto checked = check_word(settings, "fsync", "fsync policy", fsync_policies(settings)); !checked) return checked;
   if (auto checked = settle_binaries(settings); !checked) return checked;
+  if (auto checked = check_mechanism(settings, nullptr); !checked) return checked;
   return target_of(settings) == "redis" ? settle_redis(settings) : Result<void>();
 }
 
