@@ -2,6 +2,7 @@
 #include <faultline/live/clock.hpp>
 #include <faultline/live/disk.hpp>
 #include <faultline/live/leftovers.hpp>
+#include <faultline/live/local_cluster.hpp>
 #include <faultline/live/network.hpp>
 #include <faultline/live/remote.hpp>
 
@@ -76,6 +77,13 @@ Ability disks_ability() {
   return {"disks", "ok", enables, works.value() ? "-" : "Linux 5.19 would make the order of calls exact"};
 }
 
+Ability images_ability() {
+  const auto works = live::disk_images_work();
+  return {"images", works ? "ok" : "degraded",
+          "--set nemesis.power.mechanism=image: writes lost by a file system of each node's own",
+          works ? "-" : works.error().to_string()};
+}
+
 Ability state_ability() {
   const auto directory = live::leftovers_directory();
   return {"state", directory ? "ok" : "missing", "cleaning up after a run that was killed",
@@ -144,8 +152,8 @@ int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
   if (settings.given("inventory")) return examine_nodes(settings.text("inventory"), console);
   const std::vector<Ability> abilities{etcd_ability(),  redis_ability(),  namespaces_ability(), nfqueue_ability(),
-                                       proxy_ability(), clocks_ability(), disks_ability(),      ssh_ability(),
-                                       state_ability(), memory_ability()};
+                                       proxy_ability(), clocks_ability(), disks_ability(),      images_ability(),
+                                       ssh_ability(),   state_ability(),  memory_ability()};
   const bool can_run =
       std::none_of(abilities.begin(), abilities.end(), [](const Ability& a) { return a.state == "missing"; });
   console.result(console.json()

@@ -81,7 +81,11 @@ Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::stri
   options.drawing.versions = 1 + settings.list("upgrade-to").size();
   for (const auto& [dotted, text] : settings.nemesis_parameters()) {
     const auto parts = split(dotted, '.');
-    if (parts[1] == "interval") {
+    if (parts[1] == "mechanism") {
+      // A file system that is shut down knows one way to lose what was not synced.
+      if (text == "image")
+        options.tastes["power"].try_emplace("disk", only(*find_package("power").value(), "disk", "lose_unsynced"));
+    } else if (parts[1] == "interval") {
       options.intervals[parts[0]] = parse_duration(text).value();
     } else if (const auto package = find_package(parts[0])) {
       options.tastes[parts[0]][parts[1]] = only(*package.value(), parts[1], text);

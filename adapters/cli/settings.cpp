@@ -133,6 +133,15 @@ void Settings::assign_dotted(const std::string& name, const std::string& text, c
     if (problem->empty()) nemesis_[parts[1] + "." + parts[2]] = text;
     return;
   }
+  if (parts[1] == "power" && parts[2] == "mechanism") {
+    if (text == "supervisor" || text == "image") {
+      nemesis_["power.mechanism"] = text;
+    } else {
+      problems.push_back(
+          fmt::format("{}: error: {} = {}: it is one of supervisor, image", place, name, escape_controls(text)));
+    }
+    return;
+  }
   const std::vector<std::string_view> known(nemesis_parameter_names.begin(), nemesis_parameter_names.end());
   if (std::find(known.begin(), known.end(), parts[2]) == known.end()) {
     problems.push_back(fmt::format("{}: error: unknown key '{}'{}", place, name, suggestion(parts[2], known)));

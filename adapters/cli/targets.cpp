@@ -142,11 +142,29 @@ std::vector<Trigger> triggers_of(const Schedule* schedule) {
   return triggers;
 }
 
+bool loses_by_image(const Settings& settings) {
+  return settings.nemesis_parameter("power", "mechanism") == std::optional<std::string>("image");
+}
+
+// Either disks are supervised, or they are file systems whose power goes.
+Result<void> check_mechanism(const Settings& settings, const Schedule* schedule) {
+  if (!loses_by_image(settings)) return {};
+  if (settings.given("endpoints") || settings.given("inventory"))
+    return Error::bad_input("nemesis.power.mechanism=image is for nodes on this machine", "leave it out");
+  if (!asks_for(settings, "disk") && !asks_for(settings, "crash") && triggers_of<CallTrigger>(schedule).empty())
+    return {};
+  return Error::bad_input(
+      "nemesis.power.mechanism=image goes without the packages disk and crash, and without decisions that "
+      "wait for calls: those need supervised disks",
+      "leave one of them out");
+}
+
 // Calls of a daemon are seen only if it was started for that.
 live::DiskOptions disks_of(const Settings& settings, const Schedule* schedule) {
   const bool fails = asks_for(settings, "disk");
   const auto calls = triggers_of<CallTrigger>(schedule);
   const bool reads = std::any_of(calls.begin(), calls.end(), [](const CallTrigger& t) { return t.call == "read"; });
+  if (loses_by_image(settings)) return {.images = true, .seed = settings.number("seed")};
   return {.supervised = fails || asks_for(settings, "power") || asks_for(settings, "crash") || !calls.empty(),
           .reads = fails || reads,
           .seed = settings.number("seed")};
@@ -180,11 +198,13 @@ Result<void> settle_target(Settings& settings) {
   if (auto checked = check_word(settings, "reads", "read path", known); !checked) return checked;
   if (auto checked = check_word(settings, "fsync", "fsync policy", fsync_policies(settings)); !checked) return checked;
   if (auto checked = settle_binaries(settings); !checked) return checked;
+  if (auto checked = check_mechanism(settings, nullptr); !checked) return checked;
   return target_of(settings) == "redis" ? settle_redis(settings) : Result<void>();
 }
 
 Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
                                                   const Schedule* schedule, Console& console) {
+  if (auto checked = check_mechanism(settings, schedule); !checked) return checked.error();
   const live::NetworkNeeds needs = network_needs(settings, schedule);
   const live::DiskOptions disks = disks_of(settings, schedule);
   auto remote = remote_of(settings, console);

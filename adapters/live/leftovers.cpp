@@ -146,6 +146,8 @@ Result<Leftovers::Id> Leftovers::intend_folder(const fs::path& folder) { return 
 
 Result<Leftovers::Id> Leftovers::intend_cgroup(const fs::path& folder) { return intend({"cgroup", folder.string()}); }
 
+Result<Leftovers::Id> Leftovers::intend_mount(const fs::path& folder) { return intend({"mount", folder.string()}); }
+
 Result<Leftovers::Id> Leftovers::intend_clock(const ClockUndo& undo, std::string_view name) {
   return intend({"clock", undo.to_string(), std::string(name)});
 }

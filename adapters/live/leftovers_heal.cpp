@@ -21,6 +21,7 @@
 
 #include "descriptor.hpp"
 #include "leftovers_format.hpp"
+#include "mounts.hpp"
 #include "namespaces.hpp"
 #include "packet_filter.hpp"
 #include "pidfd.hpp"
@@ -90,6 +91,7 @@ struct Claims {
   std::vector<std::string> namespaces;
   std::vector<fs::path> folders;
   std::vector<fs::path> cgroups;
+  std::vector<fs::path> mounts;
 };
 
 template <class Number>
@@ -115,6 +117,8 @@ void add_claim(Claims& claims, const std::vector<std::string>& fields) {
     claims.namespaces.push_back(fields[3]);
   } else if (kind == "cgroup" && fields.size() == 4) {
     claims.cgroups.emplace_back(fields[3]);
+  } else if (kind == "mount" && fields.size() == 4) {
+    claims.mounts.emplace_back(fields[3]);
   } else if (kind == "folder" && fields.size() == 4) {
     claims.folders.emplace_back(fields[3]);
   }
@@ -185,6 +189,7 @@ class Healer {
     for (const auto& clock : claims_.clocks) set_right(clock);
     for (const auto& cgroup : claims_.cgroups) remove_cgroup(cgroup);
     for (const auto& name : claims_.namespaces) remove_namespace(name);
+    for (const auto& mount : claims_.mounts) unmount(mount);
     for (const auto& folder : claims_.folders) remove_folder(folder);
     return clean_;
   }
@@ -266,6 +271,13 @@ class Healer {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     done("removed the cgroup " + folder.string());
+  }
+
+  // What used it was killed above, and lets go of it a moment later. Its loop device goes with it.
+  void unmount(const fs::path& folder) {
+    const auto gone = unmount_folder(folder);
+    if (!gone) return failed(gone.error().message);
+    if (gone.value()) done("unmounted " + folder.string());
   }
 
   void remove_namespace(const std::string& name) {

@@ -8,6 +8,7 @@
 #include "node_clock.hpp"
 #include "node_disk.hpp"
 #include "role_watch.hpp"
+#include "volume.hpp"
 
 namespace faultline::live {
 namespace {
@@ -79,6 +80,7 @@ Result<void> LocalCluster::make_places() {
                     .joins = i >= options_.nodes.size()};
     if (auto data = make_folder(place.data_directory); !data) return data;
     if (auto logs = make_folder(place.log_file.parent_path()); !logs) return logs;
+    if (auto volume = make_volume(place); !volume) return volume;
     places_.push_back(std::move(place));
   }
   return {};
@@ -187,9 +189,11 @@ Result<void> LocalCluster::tear_down() {
   disks_.clear();
   daemons_.clear();
   standings_.clear();
+  const auto unmounted = unmount_volumes();
+  fail_with(unmounted);
   if (network_) fail_with(network_->tear_down());
   if (options_.machines) fail_with(options_.machines->close(options_.run_directory / "nodes"));
-  if (!scratch_folder_.empty()) {
+  if (!scratch_folder_.empty() && unmounted) {
     std::error_code error;
     fs::remove_all(scratch_folder_, error);
     if (error) {

@@ -76,6 +76,7 @@ Result<void> LocalCluster::disks_support(const Fault& fault) const {
     if (reads && !options_.disks.reads)
       return Error::bad_input("fault '" + fault.kind + "' is about reads, which are not supervised in this run");
   }
+  if (fault.kind == "kill" && options_.disks.images) return images_can_lose(fault);
   if (!options_.machines) {
     if (auto works = disks_can_be_supervised(); !works) return works;
   }
@@ -161,7 +162,7 @@ Result<Value> LocalCluster::apply_disk(const Fault& fault) {
 Result<Value> LocalCluster::apply_power_loss(const Fault& fault) {
   for (const auto& name : fault.nodes) {
     const std::size_t node = index_of(name);
-    if (daemons_[node]->state() == Daemon::State::down) continue;
+    if (daemons_[node]->state() == Daemon::State::down || options_.disks.images) continue;
     if (auto can = disks_[node]->supervisor->can_lose(daemons_[node]->identity().pid); !can)
       return Error::environment(name + ": " + can.error().message, can.error().remedy);
   }
@@ -178,7 +179,7 @@ Result<Value> LocalCluster::apply_power_loss(const Fault& fault) {
   active_.push_back(active);
   Rng rng = draws_of_next_fault();
   for (const std::size_t node : active.nodes) {
-    auto lost = disks_[node]->supervisor->lose(disk_loss_of(fault).value(), rng);
+    auto lost = lose_power(node, disk_loss_of(fault).value(), rng);
     if (!lost) return node_error(node, lost.error().message);
     disks_[node]->has_forgotten = disks_[node]->has_forgotten || lost.value().pages + lost.value().entries > 0;
     add_loss(value, lost.value());
@@ -366,8 +367,6 @@ Result<Value> LocalCluster::heal_rot(const Active& healed) {
   if (!kept.empty()) value["changed_since"] = Value::list(std::move(kept));
   return to_value(value);
 }
-
-// --- wiped nodes ----------------------------------------------------------------------------------------------------------------------
 
 // --- little processor time --------------------------------------------------------------------------------------------------------------
 

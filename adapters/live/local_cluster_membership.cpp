@@ -34,9 +34,13 @@ Value map_of(const std::map<std::string, Value>& fields) {
 }
 
 Result<void> empty_folder(const std::filesystem::path& folder) {
+  // The folder itself stays: it may be a mount point.
   std::error_code error;
-  std::filesystem::remove_all(folder, error);
-  if (!error) std::filesystem::create_directories(folder, error);
+  std::vector<std::filesystem::path> inside;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) inside.push_back(entry.path());
+  for (const auto& path : inside) {
+    if (!error) std::filesystem::remove_all(path, error);
+  }
   if (!error) return {};
   return Error::environment("cannot empty " + folder.string() + ": " + error.message());
 }

@@ -66,6 +66,8 @@ class Leftovers {
   Result<Id> intend_folder(const std::filesystem::path& folder);
   // Of the cgroup file system; a folder that goes once no process is in it.
   Result<Id> intend_cgroup(const std::filesystem::path& folder);
+  // Something will be mounted there; unmounting it is all that is left to do.
+  Result<Id> intend_mount(const std::filesystem::path& folder);
   Result<Id> intend_clock(const ClockUndo& undo, std::string_view name);
   // A process that is not ours will be stopped (SIGSTOP).
   Result<Id> intend_pause(const ProcessIdentity& process, std::string_view name);

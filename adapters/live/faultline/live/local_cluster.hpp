@@ -25,6 +25,7 @@
 
 #include <faultline/fault.hpp>
 #include <faultline/live/daemon.hpp>
+#include <faultline/live/disk.hpp>
 #include <faultline/live/events.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/machines.hpp>
@@ -36,6 +37,7 @@ namespace faultline::live {
 
 class NodeDisk;
 class RoleWatch;
+class Volume;
 struct ActiveDisk;
 
 // Where one node lives. Known for all nodes before the first is started.
@@ -69,7 +71,9 @@ struct NodeSpec {
 struct DiskOptions {
   bool supervised =
       false;  // the kinds kill with a disk, crash_point, io_error, fsync_error, enospc and slow_disk may be asked for
-  bool reads = false;      // and those about reads
+  bool reads = false;  // and those about reads
+  // Instead: each node has a file system of its own, and a power loss takes from it what the kernel has not made durable. Needs root.
+  bool images = false;
   std::uint64_t seed = 0;  // of what a power loss leaves to chance
 };
 
@@ -102,6 +106,8 @@ struct LocalClusterOptions {
   std::optional<MembershipControl> membership;
 };
 
+// Whether DiskOptions::images works here, by trying; the error says what is missing.
+[[nodiscard]] Result<void> disk_images_work();
 // Whether the kind is about packets on links: packet, clog, swizzle_clog; and whether a counter of the network tells of it.
 [[nodiscard]] bool is_traffic_fault(std::string_view kind);
 [[nodiscard]] bool counts_for(std::string_view kind, std::string_view counter);
@@ -243,6 +249,10 @@ class LocalCluster final : public FaultPort, public EventPort {
 
   static bool is_about_a_disk(const Fault& fault);
   [[nodiscard]] Result<void> disks_can_be_supervised() const;
+  [[nodiscard]] Result<void> images_can_lose(const Fault& fault) const;
+  Result<void> make_volume(const NodePlace& place);
+  Result<void> unmount_volumes();
+  Result<LossReport> lose_power(std::size_t node, DiskLoss loss, Rng& rng);
   [[nodiscard]] Result<void> disks_support(const Fault& fault) const;
   Result<void> supervise_disks();
   Result<void> prepare_disk(std::size_t node, DaemonSpec& spec);
@@ -283,6 +293,7 @@ class LocalCluster final : public FaultPort, public EventPort {
   std::vector<std::unique_ptr<ClockControl>> clocks_;  // by node
   std::vector<std::unique_ptr<NodeDisk>> disks_;       // by node
   std::unique_ptr<RoleWatch> roles_;                   // its threads ask the nodes
+  std::vector<std::unique_ptr<Volume>> volumes_;       // by node; empty without images
   std::uint64_t disk_faults_ = 0;
   std::size_t version_ = 0;  // that all members run once everything is healed
   std::vector<Active> active_;
