@@ -14,6 +14,8 @@ constexpr std::array<Evidence, 3> partition{{{"dropped_packets", "packets droppe
 constexpr std::array<Evidence, 3> kill{{{"killed", "daemons killed"},
                                         {"rolled_back_pages", "unsynced pages lost"},
                                         {"undone_entries", "unsynced directory entries lost"}}};
+constexpr std::array<Evidence, 1> restart{{{"restarted", "daemons restarted in turn"}}};
+constexpr std::array<Evidence, 1> upgrade{{{"upgraded", "daemons of another version"}}};
 constexpr std::array<Evidence, 1> pause{{{"paused", "daemons paused"}}};
 constexpr std::array<Evidence, 2> membership{{{"removed", "members removed"}, {"added", "members added"}}};
 constexpr std::array<Evidence, 1> clog{{{"held_packets", "packets held back"}}};
@@ -37,9 +39,11 @@ constexpr std::array<Evidence, 1> truncated{{{"truncated_bytes", "bytes cut off"
 constexpr std::array<Evidence, 1> wipe{{{"wiped", "data directories removed"}}};
 constexpr std::array<Evidence, 1> pressure{{{"slowed_events", "events slowed down"}}};
 
-constexpr std::array<Kind, 17> all{{
+constexpr std::array<Kind, 19> all{{
     {"partition", "orange", "cuts the network between nodes, in all shapes", partition},
     {"kill", "vermillion", "kills daemons (SIGKILL, or a power loss) and starts them again", kill},
+    {"restart", "vermillion", "stops daemons and starts them again, each once the one before is ready", restart},
+    {"upgrade", "bluish-green", "goes on with another version of the daemon, node by node", upgrade},
     {"pause", "sky-blue", "stops daemons (SIGSTOP) and lets them go on", pause},
     {"membership", "bluish-green", "removes a member or adds a new one, then brings the old ones back", membership},
     {"clog", "orange", "holds what a link carries and delivers it late", clog},

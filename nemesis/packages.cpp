@@ -47,6 +47,7 @@ constexpr std::array<Question, 3> partition_questions{{{"shape", shapes}, {"of",
 constexpr std::array<Question, 3> directed_questions{
     {{"shape", directed_shapes}, {"of", one_way_of}, {"clients", perhaps}}};
 constexpr std::array<Question, 1> target_questions{{{"target", target_words}}};
+constexpr std::array<Question, 2> rolling_questions{{{"target", target_words}, {"size", sizes}}};
 constexpr std::array<Question, 4> clog_questions{
     {{"kind", clog_kinds}, {"links", links_of}, {"target", target_words}, {"size", sizes}}};
 constexpr std::array<Question, 9> packet_questions{{{"links", links_of},
@@ -150,6 +151,18 @@ Fault draw_directed(const Drawing& drawing, Rng& rng) { return draw_shape(direct
 
 Fault draw_kill(const Drawing& drawing, Rng& rng) {
   return fault_with("kill", {{"target", Answers(target_questions, drawing, rng).target()}});
+}
+// Mostly the whole cluster, node by node, as administrators do it.
+Fault draw_rolling(const Drawing& drawing, Rng& rng) {
+  Answers answer(rolling_questions, drawing, rng);
+  const std::string_view target = drawing.first ? std::string_view("all") : answer.target();
+  return fault_with("restart", {{"target", target}, {"down", exact(answer.sized(drawing.scale / 100, drawing.scale))}});
+}
+// Whole upgrades and ways back, and clusters that stay mixed for a while.
+Fault draw_upgrade(const Drawing& drawing, Rng& rng) {
+  const std::string_view target = rng.chance(0.5) ? "all" : "minority";
+  const auto last = static_cast<std::int64_t>(std::max<std::size_t>(drawing.versions, 2));
+  return fault_with("upgrade", {{"target", target}, {"to", drawing.first ? last : rng.between(1, last)}});
 }
 Fault draw_pause(const Drawing& drawing, Rng& rng) {
   return fault_with("pause", {{"target", Answers(target_questions, drawing, rng).target()}});
@@ -285,9 +298,12 @@ Fault draw_pressure(const Drawing& drawing, Rng& rng) {
 // Of a nemesis that asks for one fault after the other, what most plays have in common; whole plays are in plays.cpp.
 Fault draw_leader_lost(const Drawing&, Rng&) { return fault_with("partition", {{"shape", "primaries"}}); }
 
-constexpr std::array<Package, 15> all{{
+constexpr std::array<Package, 17> all{{
     {"partition", "partition", "cuts the network between nodes, in all shapes", partition_questions, draw_partition},
     {"kill", "kill", "kills daemons (SIGKILL) and starts them again", target_questions, draw_kill},
+    {"rolling", "restart", "restarts daemons (SIGTERM) one after the other, each once the one before is ready",
+     rolling_questions, draw_rolling},
+    {"upgrade", "upgrade", "goes on with another version of the daemon, node by node", {}, draw_upgrade},
     {"pause", "pause", "stops daemons (SIGSTOP) and lets them go on", target_questions, draw_pause},
     {"membership",
      "membership",

@@ -53,6 +53,9 @@ constexpr Parameter target{"target", Type::open}, fallback{"fallback", Type::ope
 constexpr Parameter partition_parameters[] = {
     {"shape", Type::open}, {"of", Type::open}, {"clients", Type::clients}, fallback};
 constexpr Parameter kill_parameters[] = {{"disk", Type::word, disks}, target, fallback};
+constexpr Parameter restart_parameters[] = {{"grace", Type::duration}, {"down", Type::duration}, target, fallback};
+constexpr Parameter upgrade_parameters[] = {
+    {"to", Type::count, {}, true}, {"grace", Type::duration}, {"down", Type::duration}, target, fallback};
 constexpr Parameter target_parameters[] = {target, fallback};
 constexpr Parameter membership_parameters[] = {{"change", Type::open}, target, fallback};
 constexpr Parameter clog_parameters[] = {{"links", Type::links}, {"pairs", Type::count}, target, fallback};
@@ -100,23 +103,16 @@ struct KindParameters {
   std::string_view kind;
   std::span<const Parameter> parameters;
 };
-constexpr std::array<KindParameters, 17> all{{
-    {"partition", partition_parameters},
-    {"kill", kill_parameters},
-    {"pause", target_parameters},
-    {"membership", membership_parameters},
-    {"clog", clog_parameters},
-    {"swizzle_clog", swizzle_parameters},
-    {"packet", packet_parameters},
-    {"crash_point", crash_parameters},
-    {"clock", clock_parameters},
-    {"io_error", io_parameters},
-    {"fsync_error", fsync_parameters},
-    {"enospc", enospc_parameters},
-    {"slow_disk", slow_parameters},
-    {"bit_flip", flip_parameters},
-    {"truncate", truncate_parameters},
-    {"wipe", target_parameters},
+constexpr std::array<KindParameters, 19> all{{
+    {"partition", partition_parameters}, {"kill", kill_parameters},
+    {"restart", restart_parameters},     {"upgrade", upgrade_parameters},
+    {"pause", target_parameters},        {"membership", membership_parameters},
+    {"clog", clog_parameters},           {"swizzle_clog", swizzle_parameters},
+    {"packet", packet_parameters},       {"crash_point", crash_parameters},
+    {"clock", clock_parameters},         {"io_error", io_parameters},
+    {"fsync_error", fsync_parameters},   {"enospc", enospc_parameters},
+    {"slow_disk", slow_parameters},      {"bit_flip", flip_parameters},
+    {"truncate", truncate_parameters},   {"wipe", target_parameters},
     {"pressure", pressure_parameters},
 }};
 

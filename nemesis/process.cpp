@@ -23,7 +23,7 @@ Event completion(const Event& invocation, Value value, const Error* error = null
               .f = invocation.f,
               .key = invocation.key,
               .value = std::move(value),
-              .extra = {}};
+              .extra = invocation.extra};
   return error == nullptr ? event : event.with("error", error->to_string());
 }
 

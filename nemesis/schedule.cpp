@@ -45,11 +45,7 @@ Value to_value(const Decision& decision) {
   if (const auto* at = std::get_if<Duration>(&decision.when)) {
     fields.emplace_back("at", exact(*at));
   } else {
-    const auto& trigger = std::get<EventTrigger>(decision.when);
-    TriggerWriter writer;
-    std::visit(writer, trigger.what);
-    if (trigger.after > Duration::zero()) writer.add("after", exact(trigger.after));
-    fields.emplace_back("on", Value::map(std::move(writer.fields)));
+    fields.emplace_back("on", faultline::to_value(std::get<EventTrigger>(decision.when)));
   }
   if (decision.lasts) fields.emplace_back("for", exact(*decision.lasts));
   return Value::map(std::move(fields));
@@ -131,7 +127,9 @@ class TriggerReader {
   std::optional<Error> error_;
 };
 
-Result<EventTrigger> read_trigger(const Value& value, const Nodes& nodes) {
+}  // namespace
+
+Result<EventTrigger> trigger_from_value(const Value& value, const Nodes& nodes) {
   constexpr std::array<std::string_view, 2> edges{"before", "after"};
   constexpr std::array<std::string_view, 3> roles{"leader", "candidate", "follower"};
   EventTrigger trigger;
@@ -165,6 +163,8 @@ Result<EventTrigger> read_trigger(const Value& value, const Nodes& nodes) {
   return trigger;
 }
 
+namespace {
+
 Result<Decision> read_decision(const Value& value, const Nodes& nodes) {
   constexpr std::array<std::string_view, 5> fields{"id", "at", "on", "for", "fault"};
   if (const auto checked = only_fields(value, "a decision", fields); !checked) return checked.error();
@@ -182,7 +182,7 @@ Result<Decision> read_decision(const Value& value, const Nodes& nodes) {
     if (!time) return time.error();
     decision.when = time.value();
   } else {
-    const auto trigger = read_trigger(on, nodes);
+    const auto trigger = trigger_from_value(on, nodes);
     if (!trigger) return trigger.error();
     decision.when = trigger.value();
   }
@@ -213,6 +213,13 @@ Result<void> check_references(const std::vector<Decision>& decisions) {
 }
 
 }  // namespace
+
+Value to_value(const EventTrigger& trigger) {
+  TriggerWriter writer;
+  std::visit(writer, trigger.what);
+  if (trigger.after > Duration::zero()) writer.add("after", exact(trigger.after));
+  return Value::map(std::move(writer.fields));
+}
 
 Value to_value(const Schedule& schedule) {
   std::vector<Value> decisions;

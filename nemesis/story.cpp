@@ -271,6 +271,13 @@ std::string sentence(const Fault& fault) {
   if (kind == "clock") return clock_text(fault);
   if (kind == "membership") return membership_text(fault);
   if (kind == "pause") return fmt::format("{} {} paused", whom(fault), is_or_are(fault));
+  if (kind == "restart")
+    return fmt::format(
+        "{} {} restarted{}", whom(fault), is_or_are(fault),
+        are_many(fault) || fault.parameters.get("target") == Value("all") ? ", one after the other" : "");
+  if (kind == "upgrade")
+    return fmt::format("{} go{} on with version {} of the daemon", whom(fault), are_many(fault) ? "" : "es",
+                       text_of(fault.parameters.get("to")));
   if (kind == "wipe") return fmt::format("the data of {} {} wiped", whom(fault), is_or_are(fault));
   if (kind == "pressure")
     return fmt::format("{} run{} at {} of {} speed", whom(fault), are_many(fault) ? "" : "s",

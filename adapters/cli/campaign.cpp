@@ -1,5 +1,6 @@
 #include "campaign.hpp"
 
+#include <faultline/effects.hpp>
 #include <faultline/rng.hpp>
 
 #include <fmt/format.h>
@@ -35,6 +36,9 @@ SeedResult summary(const SimResult& result) {
   const auto ok = result.counters.find("operations ok");
   seed.ok = ok == result.counters.end() ? 0 : ok->second;
   seed.virtual_time = result.virtual_time;
+  seed.leader_changes = leader_changes(result.history);
+  for (const KindEffect& effect : fault_effects(result.history))
+    seed.faults[effect.kind] = {.faults = effect.count, .runs = 1, .bit = effect.bit ? 1U : 0U};
   return seed;
 }
 

@@ -17,6 +17,11 @@
 
 namespace faultline::cli {
 
+// Faults of one kind, over runs.
+struct KindCount {
+  std::size_t faults = 0, runs = 0, bit = 0;  // runs that had some, and those in which one had an effect
+};
+
 struct SeedResult {
   std::uint64_t seed = 0;
   bool done = false;
@@ -26,7 +31,8 @@ struct SeedResult {
   bool bad_input = false;  // because of the options
   std::string mismatch;    // not empty: the second run of this seed differed, and where
   bool repeated = false, undecided = false, vacuous = false, quiet = false, excused = false;
-  std::uint64_t hash = 0, steps = 0, operations = 0, ok = 0;
+  std::uint64_t hash = 0, steps = 0, operations = 0, ok = 0, leader_changes = 0;
+  std::map<std::string, KindCount> faults;  // by kind, of this run
   Duration virtual_time{};
 
   [[nodiscard]] bool bad() const { return !signature.empty() || !failure.empty() || !mismatch.empty(); }

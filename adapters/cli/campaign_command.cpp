@@ -56,7 +56,7 @@ Result<void> possible(const Plan& plan, const RunSpec& run, Console& console) {
   if (auto settled = settle_target(settings.value()); !settled) return settled;
   if (settings.value().text("target") == "etcd" && !settings.value().given("endpoints") && !in_path("etcd"))
     return Error::environment("there is no etcd in PATH", "apt install etcd-server");
-  const auto made = make_target(settings.value(), fs::temp_directory_path(), {}, console);
+  const auto made = make_target(settings.value(), fs::temp_directory_path(), nullptr, console);
   return made ? Result<void>() : made.error();
 }
 

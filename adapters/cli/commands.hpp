@@ -18,6 +18,8 @@ int replay_command(const Settings& settings, Console& console);
 int check_command(const Settings& settings, Console& console);
 int shrink_command(const Settings& settings, Console& console);
 int shrink_simulation(const std::filesystem::path& scenario, const Settings& settings, Console& console);
+// The schedule of a live run, by running it again with fewer faults.
+int shrink_live(const Settings& settings, Console& console);
 int verify_command(const Settings& settings, Console& console);
 int report_command(const Settings& settings, Console& console);
 int serve_command(const Settings& settings, Console& console);

@@ -253,6 +253,7 @@ bool NightEngine::go_on(Job& job, const ChildEnd& end) {
   if (end_.interrupted || end_.failure) return false;
   const bool goes_on = job.step == Step::run      ? after_run(job, end)
                        : job.step == Step::shrink ? after_shrink(job)
+                       : job.step == Step::faults ? after_faults(job)
                                                   : after_version(job, end);
   if (!goes_on && !end_.failure) finish(job);
   return goes_on;
@@ -311,6 +312,23 @@ bool NightEngine::after_shrink(Job& job) {
   } else if (const auto minimal = read_file(directory / "minimal.jsonl")) {
     night::add_minimal(job.record, minimal.value());
   }
+  return begin_faults(job);
+}
+
+// Runs it again and again with fewer faults: minutes, which a failure that everybody knows is not worth.
+bool NightEngine::begin_faults(Job& job) {
+  const RunSpec& spec = *job.spec;
+  const bool known = night::known_for(plan_, plan_.cells[spec.cell], job.record.anomaly()) != nullptr;
+  if (plan_.simulated(spec) || known || plan_.budget.shrink_live == Duration::zero()) return begin_version(job);
+  job.step = Step::faults;
+  std::vector<std::string> words{"shrink", job.directory, "--faults", "--json", "--quiet"};
+  words.insert(words.end(), {"--time-limit", duration_words(plan_.budget.shrink_live), "--candidates",
+                             std::to_string(plan_.budget.candidates)});
+  return start(job, program_, std::move(words), "", plan_.budget.shrink_live + std::chrono::minutes(1));
+}
+
+bool NightEngine::after_faults(Job& job) {
+  night::add_faults(job.record, printed(job));
   return begin_version(job);
 }
 

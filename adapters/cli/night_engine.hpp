@@ -63,7 +63,7 @@ class NightEngine {
   End run();
 
  private:
-  enum class Step : std::uint8_t { run, shrink, version };
+  enum class Step : std::uint8_t { run, shrink, faults, version };
   struct Job {
     const night::RunSpec* spec = nullptr;
     Step step = Step::run;
@@ -97,8 +97,10 @@ class NightEngine {
   bool go_on(Job& job, const ChildEnd& end);
   bool after_run(Job& job, const ChildEnd& end);
   bool after_shrink(Job& job);
+  bool after_faults(Job& job);
   bool try_again(Job& job);
   bool begin_shrink(Job& job);
+  bool begin_faults(Job& job);
   bool begin_version(Job& job);
   bool start_version(Job& job);
   bool after_version(Job& job, const ChildEnd& end);

@@ -59,7 +59,9 @@ std::vector<OptionSpec> shrink_options() {
       {"out", text, "FILE", "",
        "where the result goes [minimal.jsonl; of a run into its directory; of a simulated one scenario.json]", ""},
       {"save", text, "FILE", "", "of a simulated run: keep the scenario as a regression, too", ""},
-      {"candidates", number, "N", "2000", "of a simulated run: try so many smaller ones at most", ""},
+      {"candidates", number, "N", "2000", "of a run's faults: try so many smaller schedules at most", ""},
+      {"faults", flag, "", "",
+       "of a live run: shrink its faults instead, by running it again and again with fewer (--time-limit 10m)", ""},
   });
 }
 
@@ -70,8 +72,11 @@ std::vector<OptionSpec> run_options() {
       {"workload", choice, "WORKLOAD", "register", "what the clients do",
        "register|cas-register|kv-append|set|lock|fenced-lock|lease"},
       {"nemesis", list, "FAULTS", "partition,kill,pause", "which faults to inject",
-       "partition|directed|packet|frames|clog|kill|pause|membership|clock|power|crash|disk|wipe|pressure|none"},
-      {"schedule", text, "FILE", "", "perform these faults, at their times, instead of drawn ones", ""},
+       "partition|directed|packet|frames|clog|kill|rolling|upgrade|pause|membership|clock|power|crash|disk|wipe|"
+       "pressure|none"},
+      {"schedule", text, "FILE", "", "perform these faults, at their times and events, instead of drawn ones", ""},
+      {"binary", text, "PROGRAM", "", "the daemon to run: raft, etcd; default: the usual one", ""},
+      {"upgrade-to", list, "PROGRAM,…", "", "further versions of it, for --nemesis upgrade", ""},
       {"inventory", text, "FILE.toml", "", "remote nodes, reached by ssh, instead of this machine", ""},
       {"nodes", number, "N", "3", "replicas", ""},
       {"concurrency", number, "C", "10", "clients at work at once", ""},
@@ -104,7 +109,7 @@ std::vector<OptionSpec> sim_options() {
       {"workload", choice, "WORKLOAD", "", "what the clients do; default: drawn",
        "register|cas-register|kv-append|set"},
       {"nemesis", list, "FAULTS", "", "packages of faults, all of them",
-       "partition|kill|pause|membership|directed|clog|packet|frames|power|crash|clock|disk|wipe|pressure|none"},
+       "partition|kill|rolling|pause|membership|directed|clog|packet|frames|power|crash|clock|disk|wipe|pressure|none"},
       {"preset", choice, "PRESET", "", "packages of faults by their common name; default: default",
        "none|kill|partition|directed|frames|power|io|pause|clock|membership|snapshot|swarm|default"},
       {"nodes", number, "N", "", "replicas; default: drawn", ""},

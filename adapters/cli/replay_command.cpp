@@ -160,12 +160,12 @@ Result<void> all_exist(const Schedule& schedule, std::string_view world,
 
 // What clusters of this machine take; see LocalCluster::supports.
 Result<void> exists_live(const Fault& fault) {
-  constexpr std::array<std::string_view, 14> kinds{"partition",   "kill",     "pause",       "membership", "clock",
-                                                   "crash_point", "io_error", "fsync_error", "enospc",     "slow_disk",
-                                                   "bit_flip",    "truncate", "wipe",        "pressure"};
-  constexpr std::array<std::string_view, 21> parameters{
-      "shape", "of",   "target", "fallback", "change",      "clock", "by",    "rate",    "period", "disk", "call",
-      "nth",   "edge", "file",   "errno",    "probability", "pages", "bytes", "latency", "bits",   "speed"};
+  constexpr std::array<std::string_view, 15> kinds{"partition", "restart",     "kill",     "pause",       "membership",
+                                                   "clock",     "crash_point", "io_error", "fsync_error", "enospc",
+                                                   "slow_disk", "bit_flip",    "truncate", "wipe",        "pressure"};
+  constexpr std::array<std::string_view, 23> parameters{
+      "grace", "down", "shape", "of",   "target", "fallback",    "change", "clock", "by",      "rate", "period", "disk",
+      "call",  "nth",  "edge",  "file", "errno",  "probability", "pages",  "bytes", "latency", "bits", "speed"};
   if (std::find(kinds.begin(), kinds.end(), fault.kind) == kinds.end())
     return Error::bad_input("live clusters know no such fault");
   if (!fault.parameters.is_map()) return {};

@@ -37,6 +37,7 @@ namespace {
 struct Setup {
   std::string utc, utc_in_path;
   std::uint64_t seed = 0;
+  std::shared_ptr<live::EventBoard> events;  // that decisions wait for; null: none do
   std::vector<std::string> nemesis;
   Workload workload;
   Nemesis faults;
@@ -77,6 +78,7 @@ std::vector<std::uint64_t> only(const Package& package, std::string_view name, s
 Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::string>& names, std::uint64_t seed) {
   NemesisOptions options{.seed = seed};
   options.drawing.clients = settings.number("concurrency");
+  options.drawing.versions = 1 + settings.list("upgrade-to").size();
   for (const auto& [dotted, text] : settings.nemesis_parameters()) {
     const auto parts = split(dotted, '.');
     if (parts[1] == "interval") {
@@ -93,12 +95,36 @@ Result<Nemesis> nemesis_of(const Settings& settings, const std::vector<std::stri
 }
 
 // Drawn from the seed, or as the schedule has them.
-Result<Nemesis> faults_of(const Settings& settings, const std::vector<std::string>& names, std::uint64_t seed,
-                          const Schedule* schedule) {
-  if (schedule == nullptr) return nemesis_of(settings, names, seed);
-  auto performed = replay(*schedule);
+Result<Nemesis> faults_of(const Settings& settings, const Setup& setup, const Schedule* schedule) {
+  if (schedule == nullptr) return nemesis_of(settings, setup.nemesis, setup.seed);
+  HasHappened happened;
+  if (setup.events) happened = [events = setup.events](std::uint64_t decision) { return events->when(decision); };
+  auto performed = replay(*schedule, std::move(happened));
   if (!performed) return performed.error();
   return Nemesis{.faults = std::move(performed).value(), .heal = Invocation{"heal-all", {}, {}}};
+}
+
+std::shared_ptr<live::EventBoard> board_of(const Schedule& schedule) {
+  auto board = std::make_shared<live::EventBoard>(schedule);
+  return board->watched().empty() ? nullptr : board;
+}
+
+// Refuses events that the target cannot tell of, before anything starts.
+Result<void> refuse_unseen(const Settings& settings, const Schedule& schedule, const live::EventBoard& events,
+                           Console& console) {
+  std::error_code ignored;
+  const auto target = make_target(settings, std::filesystem::temp_directory_path(ignored), &schedule, console);
+  if (!target) return target.error();
+  live::EventPort* const port = target.value()->events();
+  for (const auto& [decision, trigger] : events.watched()) {
+    const Result<void> can =
+        port != nullptr ? port->can_watch(trigger)
+                        : Error::bad_input("this target tells of no events", "let the decision wait for a time");
+    if (can) continue;
+    return Error::bad_input(fmt::format("decision {} waits in vain: {}", decision, can.error().message),
+                            can.error().remedy);
+  }
+  return {};
 }
 
 Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& console) {
@@ -121,7 +147,11 @@ Result<Setup> prepare(Settings& settings, const Schedule* schedule, Console& con
                                                             .ttl = settings.duration("ttl")});
   if (!workload) return workload.error();
   setup.workload = std::move(workload).value();
-  auto nemesis = faults_of(settings, setup.nemesis, setup.seed, schedule);
+  if (schedule != nullptr) setup.events = board_of(*schedule);
+  if (setup.events) {
+    if (auto seen = refuse_unseen(settings, *schedule, *setup.events, console); !seen) return seen.error();
+  }
+  auto nemesis = faults_of(settings, setup, schedule);
   if (!nemesis) return nemesis.error();
   setup.faults = std::move(nemesis).value();
   return setup;
@@ -188,7 +218,8 @@ class LiveRun {
     if (auto ready = target_.set_up(); !ready) return ready.error();
     if (auto possible = refuse_impossible(target_, setup_.nemesis, console_); !possible) return possible.error();
     auto world = live::LiveWorld::open(target_, {.concurrency = settings_.number("concurrency"),
-                                                 .operation_limit = settings_.duration("operation-timeout") * 3});
+                                                 .operation_limit = settings_.duration("operation-timeout") * 3,
+                                                 .events = setup_.events});
     if (!world) return world.error();
     if (auto noted = write_run_clock(directory_.path(), run_clock(world.value()->now())); !noted) return noted.error();
     auto journal = Journal::open(directory_.file("history.jsonl").string());
@@ -199,7 +230,12 @@ class LiveRun {
       if (!watch) return watch.error();
       watch_ = std::move(watch).value();
     }
+    if (setup_.events) {
+      if (auto watched = target_.events()->watch(setup_.events); !watched) return watched.error();
+    }
     RunResult result = run(plan(), live, options(live, journal.value()));
+    for (const std::uint64_t missed : setup_.events ? setup_.events->missed() : std::vector<std::uint64_t>())
+      console_.note(fmt::format("decision {} was not performed: what it waits for did not happen", missed));
     if (auto flushed = journal.value().flush(live.now()); !flushed && !result.failure) result.failure = flushed.error();
     if (lost_) result.failure = lost_;
     if (watch_) {
@@ -317,7 +353,7 @@ int run_live(Settings settings, const Schedule* schedule, Console& console) {
   if (auto written = write_file(directory.file("run.toml"), settings.to_toml()); !written)
     return fail(written.error(), console);
 
-  const auto made = make_target(settings, directory.path(), network_needs(settings, schedule), console);
+  const auto made = make_target(settings, directory.path(), schedule, console);
   if (!made) return fail(made.error(), console);
   live::Target& target = *made.value();
   set_leftovers_notice(

@@ -19,6 +19,7 @@ std::string package_of(const Fault& fault) {
                        fault.parameters.get("disk") != Value("keep");
   if (fault.kind == "kill") return forgets ? "power" : "kill";
   if (fault.kind == "crash_point") return "crash";
+  if (fault.kind == "restart") return "rolling";
   if (fault.kind == "swizzle_clog") return "clog";
   constexpr std::array<std::string_view, 6> of_disk{"io_error",  "fsync_error", "enospc",
                                                     "slow_disk", "bit_flip",    "truncate"};

@@ -108,9 +108,12 @@ std::optional<std::filesystem::path> simulated_source(const std::filesystem::pat
 
 int shrink_command(const Settings& given, Console& console) {
   if (const auto scenario = simulated_source(given.arguments()[0])) return shrink_simulation(*scenario, given, console);
-  for (const char* option : {"save", "candidates"}) {
-    if (given.given(option))
-      return fail(Error::bad_input(fmt::format("--{} is for simulated runs", option), "leave it out"), console);
+  if (given.given("save")) return fail(Error::bad_input("--save is for simulated runs", "leave it out"), console);
+  if (given.flag("faults")) return shrink_live(given, console);
+  if (given.given("candidates")) {
+    return fail(
+        Error::bad_input("--candidates is for the faults of a run", "leave it out, or add --faults for a live run"),
+        console);
   }
   auto source = source_of(given);
   if (!source) return fail(source.error(), console);

@@ -55,7 +55,8 @@ struct Failure {
 
 struct Totals {
   std::size_t seeds = 0, repeated = 0, undecided = 0, vacuous = 0, quiet = 0, excused = 0;
-  std::uint64_t steps = 0, operations = 0, ok = 0, hash = 0;
+  std::uint64_t steps = 0, operations = 0, ok = 0, hash = 0, leader_changes = 0;
+  std::map<std::string, KindCount> faults;
   Duration virtual_time{};
 };
 
@@ -72,6 +73,11 @@ Totals totals_of(const CampaignResult& result) {
     all.operations += seed.operations;
     all.ok += seed.ok;
     all.virtual_time += seed.virtual_time;
+    all.leader_changes += seed.leader_changes;
+    for (const auto& [kind, seen] : seed.faults) {
+      KindCount& sum = all.faults[kind];
+      sum = {.faults = sum.faults + seen.faults, .runs = sum.runs + seen.runs, .bit = sum.bit + seen.bit};
+    }
     all.hash = mix64(all.hash ^ seed.hash) + seed.seed;
   }
   return all;
@@ -239,6 +245,10 @@ class SimVerb {
     object["operations_ok"] = totals_.ok;
     object["events"] = totals_.steps;
     object["virtual_seconds"] = std::chrono::duration<double>(totals_.virtual_time).count();
+    object["leader_changes"] = totals_.leader_changes;
+    object["faults"] = nlohmann::ordered_json::array();
+    for (const auto& [kind, seen] : totals_.faults)
+      object["faults"].push_back({{"kind", kind}, {"count", seen.faults}, {"runs", seen.runs}, {"bit", seen.bit}});
     object["repeated"] = totals_.repeated;
     object["hash"] = fmt::format("{:016x}", totals_.hash);
     object["without_faults"] = totals_.quiet;

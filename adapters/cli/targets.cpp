@@ -108,25 +108,51 @@ bool asks_for(const Settings& settings, std::string_view package) {
   return std::find(faults.begin(), faults.end(), package) != faults.end();
 }
 
+// The programs of a run: the daemon, and what an upgrade goes on to.
+Result<void> settle_binaries(Settings& settings) {
+  const bool named = settings.given("binary") || settings.given("upgrade-to");
+  if (named && (settings.given("endpoints") || settings.given("inventory") || settings.text("target") == "redis")) {
+    return Error::bad_input(
+        "--binary and --upgrade-to are for daemons of raft or etcd that are started on this machine", "leave them out");
+  }
+  // Nodes start somewhere else, and so may a replay.
+  for (const std::string_view option : {"binary", "upgrade-to"}) {
+    if (!settings.given(option)) continue;
+    std::vector<std::string> programs = settings.list(option);
+    for (std::string& program : programs) {
+      std::error_code ignored;
+      if (program.find('/') != std::string::npos) program = std::filesystem::absolute(program, ignored).string();
+    }
+    settings.set(option, join(programs, ","));
+  }
+  if (!asks_for(settings, "upgrade") || settings.given("upgrade-to")) return {};
+  return Error::bad_input("--nemesis upgrade needs another version of the daemon to go on to",
+                          "name it with --upgrade-to, or use --nemesis rolling");
+}
+
+// The events of this kind that decisions wait for.
+template <class Trigger>
+std::vector<Trigger> triggers_of(const Schedule* schedule) {
+  std::vector<Trigger> triggers;
+  for (const Decision& decision : schedule == nullptr ? std::vector<Decision>() : schedule->decisions) {
+    const auto* event = std::get_if<EventTrigger>(&decision.when);
+    const auto* trigger = event == nullptr ? nullptr : std::get_if<Trigger>(&event->what);
+    if (trigger != nullptr) triggers.push_back(*trigger);
+  }
+  return triggers;
+}
+
 // Calls of a daemon are seen only if it was started for that.
-live::DiskOptions disks_of(const Settings& settings) {
+live::DiskOptions disks_of(const Settings& settings, const Schedule* schedule) {
   const bool fails = asks_for(settings, "disk");
-  return {.supervised = fails || asks_for(settings, "power") || asks_for(settings, "crash"),
-          .reads = fails,
+  const auto calls = triggers_of<CallTrigger>(schedule);
+  const bool reads = std::any_of(calls.begin(), calls.end(), [](const CallTrigger& t) { return t.call == "read"; });
+  return {.supervised = fails || asks_for(settings, "power") || asks_for(settings, "crash") || !calls.empty(),
+          .reads = fails || reads,
           .seed = settings.number("seed")};
 }
 
-}  // namespace
-
-Result<void> settle_target(Settings& settings) {
-  if (auto settled = settle_inventory(settings); !settled) return settled;
-  const std::vector<std::string> known = read_paths(settings);
-  if (settings.text("reads").empty()) settings.set("reads", known.front());
-  if (auto checked = check_word(settings, "reads", "read path", known); !checked) return checked;
-  if (auto checked = check_word(settings, "fsync", "fsync policy", fsync_policies(settings)); !checked) return checked;
-  return target_of(settings) == "redis" ? settle_redis(settings) : Result<void>();
-}
-
+// What the faults of this run ask of the network.
 live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule) {
   live::NetworkNeeds needs;
   if (schedule == nullptr) {
@@ -137,6 +163,7 @@ live::NetworkNeeds network_needs(const Settings& settings, const Schedule* sched
     }
     return needs;
   }
+  needs.frames = !triggers_of<FrameTrigger>(schedule).empty();
   for (const Decision& decision : schedule->decisions) {
     needs.packets = needs.packets || live::is_traffic_fault(decision.fault.kind);
     needs.client_links = needs.client_links || !decision.fault.parameters.get("clients").is_null();
@@ -144,8 +171,22 @@ live::NetworkNeeds network_needs(const Settings& settings, const Schedule* sched
   return needs;
 }
 
+}  // namespace
+
+Result<void> settle_target(Settings& settings) {
+  if (auto settled = settle_inventory(settings); !settled) return settled;
+  const std::vector<std::string> known = read_paths(settings);
+  if (settings.text("reads").empty()) settings.set("reads", known.front());
+  if (auto checked = check_word(settings, "reads", "read path", known); !checked) return checked;
+  if (auto checked = check_word(settings, "fsync", "fsync policy", fsync_policies(settings)); !checked) return checked;
+  if (auto checked = settle_binaries(settings); !checked) return checked;
+  return target_of(settings) == "redis" ? settle_redis(settings) : Result<void>();
+}
+
 Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
-                                                  live::NetworkNeeds needs, Console& console) {
+                                                  const Schedule* schedule, Console& console) {
+  const live::NetworkNeeds needs = network_needs(settings, schedule);
+  const live::DiskOptions disks = disks_of(settings, schedule);
   auto remote = remote_of(settings, console);
   if (!remote) return remote.error();
   auto& [machines, names] = remote.value();
@@ -165,9 +206,11 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                                    .network = network_of(settings),
                                    .needs = needs,
                                    .concurrency = settings.number("concurrency"),
-                                   .disks = disks_of(settings),
+                                   .disks = disks,
                                    .machines = machines,
                                    .names = names,
+                                   .binary = settings.given("binary") ? settings.text("binary") : "etcd",
+                                   .upgrades = settings.list("upgrade-to"),
                                    .reads = etcd_reads,
                                    .objects = objects,
                                    .operation_timeout = timeout});
@@ -175,7 +218,7 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
   if (settings.text("target") == "redis") {
     return redis::make_target({.run_directory = directory,
                                .network = network_of(settings),
-                               .disks = disks_of(settings),
+                               .disks = disks,
                                .fsync = settings.text("fsync"),
                                .sets = settings.text("workload") == "set",
                                .operation_timeout = timeout});
@@ -190,9 +233,11 @@ Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, cons
                             .network = network_of(settings),
                             .needs = needs,
                             .concurrency = settings.number("concurrency"),
-                            .disks = disks_of(settings),
+                            .disks = disks,
                             .machines = machines,
                             .names = names,
+                            .binary = settings.text("binary"),
+                            .upgrades = settings.list("upgrade-to"),
                             .reads = serializable ? "index" : reads,
                             .max_clock_drift = settings.share("max-clock-drift"),
                             .objects = objects,

@@ -43,11 +43,28 @@ awaitable<Event> perform_one(std::shared_ptr<Connection> connection, std::shared
   }
 }
 
+// Of a lock that was just got: whoever held it before may have lost it by our own fault, and then nobody can say who holds it.
+std::optional<Completion> doubt(Outside& outside, Holdings& holdings, const Event& invocation, Duration asked,
+                                Duration now) {
+  const Holdings::Lock held = holdings.locks.at(invocation.key);
+  if (!outside.diligence.neglects(invocation.key, now)) {
+    outside.diligence.acquired(invocation.key, held.token, held.ttl, asked);
+    return std::nullopt;
+  }
+  holdings.locks.erase(invocation.key);
+  return Completion{.type = EventType::info,
+                    .value = invocation.value,
+                    .error = "this harness stalled, and may have ended the lease of the holder before"};
+}
+
 // The same for what must remember; a lock that was got is kept alive from then on.
 awaitable<Event> hold_one(std::shared_ptr<Connection> connection, std::shared_ptr<const ClientOptions> options,
                           std::shared_ptr<Keeper> keeper, Event invocation) {
   const auto now = [options] { return std::chrono::steady_clock::now() - options->outside->origin; };
   Holdings& holdings = keeper->holdings();
+  const Duration asked = now();
+  if (const auto held = holdings.locks.find(invocation.key); invocation.f == "release" && held != holdings.locks.end())
+    options->outside->diligence.released(invocation.key, held->second.token);
   Result<HoldingTalk> started =
       HoldingTalk::start(invocation, options->codec, holdings, options->outside->fence, now());
   if (!started) {
@@ -68,7 +85,13 @@ awaitable<Event> hold_one(std::shared_ptr<Connection> connection, std::shared_pt
     if (exchange.end == Exchange::End::not_sent) co_await Connection::rest(connection, unreachable_rest);
     completion = talk.broken(exchange.end == Exchange::End::lost, exchange.error);
   }
-  if (invocation.f == "acquire" && completion->type == EventType::ok) Keeper::keep(keeper, invocation.key);
+  if (invocation.f == "acquire" && completion->type == EventType::ok) {
+    if (auto doubted = doubt(*options->outside, holdings, invocation, asked, now())) {
+      completion = std::move(doubted);
+    } else {
+      Keeper::keep(keeper, invocation.key);
+    }
+  }
   co_return to_event(invocation, options->node, *completion);
 }
 
@@ -78,7 +101,7 @@ class GatewayClient final : public live::Client {
       : options_(std::make_shared<ClientOptions>(std::move(options))),
         connection_(
             std::make_shared<Connection>(executor, options_->endpoint, options_->reply_bytes_max, options_->from)),
-        keeper_(std::make_shared<Keeper>(std::move(executor), options_->endpoint, options_->from)) {
+        keeper_(std::make_shared<Keeper>(std::move(executor), options_->endpoint, options_->from, options_->outside)) {
     FL_ASSERT(options_->outside || options_->codec.objects < Objects::locks);
   }
   ~GatewayClient() override {

@@ -46,7 +46,8 @@ std::string initial_cluster(std::span<const live::NodePlace> all) {
 
 live::NodeSpec node_spec(const EtcdOptions& options, const live::NodePlace& self,
                          std::span<const live::NodePlace> all) {
-  live::NodeSpec spec{.command = {options.binary}, .environment = clean_environment()};
+  live::NodeSpec spec{.command = {self.version == 0 ? options.binary : options.upgrades[self.version - 1]},
+                      .environment = clean_environment()};
   const auto flag = [&spec](std::string_view name, std::string_view value) {
     spec.command.push_back(fmt::format("--{}={}", name, value));
   };
@@ -94,12 +95,16 @@ class EtcdTarget final : public live::Target {
   Result<void> set_up() override {
     if (!options_.machines) {
       if (auto found = find_binary(options_.binary); !found) return found;
+      for (const std::string& upgrade : options_.upgrades) {
+        if (auto found = find_binary(upgrade); !found) return found;
+      }
     }
     return cluster_.set_up();
   }
   Result<void> enter_client_network() override { return cluster_.enter_client_network(); }
   std::vector<NodeName> nodes() const override { return cluster_.nodes(); }
   FaultPort& faults() override { return cluster_; }
+  live::EventPort* events() override { return &cluster_; }
 
   std::unique_ptr<live::Client> open_client(boost::asio::any_io_executor executor, Process process,
                                             const NodeName& node) override {
@@ -160,6 +165,7 @@ class EtcdTarget final : public live::Target {
     cluster.run_directory = options_.run_directory;
     cluster.network = options_.network;
     cluster.needs = options_.needs;
+    cluster.versions = 1 + options_.upgrades.size();
     cluster.disks = options_.disks;
     cluster.ready_limit = options_.ready_limit;
     cluster.node_spec = [this](const live::NodePlace& self, std::span<const live::NodePlace> all) {

@@ -40,6 +40,27 @@ std::optional<std::int64_t> Fence::refuses(const Value& key, std::int64_t token)
   return std::nullopt;
 }
 
+void Diligence::acquired(const Value& lock, std::int64_t token, Duration ttl, Duration asked) {
+  holders_[lock] = {.token = token, .ttl = ttl, .kept = asked};
+}
+
+void Diligence::kept(const Value& lock, std::int64_t token, Duration now) {
+  const auto found = holders_.find(lock);
+  if (found == holders_.end() || found->second.token != token) return;
+  found->second.is_neglected = found->second.is_neglected || found->second.is_overdue(now);
+  found->second.kept = now;
+}
+
+void Diligence::released(const Value& lock, std::int64_t token) {
+  const auto found = holders_.find(lock);
+  if (found != holders_.end() && found->second.token == token) holders_.erase(found);
+}
+
+bool Diligence::neglects(const Value& lock, Duration now) const {
+  const auto found = holders_.find(lock);
+  return found != holders_.end() && (found->second.is_neglected || found->second.is_overdue(now));
+}
+
 std::optional<std::int64_t> Holdings::read_in(std::int64_t term, std::int64_t from_ms, std::int64_t to_ms) {
   const bool goes_on =
       term_ == term && from_ms - last_end_ms_ <= longest_break_ms && to_ms - from_ms <= longest_break_ms;

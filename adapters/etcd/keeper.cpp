@@ -22,6 +22,7 @@ boost::asio::awaitable<void> Keeper::go(std::shared_ptr<Keeper> self, std::share
                                         Value lock, Holdings::Lock held) {
   const Duration third = held.ttl / 3;
   while (self->still(lock, held)) {
+    self->outside_->diligence.kept(lock, held.token, std::chrono::steady_clock::now() - self->outside_->origin);
     std::string message = post(keep_alive_request(held.lease), self->endpoint_);
     // Whatever is answered, it goes on holding: see client.hpp.
     (void)co_await Connection::exchange(connection, std::move(message), std::chrono::steady_clock::now() + third);
@@ -40,6 +41,7 @@ void Keeper::keep(const std::shared_ptr<Keeper>& self, const Value& lock) {
 
 void Keeper::abandon() {
   abandoned_ = true;
+  for (const auto& [lock, held] : holdings_.locks) outside_->diligence.released(lock, held.token);
   for (const auto& weak : connections_) {
     if (const auto connection = weak.lock()) connection->abandon();
   }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include <faultline/etcd/client.hpp>
 #include <faultline/etcd/holding.hpp>
 
 #include "http.hpp"
@@ -17,9 +18,13 @@ namespace faultline::etcd {
 
 class Keeper {
  public:
-  // `from`: see ClientOptions.
-  Keeper(boost::asio::any_io_executor executor, live::Endpoint endpoint, std::string from)
-      : executor_(std::move(executor)), endpoint_(std::move(endpoint)), from_(std::move(from)) {}
+  // `from`, `outside`: see ClientOptions.
+  Keeper(boost::asio::any_io_executor executor, live::Endpoint endpoint, std::string from,
+         std::shared_ptr<Outside> outside)
+      : executor_(std::move(executor)),
+        endpoint_(std::move(endpoint)),
+        from_(std::move(from)),
+        outside_(std::move(outside)) {}
 
   [[nodiscard]] Holdings& holdings() { return holdings_; }
   // As long as holdings().locks has it. REQUIRES: it has it.
@@ -34,6 +39,7 @@ class Keeper {
   boost::asio::any_io_executor executor_;
   live::Endpoint endpoint_;
   std::string from_;
+  std::shared_ptr<Outside> outside_;
   Holdings holdings_;
   std::vector<std::weak_ptr<Connection>> connections_;
   bool abandoned_ = false;

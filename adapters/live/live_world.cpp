@@ -43,6 +43,7 @@ struct NemesisDesk {
   bool ended = false;
   Descriptor bell;         // eventfd: written after `done` has grown
   NemesisProcess process;  // used by the thread alone
+  std::shared_ptr<EventBoard> events;
 
   void work(Target& target);
   void finish(Event completion);
@@ -88,6 +89,8 @@ Event refused(const Event& invocation, const std::string& why) {
 }
 
 void NemesisDesk::finish(Event completion) {
+  const Value& decision = completion.extra.get("decision");
+  if (events && decision.is_integer()) events->performed(static_cast<std::uint64_t>(decision.as_integer()));
   const std::lock_guard lock(mutex);
   done.push_back(std::move(completion));
   if (!closing) ring(bell.get());
@@ -193,6 +196,7 @@ Result<void> LiveWorld::Impl::open() {
   home = Descriptor(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (auto entered = target.enter_client_network(); !entered) return entered;
   desk = std::make_shared<NemesisDesk>(Rng(options.seed).fork("nemesis process"));
+  desk->events = options.events;
   for (Descriptor* each : {&bell, &desk->bell}) {
     *each = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!*each)
@@ -284,12 +288,15 @@ Result<std::unique_ptr<LiveWorld>> LiveWorld::open(Target& target, LiveWorldOpti
   auto opened = impl->open();
   auto world = std::unique_ptr<LiveWorld>(new LiveWorld(std::move(impl)));
   if (!opened) return opened.error();
+  if (const auto& events = world->impl_->options.events)
+    events->open([it = world.get()] { return it->now(); }, [it = world.get()] { it->interrupt(); });
   return world;
 }
 
 LiveWorld::LiveWorld(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 LiveWorld::~LiveWorld() {
+  if (impl_->options.events) impl_->options.events->close();
   impl_->close();
   const Descriptor home = std::move(impl_->home);
   impl_.reset();

@@ -7,6 +7,7 @@
 
 #include "node_clock.hpp"
 #include "node_disk.hpp"
+#include "role_watch.hpp"
 
 namespace faultline::live {
 namespace {
@@ -161,6 +162,7 @@ Result<void> LocalCluster::start_daemon(std::size_t node) {
 Result<void> LocalCluster::tear_down() {
   stopping_ = true;
   const std::lock_guard lock(mutex_);
+  roles_.reset();
   note_exits();
   Result<void> outcome;
   const auto fail_with = [&](const Result<void>& step) {

@@ -84,6 +84,8 @@ Result<void> LocalCluster::supports(const Fault& fault) const {
     if (auto supported = supports_traffic(fault); !supported) return supported;
   } else if (fault.kind == "partition") {
     if (auto supported = supports_clients(fault); !supported) return supported;
+  } else if (is_restart(fault)) {
+    if (auto supported = supports_restart(fault); !supported) return supported;
   } else if (is_about_a_disk(fault)) {
     if (auto supported = disks_support(fault); !supported) return supported;
   } else if (fault.kind != "kill" && fault.kind != "pause") {
@@ -119,6 +121,7 @@ Result<Value> LocalCluster::apply(const Fault& fault) {
   if (is_traffic_fault(fault.kind)) return apply_traffic(fault);
   if (is_about_a_disk(fault)) return apply_disk(fault);
   if (fault.kind == "wipe") return apply_wipe(fault);
+  if (is_restart(fault)) return apply_restart(fault);
   return fault.kind == "membership" ? apply_membership(fault) : apply_to_daemons(fault);
 }
 
@@ -199,6 +202,7 @@ Result<Value> LocalCluster::heal(const Fault& fault) {
   if (is_traffic_fault(fault.kind)) return heal_traffic(healed);
   if (healed.disk) return heal_disk(healed);
   if (fault.kind == "wipe") return heal_wipe(healed);
+  if (is_restart(fault)) return heal_restart(healed);
   if (fault.kind != "partition") return heal_daemons(healed);
   if (auto loaded = load_grudges(); !loaded) return loaded.error();
   return to_value(network_->counters(), healed.before);
@@ -236,6 +240,7 @@ Result<Value> LocalCluster::heal_all() {
   std::map<std::string, Value> value;
   if (auto loaded = load_grudges(); !loaded) collect(loaded.error());
   if (auto loaded = load_traffic(); !loaded) collect(loaded.error());
+  if (auto stopped = stop_old_versions(); !stopped) collect(stopped.error());
   std::map<std::string, Value> died;
   for (std::size_t node = 0; node < daemons_.size(); ++node) {
     if (auto resumed = daemons_[node]->resume(); !resumed) collect(resumed.error());

@@ -70,6 +70,15 @@ void add_counters(NetworkCounters& counters, const TrafficCounters& traffic) {
   counters["throttled_bytes"] = traffic.throttled_bytes;
 }
 
+Result<void> Network::can_watch_frames() const {
+  return Error::bad_input("frames between nodes are only seen by the fault proxy",
+                          "use --network proxy, or let the decision wait for something else");
+}
+
+Result<void> Network::watch(std::vector<FrameWatch> frames) {
+  return frames.empty() ? Result<void>() : can_watch_frames();
+}
+
 Result<void> packet_faults_work() {
   if (auto works = namespaces_work(); !works) return works;
   const auto tool = choose_queue_tool();
@@ -99,9 +108,10 @@ Result<void> namespaces_work() {
 
 Result<std::unique_ptr<Network>> make_network(NetworkOptions options) {
   if (auto checked = check(options); !checked) return checked.error();
-  std::string reason = "chosen by the user";
-  if (options.kind != NetworkKind::proxy) {
-    const bool may_choose = options.kind == NetworkKind::automatic;
+  const bool may_choose = options.kind == NetworkKind::automatic;
+  const bool needs_proxy = may_choose && options.needs.frames;
+  std::string reason = needs_proxy ? "it sees the frames that decisions wait for" : "chosen by the user";
+  if (options.kind != NetworkKind::proxy && !needs_proxy) {
     const auto works = may_choose && options.needs.packets ? packet_faults_work() : namespaces_work();
     if (works.ok()) {
       const auto tool = choose_filter_tool();

@@ -13,6 +13,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <future>
 #include <map>
@@ -105,6 +106,10 @@ struct Proxy::Core {
   SocketFinder sockets;
   Pairs closed;
   Pairs closed_to_clients;
+  using LinkIndex = std::pair<std::size_t, std::size_t>;
+  std::map<LinkIndex, FrameWatches> watches;
+  std::map<LinkIndex, std::vector<std::function<bool()>>>
+      holders;                // links on which nothing follows, as long as one says so
   asio::steady_timer opened;  // cancelled when a gate opens: wakes everybody who waits for one
   std::vector<std::weak_ptr<Connection>> connections;
   ProxyCounters counts;
@@ -128,8 +133,11 @@ struct Proxy::Core {
   asio::awaitable<bool> connect(ConnectionPointer connection, std::uint16_t port);
   asio::awaitable<void> pump(ConnectionPointer connection, bool forth);
   asio::awaitable<error_code> forward(ConnectionPointer connection, bool forth, std::span<const char> bytes);
+  asio::awaitable<error_code> pass(ConnectionPointer connection, bool forth, std::span<Parcel> parcels);
+  asio::awaitable<void> wait_until_free(LinkIndex link);
+  asio::awaitable<error_code> pass_watched(ConnectionPointer connection, bool forth, std::vector<Parcel> parcels);
   asio::awaitable<void> drain(ConnectionPointer connection, bool forth);
-  void enter_lane(const ConnectionPointer& connection, bool forth, std::vector<Parcel> parcels);
+  void enter_lane(const ConnectionPointer& connection, bool forth, std::span<Parcel> parcels);
   asio::awaitable<error_code> deliver(ConnectionPointer connection, bool forth, std::span<const char> bytes);
 };
 
@@ -329,7 +337,7 @@ asio::awaitable<void> Proxy::Core::drain(ConnectionPointer connection, bool fort
   abort_connection(from);
 }
 
-void Proxy::Core::enter_lane(const ConnectionPointer& connection, bool forth, std::vector<Parcel> parcels) {
+void Proxy::Core::enter_lane(const ConnectionPointer& connection, bool forth, std::span<Parcel> parcels) {
   Stream& stream = forth ? *connection->forth : *connection->back;
   for (Parcel& parcel : parcels) (void)stream.lane.send(steady_now(), std::move(parcel));
   stream.wake.cancel();
@@ -346,14 +354,60 @@ asio::awaitable<error_code> Proxy::Core::forward(ConnectionPointer connection, b
   const bool is_free = stream.link.is_clear() && !stream.draining;
   if (is_free && stream.cutter.is_opaque()) co_return co_await deliver(connection, forth, bytes);
   auto parcels = stream.cutter.cut(bytes);
-  if (is_free) {
+  if (!watches.empty() || !holders.empty()) co_return co_await pass_watched(connection, forth, std::move(parcels));
+  co_return co_await pass(connection, forth, parcels);
+}
+
+asio::awaitable<error_code> Proxy::Core::pass(ConnectionPointer connection, bool forth, std::span<Parcel> parcels) {
+  Stream& stream = forth ? *connection->forth : *connection->back;
+  if (stream.link.is_clear() && !stream.draining) {
     std::string whole;
     for (const Parcel& parcel : parcels) whole += parcel.bytes;
     co_return co_await deliver(connection, forth, std::span<const char>(whole));
   }
-  enter_lane(connection, forth, std::move(parcels));
+  enter_lane(connection, forth, parcels);
   while (stream.draining && stream.lane.bytes() > under_way_most) co_await stream.moved.async_wait(token);
   co_return error_code();
+}
+
+// Bounded by those who hold it.
+asio::awaitable<void> Proxy::Core::wait_until_free(LinkIndex link) {
+  asio::steady_timer pause(context);
+  for (auto found = holders.find(link); found != holders.end(); found = holders.find(link)) {
+    std::erase_if(found->second, [](const auto& holds) { return !holds(); });
+    if (found->second.empty()) {
+      holders.erase(found);
+      co_return;
+    }
+    pause.expires_after(std::chrono::milliseconds(1));
+    co_await pause.async_wait(token);
+  }
+}
+
+// A frame that somebody waits for goes on its way; what follows waits as long as it is told to.
+asio::awaitable<error_code> Proxy::Core::pass_watched(ConnectionPointer connection, bool forth,
+                                                      std::vector<Parcel> parcels) {
+  const Stream& stream = forth ? *connection->forth : *connection->back;
+  const std::pair link(forth ? connection->from : connection->to, forth ? connection->to : connection->from);
+  std::span<Parcel> rest(parcels);
+  co_await wait_until_free(link);
+  for (std::size_t i = 0; i < rest.size();) {
+    const auto watched = watches.find(link);
+    if (watched == watches.end()) break;
+    const auto met = watched->second.meet(stream.cutter.name(rest[i].bytes));
+    if (watched->second.empty()) watches.erase(watched);
+    ++i;
+    if (met.empty()) continue;
+    if (const error_code error = co_await pass(connection, forth, rest.first(i))) co_return error;
+    rest = rest.subspan(i);
+    i = 0;
+    for (const FrameWatch& watch : met) {
+      watch.seen();
+      if (watch.holds) holders[link].push_back(watch.holds);
+    }
+    co_await wait_until_free(link);
+  }
+  co_return co_await pass(connection, forth, rest);
 }
 
 // One direction of a connection, until it ends: idle reads last as long as the two ends want, at most until the proxy stops.
@@ -367,7 +421,8 @@ asio::awaitable<void> Proxy::Core::pump(ConnectionPointer connection, bool forth
     auto [read_error, n] = co_await from.async_read_some(asio::buffer(chunk), token);
     if (read_error) {
       if (Stream* stream = forth ? connection->forth.get() : connection->back.get(); stream != nullptr) {
-        enter_lane(connection, forth, stream->cutter.rest());
+        auto rest = stream->cutter.rest();
+        enter_lane(connection, forth, rest);
         while (stream->draining) co_await stream->moved.async_wait(token);
       }
       co_await wait_for_gates(i, j, false);
@@ -453,6 +508,13 @@ Result<void> Proxy::set_cut_clients(Pairs cut) {
 
 Result<void> Proxy::set_faults(std::map<std::pair<std::size_t, std::size_t>, LinkFaults> faults) {
   return run([faults = std::move(faults)](Core& core) { core.set_faults(faults); });
+}
+
+Result<void> Proxy::set_watches(std::map<std::pair<std::size_t, std::size_t>, std::vector<FrameWatch>> watches) {
+  return run([watches = std::move(watches)](Core& core) {
+    core.watches.clear();
+    for (const auto& [link, frames] : watches) core.watches.emplace(link, frames);
+  });
 }
 
 std::string Proxy::client_address(std::size_t worker) {

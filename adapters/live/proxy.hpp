@@ -10,6 +10,8 @@
 // come; else frame by frame, as the framer of the protocol sees them, or in pieces of 4 KiB where there is none, at most 4 MiB under way on
 // a connection. A connection to a clogged link connects, and an end of stream comes behind what is under way.
 //
+// Where a frame is watched for (set_watches), frames pass one by one, and none follows the one that was awaited as long as its watch holds.
+//
 // Clients may get listeners, too: one for each node, where a connection is the worker's whose address, of 127.64.0.0/10, it comes from;
 // a gate for each client and node. Anybody else there is not told from others and never cut.
 //
@@ -34,6 +36,7 @@
 #include <sys/types.h>
 
 #include <faultline/live/framer.hpp>
+#include <faultline/live/network.hpp>
 #include <faultline/live/traffic.hpp>
 #include <faultline/result.hpp>
 
@@ -74,6 +77,8 @@ class Proxy {
   Result<void> set_cut_clients(Pairs cut);
   // The faults that lie on links from now on; all others are clear, and what was under way on them arrives at once.
   Result<void> set_faults(std::map<std::pair<std::size_t, std::size_t>, LinkFaults> faults);
+  // The frames that are watched for from now on, by link. REQUIRES: there is a framer.
+  Result<void> set_watches(std::map<std::pair<std::size_t, std::size_t>, std::vector<FrameWatch>> watches);
   // The next connection from this loopback port counts as one of node `from` and is led to the port `target` instead of a node's; its
   // frames are probes (sounding.hpp).
   Result<void> expect_probe(std::uint16_t source_port, std::size_t from, std::uint16_t target);

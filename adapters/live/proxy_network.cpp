@@ -172,6 +172,20 @@ Result<void> ProxyNetwork::cut_clients(const ClientCuts& cuts) {
   return proxy_->set_cut_clients(std::move(pairs));
 }
 
+Result<void> ProxyNetwork::can_watch_frames() const {
+  if (options_.framer) return {};
+  return Error::bad_input("the fault proxy does not know how connections of this system fall into frames",
+                          "let the decision wait for a role, a call or a time");
+}
+
+Result<void> ProxyNetwork::watch(std::vector<FrameWatch> frames) {
+  if (!proxy_) return Error::environment("the network is not set up");
+  if (auto can = can_watch_frames(); !can) return can;
+  std::map<std::pair<std::size_t, std::size_t>, std::vector<FrameWatch>> by_link;
+  for (FrameWatch& watch : frames) by_link[{index_of(watch.from), index_of(watch.to)}].push_back(std::move(watch));
+  return proxy_->set_watches(std::move(by_link));
+}
+
 ClientRoute ProxyNetwork::client_route(const NodeName& node, std::size_t worker) const {
   if (!options_.needs.client_links) return {.to = addresses(node).client, .from = {}};
   return {.to = {loopback, advertised_[options_.nodes.size() + index_of(node)]}, .from = Proxy::client_address(worker)};

@@ -30,6 +30,8 @@ class ProxyNetwork final : public Network {
   [[nodiscard]] Result<void> can_shape(const PacketRules& rules) const override;
   Result<void> cut_clients(const ClientCuts& cuts) override;
   [[nodiscard]] Result<void> can_cut_clients() const override;
+  [[nodiscard]] Result<void> can_watch_frames() const override;
+  Result<void> watch(std::vector<FrameWatch> frames) override;
   [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t worker) const override;
   Result<Sounding> sound(const NodeName& from, const NodeName& to, std::int64_t count, Duration pace,
                          Duration limit) override;

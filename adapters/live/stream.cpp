@@ -39,6 +39,20 @@ std::vector<Parcel> Cutter::cut(std::span<const char> bytes) {
   return parcels;
 }
 
+FrameWatches::FrameWatches(std::vector<FrameWatch> watches) {
+  for (FrameWatch& watch : watches) waiting_.push_back({std::move(watch)});
+}
+
+std::vector<FrameWatch> FrameWatches::meet(std::string_view frame) {
+  std::vector<FrameWatch> met;
+  std::erase_if(waiting_, [&](Waiting& one) {
+    if (one.watch.frame != frame || ++one.passed < one.watch.nth) return false;
+    met.push_back(std::move(one.watch));
+    return true;
+  });
+  return met;
+}
+
 std::vector<Parcel> Cutter::rest() {
   std::vector<Parcel> parcels;
   add_pieces(parcels, buffer_);

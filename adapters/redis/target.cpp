@@ -57,6 +57,7 @@ class RedisTarget final : public live::Target {
   Result<void> enter_client_network() override { return cluster_.enter_client_network(); }
   std::vector<NodeName> nodes() const override { return cluster_.nodes(); }
   FaultPort& faults() override { return cluster_; }
+  live::EventPort* events() override { return &cluster_; }
 
   std::unique_ptr<live::Client> open_client(boost::asio::any_io_executor executor, Process,
                                             const NodeName& node) override {

@@ -13,6 +13,7 @@ Node make_node(const NodeName& name, bool founder, const SimOptions& options, co
   Node node;
   node.name = name;
   node.standing = founder ? Node::Standing::member : Node::Standing::outside;
+  node.is_emptied = !founder;
   node.disk_rng = root.fork("disk " + name);
   Rng rng = root.fork("clock " + name);
   const auto drift = [&] {
@@ -125,6 +126,7 @@ void Engine::execute(Item&& item) {
     case Kind::decision_begin: note_event(item); return begin_decision(item.id);
     case Kind::decision_end: note_event(item); return end_decision(item.id);
     case Kind::members: note_event(item); return advance_members();
+    case Kind::restart: return advance_restart(item);
     case Kind::retire:
       if (nodes[item.node].retires_at != now) return;
       note_event(item);

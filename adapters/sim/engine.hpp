@@ -48,8 +48,11 @@ struct Active {
   std::vector<char> swizzled;        // clogs in force
   LinkCounters before;
   std::unique_ptr<PacketFault> packet;
-  std::vector<std::pair<NodeIndex, std::uint32_t>> crashed;  // with boots
-  LossReport loss;                                           // not told yet
+  std::vector<std::pair<NodeIndex, std::uint32_t>> crashed;    // with boots
+  std::vector<std::pair<NodeIndex, std::uint32_t>> restarted;  // in turn, with boots
+  std::size_t next = 0;                                        // of the nodes it restarts
+  Ticks deadline = 0;                                          // for the cluster to serve again
+  LossReport loss;                                             // not told yet
   std::uint64_t count = 0;
   std::uint64_t pages = 0;
   Rng rng{0};
@@ -69,6 +72,7 @@ struct Node {
   std::vector<Active*> disk_faults;
   bool is_rotten = false;
   bool has_suffered = false;  // its disk failed or rotted at some time: no wonder if it ends
+  bool is_emptied = false;    // it can come in as a new member, and no other way
   Standing standing = Standing::member;
   Ticks retires_at = never;  // it was removed, and goes on until then
   std::uint32_t removals = 0;
@@ -132,6 +136,7 @@ struct MemberTask {
   Phase phase = Phase::begin;
   Ticks deadline = never;
   std::string last_error;
+  bool is_restless = false;  // asked for again after it failed, until faults end
 };
 
 // A decision of the schedule that is watched.
@@ -216,15 +221,18 @@ struct Engine {
   void clear_node(NodeIndex node);
   void clear_link(std::uint32_t link);
   void swizzle(const Item& item);
+  void advance_restart(const Item& item);
 
   // --- members (members.cpp) -------------------------------------------------------------------------------------------------------------
-  void change(std::vector<MemberTask::Step> steps, std::string label);
+  void change(std::vector<MemberTask::Step> steps, std::string label, bool is_restless = false);
   void advance_members_at(Ticks time);
   void advance_members();
   void remove(NodeIndex index);
   void retire(NodeIndex index);
+  void replace(NodeIndex index);
   void give_up_tasks();
   void end_task(const Result<Value>& result);
+  void fail_task(Error why);
   Result<bool> ask_members(MemberStep step, NodeIndex member);
 
   // --- nemesis and schedule (schedule.cpp) --------------------------------------------------------------------------------------------------

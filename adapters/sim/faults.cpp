@@ -46,12 +46,13 @@ struct Application {
   // The atlas: of what is durable, a majority of disks must stay as it was.
   bool may_rot(NodeIndex node) {
     if (!is_member(node)) return false;
-    const auto members = std::count_if(engine.nodes.begin(), engine.nodes.end(),
-                                       [](const Node& n) { return n.standing != Node::Standing::outside; });
-    const auto rotten = std::count_if(engine.nodes.begin(), engine.nodes.end(), [](const Node& n) {
-      return n.is_rotten && n.standing != Node::Standing::outside;
+    // One in doubt may have a vote that is missed, and may have none that could be counted on.
+    const auto voters = std::count_if(engine.nodes.begin(), engine.nodes.end(),
+                                      [](const Node& n) { return n.standing != Node::Standing::outside; });
+    const auto clean = std::count_if(engine.nodes.begin(), engine.nodes.end(), [&](const Node& n) {
+      return n.standing == Node::Standing::member && !n.is_rotten && &n != &engine.nodes[node];
     });
-    const bool may = engine.options.beyond_model || engine.nodes[node].is_rotten || 2 * (rotten + 1) < members;
+    const bool may = engine.options.beyond_model || engine.nodes[node].is_rotten || 2 * clean > voters;
     if (!may) skip(node, "a majority of clean disks must remain");
     return may;
   }
@@ -76,6 +77,7 @@ struct Application {
   Result<Value> operator()(const SwizzlePlan& plan);
   Result<Value> operator()(const PacketPlan& plan);
   Result<Value> operator()(const KillPlan& plan);
+  Result<Value> operator()(const RestartPlan& plan);
   Result<Value> operator()(const PausePlan& plan);
   Result<Value> operator()(const ClockPlan& plan);
   Result<Value> operator()(const BitFlipPlan& plan);
@@ -174,6 +176,19 @@ Result<Value> Application::operator()(const KillPlan& plan) {
   fields.emplace_back("undone_entries", number(active.loss.entries));
   active.loss = {};
   return Value::map(std::move(fields));
+}
+
+// The first goes down when this event is over, the others each in its turn.
+Result<Value> Application::operator()(const RestartPlan&) {
+  std::vector<Value> waiting;
+  for (const NodeIndex node : active.plan.nodes) {
+    if (is_up(node)) waiting.push_back(name(node));
+  }
+  Item item;
+  item.kind = Item::Kind::restart;
+  item.id = active.id;
+  engine.queue.push(engine.now, std::move(item));
+  return taken("restarting", std::move(waiting));
 }
 
 Result<Value> Application::operator()(const PausePlan&) {
@@ -358,6 +373,39 @@ Result<Value> Engine::apply(const Fault& fault) {
   // What no node took is still there if it keeps nodes down that others hold.
   if (!done && mine.down.empty()) std::erase_if(active, [&](const auto& each) { return each.get() == &mine; });
   return done;
+}
+
+// The node that is down starts again; once somebody leads, or membership_limit later, the next one goes down.
+void Engine::advance_restart(const Item& item) {
+  Active* fault = find_active(item.id);
+  if (fault == nullptr || is_frozen) return;
+  note_event(item);
+  const auto go_on = [&](Ticks after) {
+    Item next;
+    next.kind = Item::Kind::restart;
+    next.id = item.id;
+    queue.push(now + after, std::move(next));
+  };
+  if (!fault->down.empty()) {
+    const NodeIndex node = std::exchange(fault->down, {}).front();
+    Fields restarted, refused;
+    restart(node, restarted, refused);
+    if (!restarted.empty()) fault->restarted.emplace_back(node, nodes[node].boot);
+    fault->deadline = now + options.membership_limit.count();
+    return go_on(options.membership_interval.count());
+  }
+  const bool serves = std::any_of(nodes.begin(), nodes.end(), [](const Node& node) {
+    return node.is_up && node.pauses == 0 && node.daemon && node.daemon->leads();
+  });
+  if (fault->next > 0 && !serves && now < fault->deadline) return go_on(options.membership_interval.count());
+  while (fault->next < fault->plan.nodes.size()) {
+    const NodeIndex node = fault->plan.nodes[fault->next++];
+    const Node& at = nodes[node];
+    if (!at.is_up || at.is_doomed || at.standing != Node::Standing::member) continue;
+    fault->down.push_back(node);
+    doom(node, Happening::Kind::killed, "stopped", PowerLoss::keep, fault->id);
+    return go_on(std::get<RestartPlan>(fault->plan.what).down);
+  }
 }
 
 void Engine::swizzle(const Item& item) {

@@ -100,6 +100,11 @@ struct Healing {
     tell_loss();
     for (const NodeIndex node : active.down) start(node);
   }
+  // Those whose turn did not come stay as they are.
+  void operator()(const RestartPlan&) {
+    for (const auto& [node, boot] : active.restarted) restarted.emplace_back(engine.nodes[node].name, number(boot));
+    for (const NodeIndex node : active.down) start(node);
+  }
   void operator()(const PausePlan&) {
     Fields resumed;
     std::uint64_t held = 0;
@@ -157,15 +162,6 @@ struct Healing {
   void operator()(const TruncatePlan&) { start_those_down(); }
   void operator()(const WipePlan&) {
     for (const NodeIndex node : active.down) start(node);
-    std::vector<MemberTask::Step> steps;
-    for (const auto& [name, why] : refused) {
-      for (NodeIndex node = 0; node < engine.nodes.size(); ++node) {
-        if (engine.nodes[node].name != name.as_text() || !engine.system.changes_members()) continue;
-        engine.nodes[node].standing = Node::Standing::in_doubt;
-        steps.push_back({node, true});
-      }
-    }
-    if (!steps.empty()) engine.change(std::move(steps), "returned");
   }
   void operator()(const MembershipPlan& plan) {
     std::vector<MemberTask::Step> steps;
@@ -176,7 +172,7 @@ struct Healing {
       });
       if (!held) steps.push_back({on.node, !plan.grows});
     }
-    if (!steps.empty()) engine.change(std::move(steps), plan.grows ? "left" : "returned");
+    if (!steps.empty()) engine.change(std::move(steps), plan.grows ? "left" : "returned", true);
   }
   void operator()(const PressurePlan&) {
     std::uint64_t slowed = 0;
@@ -198,10 +194,12 @@ struct Healing {
 
 }  // namespace
 
-// Starts a node that is down, unless another fault keeps it so or it is no member now.
+// Starts a node that is down, unless another fault keeps it so or it is no member now. One in doubt may still be needed for the majority that
+// must decide about it; but one whose disk is not what it was waits for its removal.
 void Engine::restart(NodeIndex index, Fields& restarted, Fields& refused) {
   Node& node = nodes[index];
-  if (node.is_up || node.standing != Node::Standing::member || is_held_down(index)) return;
+  const bool in_doubt = node.standing == Node::Standing::in_doubt && !node.is_rotten && !node.is_emptied;
+  if (node.is_up || is_held_down(index) || !(in_doubt || node.standing == Node::Standing::member)) return;
   if (boot(index)) {
     restarted.emplace_back(node.name, number(node.boot));
   } else {

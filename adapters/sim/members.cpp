@@ -12,8 +12,9 @@
 
 namespace faultline::sim {
 
-void Engine::change(std::vector<MemberTask::Step> steps, std::string label) {
+void Engine::change(std::vector<MemberTask::Step> steps, std::string label, bool is_restless) {
   MemberTask task;
+  task.is_restless = is_restless;
   task.label = std::move(label);
   for (const MemberTask::Step& step : steps) task.names.emplace_back(nodes[step.node].name);
   task.steps.assign(steps.begin(), steps.end());
@@ -36,6 +37,17 @@ void Engine::end_task(const Result<Value>& result) {
   const MemberTask task = std::move(tasks.front());
   tasks.pop_front();
   if (task.done) task.done(result);
+}
+
+// Whoever waits is told of the first failure. What remains is tried again after the other changes.
+void Engine::fail_task(Error why) {
+  MemberTask again = tasks.front();
+  end_task(std::move(why));
+  if (!again.is_restless) return;
+  again.done = nullptr;
+  again.phase = MemberTask::Phase::begin;
+  again.last_error.clear();
+  tasks.push_back(std::move(again));
 }
 
 // One attempt at each running member, others before the node itself, until one says that it is so.
@@ -77,7 +89,18 @@ void Engine::retire(NodeIndex index) {
   if (std::exchange(node.retires_at, never) == never) return;
   doom(index, Happening::Kind::killed, "removed from the cluster", PowerLoss::keep, 0);
   node.image.wipe();
+  node.is_emptied = true;
   node.is_rotten = node.has_suffered = false;
+}
+
+// What the administrator does about a member that will have nothing to do with its wiped or rotten disk: it makes way for a new one. It may
+// find out at its start, or once it has heard of what it forgot.
+void Engine::replace(NodeIndex index) {
+  Node& node = nodes[index];
+  if (!node.is_rotten || node.standing != Node::Standing::member || is_frozen || is_held_down(index)) return;
+  if (!system.changes_members()) return;
+  node.standing = Node::Standing::in_doubt;
+  change({{index, true}}, "replaced", true);
 }
 
 void Engine::advance_members() {
@@ -110,11 +133,11 @@ void Engine::advance_members() {
     if (!answer || !answer.value()) {
       if (!answer) task.last_error = answer.error().message;
       if (now >= task.deadline) {
-        end_task(Error::environment(fmt::format("{} could not be {}: {}", node.name,
-                                                asks == MemberStep::remove ? "removed"
-                                                : asks == MemberStep::add  ? "added"
-                                                                           : "given a vote",
-                                                task.last_error.empty() ? "not done in time" : task.last_error)));
+        fail_task(Error::environment(fmt::format("{} could not be {}: {}", node.name,
+                                                 asks == MemberStep::remove ? "removed"
+                                                 : asks == MemberStep::add  ? "added"
+                                                                            : "given a vote",
+                                                 task.last_error.empty() ? "not done in time" : task.last_error)));
         continue;
       }
       return advance_members_at(now + options.membership_interval.count());
@@ -124,9 +147,10 @@ void Engine::advance_members() {
       task.phase = Phase::begin;
     } else if (asks == MemberStep::add) {
       node.joins = true;
+      node.is_emptied = false;
       if (!node.is_up && !boot(step.node)) {
-        end_task(Error::environment(fmt::format("{} {}", node.name, node.end)));
-        continue;
+        fail_task(Error::environment(fmt::format("{} {}", node.name, node.end)));
+        return advance_members_at(now + options.membership_interval.count());
       }
       task.phase = Phase::promoting;
       task.deadline = now + options.membership_limit.count();

@@ -86,6 +86,7 @@ void Engine::end_boot(NodeIndex index, Happening::Kind kind, std::string why, Po
   node.end = why;
   happen(kind, index, std::move(why));
   system.ended(index);
+  if (kind == Happening::Kind::refused_to_start || kind == Happening::Kind::exited) replace(index);
 }
 
 // At once if its daemon is not running just now.

@@ -361,12 +361,18 @@ Plan plan_of(What what) {
 }
 
 using ReadKind = Plan (*)(Reader&);
-constexpr std::array<std::pair<std::string_view, ReadKind>, 17> kinds{{
+constexpr std::array<std::pair<std::string_view, ReadKind>, 18> kinds{{
     {"partition", [](Reader& read) { return plan_of(read_partition(read)); }},
     {"clog", [](Reader& read) { return plan_of(read_clog(read)); }},
     {"swizzle_clog", [](Reader& read) { return plan_of(read_swizzle(read)); }},
     {"packet", [](Reader& read) { return plan_of(read_packet(read)); }},
     {"kill", [](Reader& read) { return plan_of(read_kill(read)); }},
+    {"restart",
+     [](Reader& read) {
+       read.only({"down", "grace"});
+       (void)read.duration("grace", 0);
+       return plan_of(RestartPlan{read.duration("down", 100'000'000)});
+     }},
     {"crash_point", [](Reader& read) { return plan_of(read_crash(read)); }},
     {"pause", [](Reader& read) { return read.only({}), plan_of(PausePlan()); }},
     {"clock", [](Reader& read) { return plan_of(read_clock(read)); }},
@@ -436,6 +442,11 @@ bool matches(std::string_view glob, std::string_view path) {
 Result<Plan> read_plan(const Fault& fault, const SimOptions& options) {
   const auto kind =
       std::find_if(kinds.begin(), kinds.end(), [&](const auto& known) { return known.first == fault.kind; });
+  if (fault.kind == "upgrade") {
+    return Error::bad_input(
+        "fault 'upgrade' is not available in the simulator: one version of the daemon is linked into it",
+        "play it live, with --binary and --upgrade-to, or take 'restart'");
+  }
   if (kind == kinds.end()) {
     std::vector<std::string_view> known;
     for (const auto& [name, read] : kinds) known.push_back(name);

@@ -55,6 +55,9 @@ struct CrashPlan {
   std::string file;
   PowerLoss loss = PowerLoss::lose_unsynced;
 };
+struct RestartPlan {
+  Ticks down = 0;  // how long each
+};
 struct PausePlan {};
 struct ClockPlan {
   enum class Change : std::uint8_t { jump, rate, strobe, freeze } change = Change::jump;
@@ -100,7 +103,7 @@ struct PressurePlan {
 struct Plan {
   std::variant<PartitionPlan, ClogPlan, SwizzlePlan, PacketPlan, KillPlan, CrashPlan, PausePlan, ClockPlan, IoErrorPlan,
                SyncErrorPlan, SpacePlan, SlowDiskPlan, BitFlipPlan, TruncatePlan, WipePlan, MembershipPlan,
-               PressurePlan>
+               PressurePlan, RestartPlan>
       what;
   std::vector<NodeIndex> nodes;
 };

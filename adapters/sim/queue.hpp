@@ -37,7 +37,8 @@ struct Item {
     decision_begin,  // of the watched schedule, by position `id`
     decision_end,
     members,  // the change of members under way goes on
-    retire    // a node that was removed is shut down
+    retire,   // a node that was removed is shut down
+    restart   // the rolling restart that is the active fault `id` goes on
   };
   Kind kind = Kind::wake;
   bool has_arrived = false;  // at its node, which held it back

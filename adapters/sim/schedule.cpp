@@ -160,8 +160,10 @@ void Engine::begin_decision(std::size_t index) {
   if (resolved) mine.resolved = resolved.value();
   const std::size_t before = tasks.size();
   const std::uint64_t outer = std::exchange(deciding, decision.id);
+  const std::uint64_t last = last_active;
   const auto done = resolved ? apply(mine.resolved) : Result<Value>(resolved.error());
-  if (done) mine.fault = last_active;
+  // Also what no node took may be there, to be healed: a kill of nodes that are down keeps them so.
+  if (last_active != last && find_active(last_active) != nullptr) mine.fault = last_active;
   if (!done) happen(Happening::Kind::note, no_node, "decision not performed: " + done.error().message);
   deciding = outer;
   note_decision(mine, "start-", done);

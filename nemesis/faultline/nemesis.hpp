@@ -41,7 +41,7 @@ struct Kind {
   std::span<const Evidence> evidence;
 };
 
-// partition, kill, pause, membership, clog, swizzle_clog, packet, crash_point, clock, io_error, fsync_error, enospc, slow_disk,
+// partition, kill, restart, upgrade, pause, membership, clog, swizzle_clog, packet, crash_point, clock, io_error, fsync_error, enospc, slow_disk,
 // bit_flip, truncate, wipe, pressure.
 std::span<const Kind> kinds();
 // nullptr if there is none of that name.
@@ -68,6 +68,7 @@ struct Drawing {
   std::size_t clients = 0;                   // c0 … c<n-1>; 0: not known, none is named
   std::vector<std::string> files;            // globs of the files a disk fault may be about; empty: any file
   std::optional<double> drift;               // what the system was promised of monotonic clocks; none: nothing
+  std::size_t versions = 1;                  // of the daemon, that upgrades choose from
   const Taste* taste = nullptr;              // null: the package's own weights
 };
 
@@ -80,7 +81,7 @@ struct Package {
   Fault (*draw)(const Drawing& drawing, Rng& rng);
 };
 
-// partition, kill, pause, membership: what live clusters take, too. directed, clog, packet, frames, power, crash, clock, disk, wipe,
+// partition, kill, rolling, upgrade, pause, membership: what live clusters take, too. directed, clog, packet, frames, power, crash, clock, disk, wipe,
 // pressure, plays.
 std::span<const Package> packages();
 // Bad input: an unknown name, with its nearest match.
@@ -113,7 +114,7 @@ class NemesisProcess {
  public:
   explicit NemesisProcess(Rng rng) : rng_(std::move(rng)) {}
 
-  // The completion: same process, f and key, type info, no time. Never throws; whatever fails is in its `error`. A
+  // The completion: same process, f, key and extras, type info, no time. Never throws; whatever fails is in its `error`. A
   // `stop` ends the oldest active fault that was asked for with the same value; a fault with explicit nodes or grudge
   // even if it is not remembered. A fault that could not be applied stays active, for it may have been applied in part.
   Event perform(const Event& invocation, FaultPort& port);

@@ -13,6 +13,7 @@
 #include <faultline/grudge.hpp>
 #include <faultline/history.hpp>
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <variant>
@@ -67,17 +68,28 @@ struct Schedule {
   friend bool operator==(const Schedule&, const Schedule&) = default;
 };
 
+// {"role":"leader","nth":2,"after":"20ms"}, as in a decision's "on".
+Value to_value(const EventTrigger& trigger);
+Result<EventTrigger> trigger_from_value(const Value& value, const Nodes& nodes);
+
 // Of version 1, the only one. Durations are written exactly, in the largest unit that divides them.
 Value to_value(const Schedule& schedule);
 // `nodes`: those of the cluster; empty: not known, any name will do.
 Result<Schedule> schedule_from_value(const Value& value, const Nodes& nodes);
 
 // What was really done, from the notes of a history: faults that were applied, as they were resolved, at the time they
-// were asked for.
+// were asked for, or at the event, where the note tells of one.
 Schedule schedule_from_history(const History& history, std::uint64_t seed);
 
-// Performs the schedule as process -1, at its times since the run began; a decision that is late happens at once. Event
-// triggers need a world that watches for them: a schedule with any is refused here, naming the decisions.
-Result<Generator> replay(const Schedule& schedule);
+// Whether, and when, what a decision waits for has happened: a frame, a call, a role. Asked again and again, of these
+// decisions alone, until it says a time; it never takes that back. (The heal of another decision is seen in the
+// history.)
+using HasHappened = std::function<std::optional<Instant>(std::uint64_t decision)>;
+
+// Performs the schedule as process -1, at its times since the run began and after the events it waits for; a decision
+// that is late happens at once. What lasts, lasts from when it was asked for, if it waited for an event. Invocations
+// carry the extra `decision`, and `on` with the trigger if there is one. Without `happened`, a schedule that waits for
+// frames, calls or roles is refused, naming the decisions.
+Result<Generator> replay(const Schedule& schedule, HasHappened happened = {});
 
 }  // namespace faultline

@@ -158,8 +158,9 @@ TEST(Nemesis, UnknownAndRepeatedNamesAndBadOptionsAreRefused) {
   };
   EXPECT_EQ(refused({"partitions"}), "unknown nemesis package 'partitions'\n  did you mean 'partition'?");
   EXPECT_EQ(refused({"gremlins"}),
-            "unknown nemesis package 'gremlins'\n  known: partition, kill, pause, membership, directed, clog, packet, "
-            "frames, power, crash, clock, disk, wipe, pressure, plays");
+            "unknown nemesis package 'gremlins'\n  known: partition, kill, rolling, upgrade, pause, membership, "
+            "directed, clog, "
+            "packet, frames, power, crash, clock, disk, wipe, pressure, plays");
   EXPECT_EQ(refused({"kill", "kill"}), "nemesis package 'kill' is named twice");
   EXPECT_EQ(refused({"kill"}, {.intervals = {{"pause", 1s}}}),
             "an interval is given for 'pause', which is no package of this run");

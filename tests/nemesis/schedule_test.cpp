@@ -148,7 +148,7 @@ TEST(Schedule, ReplayPerformsItAtItsTimes) {
                                          Instant(5100ms)}));
 }
 
-TEST(Schedule, ReplayRefusesEventTriggersNamingThem) {
+TEST(Schedule, ReplayRefusesEventsThatNobodyWatchesForNamingThem) {
   const Schedule plan{
       .seed = 1,
       .decisions = {
@@ -157,7 +157,69 @@ TEST(Schedule, ReplayRefusesEventTriggersNamingThem) {
           {.id = 6, .when = EventTrigger{RoleTrigger{"leader", "", 1}, {}}, .lasts = {}, .fault = kill("n1")}}};
   const auto refused = replay(plan);
   ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().message, "this run knows only times as triggers; of events: decision 4, 6");
+  EXPECT_EQ(refused.error().message, "nobody watches here for the events that decisions of this schedule wait for: 6");
+}
+
+// The times at which notes were asked for, with what they are.
+std::vector<std::pair<Instant, std::string>> asked_for(const History& history) {
+  std::vector<std::pair<Instant, std::string>> asked;
+  for (const EventIndex note : history.notes()) {
+    if (history.type(note) == EventType::invoke) asked.emplace_back(history.time(note), history.event(note).f);
+  }
+  return asked;
+}
+
+TEST(Schedule, ADecisionFollowsTheHealOfAnother) {
+  const Schedule plan{
+      .seed = 1,
+      .decisions = {{.id = 1, .when = EventTrigger{HealTrigger{7}, 500ms}, .lasts = 1s, .fault = kill("n3")},
+                    {.id = 7, .when = Duration(1s), .lasts = Duration(2s), .fault = kill("n1")},
+                    {.id = 8, .when = EventTrigger{HealTrigger{1}, {}}, .lasts = {}, .fault = kill("n2")}}};
+  ScriptedPort port;
+  const RunResult result = run_schedule(replay(plan).value(), 60s, port);
+  // A heal takes 100 ms; the pause ends a second after it was asked for.
+  EXPECT_EQ(asked_for(result.history), (std::vector<std::pair<Instant, std::string>>{{Instant(1s), "start-kill"},
+                                                                                     {Instant(3s), "stop-kill"},
+                                                                                     {Instant(3600ms), "start-kill"},
+                                                                                     {Instant(4600ms), "stop-kill"},
+                                                                                     {Instant(4700ms), "start-kill"},
+                                                                                     {Instant(4800ms), "heal-all"}}));
+}
+
+TEST(Schedule, ADecisionWhoseHealNeverComesIsNotWaitedFor) {
+  const Schedule plan{
+      .seed = 1,
+      .decisions = {{.id = 1, .when = EventTrigger{HealTrigger{2}, {}}, .lasts = {}, .fault = kill("n1")},
+                    {.id = 2, .when = Duration(1s), .lasts = {}, .fault = kill("n2")}}};
+  ScriptedPort port;
+  const RunResult result = run_schedule(replay(plan).value(), 60s, port);
+  EXPECT_FALSE(result.failure.has_value());
+  EXPECT_EQ(port.calls, (std::vector<std::string>{"apply kill n2", "heal kill n2", "heal_all"}));
+}
+
+TEST(Schedule, ADecisionFollowsItsEventAndTheHistoryTellsOfBoth) {
+  const EventTrigger second_leader{RoleTrigger{"leader", "", 2}, 30ms};
+  const Schedule plan{
+      .seed = 1,
+      .decisions = {
+          {.id = 3, .when = second_leader, .lasts = Duration(1s), .fault = kill("n1")},
+          {.id = 4, .when = EventTrigger{FrameTrigger{"Hello", "n1", "n2", 1}, {}}, .lasts = {}, .fault = kill("n2")}}};
+  int looks = 0;
+  const auto happened = [&](std::uint64_t decision) -> std::optional<Instant> {
+    if (decision != 3 || ++looks < 10) return std::nullopt;
+    return Instant(100ms);
+  };
+  ScriptedPort port;
+  const RunResult result = run_schedule(replay(plan, happened).value(), 5s, port);
+  EXPECT_FALSE(result.failure.has_value());
+  const auto asked = asked_for(result.history);
+  ASSERT_EQ(asked.size(), 3U);
+  EXPECT_EQ(asked[0].second, "start-kill");
+  EXPECT_EQ(asked[1], std::pair(asked[0].first + 1s, std::string("stop-kill")));
+  const Schedule done = schedule_from_history(result.history, 1);
+  ASSERT_EQ(done.decisions.size(), 1U) << "what never happened was not done";
+  EXPECT_EQ(done.decisions[0], (Decision{.id = 3, .when = second_leader, .lasts = Duration(1s), .fault = kill("n1")}));
+  EXPECT_EQ(schedule_from_value(to_value(done), three).value(), done);
 }
 
 TEST(Schedule, WhatARunDidReplaysToTheSameFaults) {

@@ -1,7 +1,7 @@
 // The plan of a campaign: from a TOML file to the list of its runs, in an order that depends on nothing but the file.
 //
 //   name = "nightly"                          history = "nights"           # a folder with one small file per night
-//   [budget]  run = "2m"  total = "55m"  parallel = 4  parallel-live = 2  retries = 1  shrink = "60s"  candidates = 200  disk = "2GiB"
+//   [budget]  run = "2m"  total = "55m"  parallel = 4  parallel-live = 2  retries = 1  shrink = "60s"  candidates = 200  shrink-live = "5m"  disk = "2GiB"
 //   [targets.raft-sim]   world = "sim"        # any option of `faultline sim` (of `run` for world = "live") may follow
 //   versions = ["0.1=/opt/0.1/faultline", "0.2=/opt/0.2/faultline"]        # oldest first: which is the first that fails?
 //   [matrix]                                  # or several, each [[matrix]]
@@ -71,6 +71,8 @@ struct Budget {
   std::size_t retries = 1;                 // of a run that the harness could not finish
   Duration shrink = std::chrono::seconds(60);
   std::size_t candidates = 200;  // smaller runs tried per failure; 0: failures are not shrunk
+  // The schedule of a live failure that is not known is run again with fewer faults for so long; 0s: it is not.
+  Duration shrink_live = std::chrono::minutes(5);
   std::uint64_t disk = 2ULL << 30;
 };
 

@@ -24,8 +24,8 @@ constexpr std::uint64_t most_seeds = 1'000'000;
 constexpr std::array<std::string_view, 12> own_options{"seed",  "seeds",   "out",   "threads", "keep-going", "json",
                                                        "quiet", "verbose", "color", "events",  "open",       "help"};
 constexpr std::array<std::string_view, 7> top_keys{"name", "history", "budget", "targets", "matrix", "canary", "known"};
-constexpr std::array<std::string_view, 8> budget_keys{"run",     "total",  "parallel",   "parallel-live",
-                                                      "retries", "shrink", "candidates", "disk"};
+constexpr std::array<std::string_view, 9> budget_keys{"run",    "total",       "parallel",   "parallel-live", "retries",
+                                                      "shrink", "shrink-live", "candidates", "disk"};
 constexpr std::array<std::string_view, 6> known_keys{"target", "workload", "nemesis", "class", "until", "why"};
 
 Place place_of(const toml::source_region& region) { return {region.begin.line, region.begin.column}; }
@@ -151,20 +151,30 @@ class Reader {
     return std::nullopt;
   }
 
+  // nullptr: it is none.
+  Duration* limit_of(std::string_view name) {
+    Budget& budget = file_.plan.budget;
+    if (name == "run") return &budget.run;
+    if (name == "total") return &budget.total;
+    if (name == "shrink") return &budget.shrink;
+    return name == "shrink-live" ? &budget.shrink_live : nullptr;
+  }
+
   void read_budget(const toml::table& table) {
     Budget& budget = file_.plan.budget;
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
       const Place place = place_of(node.source());
-      if (name == "run" || name == "total" || name == "shrink") {
+      if (Duration* limit = limit_of(name); limit != nullptr) {
         const auto text = string_of(node, name);
         if (!text) continue;
         const auto parsed = parse_duration(*text);
-        if (!parsed || parsed.value() <= Duration::zero()) {
+        if (!parsed || parsed.value() < Duration::zero() ||
+            (parsed.value() == Duration::zero() && name != "shrink-live")) {
           problem(place, fmt::format(R"(budget.{} = "{}": a duration needs a unit: "30s", "5m")", name,
                                      escape_controls(*text)));
         } else {
-          (name == "run" ? budget.run : name == "total" ? budget.total : budget.shrink) = parsed.value();
+          *limit = parsed.value();
         }
       } else if (name == "disk") {
         const auto text = string_of(node, name);

@@ -79,13 +79,14 @@ void read_simulated(Record& record, const Json& object) {
   record.ok = number_in(object, "operations_ok");
   record.hash = text_in(object, "hash");
   record.vacuous = number_in(object, "vacuous") > 0 && number_in(object, "undecided") == 0;
-  const bool quiet = number_in(object, "without_faults") > 0;
   const Json& probes = object_in(object, "probes");
   for (const auto& [name, hits] : probes.items()) {
     if (hits.is_number_unsigned() && hits.get<std::uint64_t>() > 0) record.probes[name] = hits.get<std::uint64_t>();
   }
-  if (quiet) record.faults.clear();
-  for (FaultSeen& fault : record.faults) fault.bit = !record.vacuous;
+  record.faults.clear();
+  for (const Json& fault : list_in(object, "faults"))
+    record.faults.push_back({text_in(fault, "kind"), number_in(fault, "count"), number_in(fault, "bit") > 0});
+  record.leader_changes = number_in(object, "leader_changes");
   if (record.outcome == Outcome::unknown)
     record.sentence = record.vacuous ? "no fault had an effect" : "the check was not finished within its limits";
   for (const Json& failure : list_in(object, "failures")) {
@@ -279,6 +280,26 @@ void add_minimal(Record& record, std::string_view history) {
   // How often it was repeated says more about the luck of the run than about the defect.
   operations.erase(std::unique(operations.begin(), operations.end()), operations.end());
   record.shape = clip(join(operations, " "), longest_shape);
+}
+
+void add_faults(Record& record, std::string_view printed) {
+  const Json object = Json::parse(printed, nullptr, false);
+  if (!object.is_object() || number_in(object, "measured") == 0) return;
+  std::string text = record.shrunk.empty() ? "" : record.shrunk + "; ";
+  const std::uint64_t left = number_in(object, "decisions"), removed = number_in(object, "removed");
+  if (number_in(object, "exit_code") == 1) {
+    std::vector<std::string> kinds;
+    for (const Json& kind : list_in(object, "kinds")) {
+      if (kind.is_string()) kinds.push_back(kind.get<std::string>());
+    }
+    text += fmt::format("{} of {} fault{} needed ({})", left, left + removed, left + removed == 1 ? "" : "s",
+                        kinds.empty() ? "none" : join(kinds, ", "));
+    const std::string repro = text_in(object, "repro");
+    if (!repro.empty()) record.story = clip("With the fewest faults: " + repro + "\n", longest_story);
+    text += "; ";
+  }
+  record.shrunk =
+      text + fmt::format("fails in {} of {} runs", number_in(object, "failed"), number_in(object, "measured"));
 }
 
 }  // namespace faultline::cli::night

@@ -70,5 +70,7 @@ std::string directory_in(const Plan& plan, const RunSpec& run, std::string_view 
 // From what `faultline shrink` printed and the scenario it wrote (simulated) or the minimal history (live).
 void add_scenario(Record& record, std::string_view printed, std::string_view scenario);
 void add_minimal(Record& record, std::string_view history);
+// From what `faultline shrink --faults` printed of a live run. The shape stays that of the history: which faults are left is partly luck.
+void add_faults(Record& record, std::string_view printed);
 
 }  // namespace faultline::cli::night

@@ -23,10 +23,10 @@ std::uint64_t offset_of(std::uint64_t low, std::uint64_t high) { return low | hi
 
 }  // namespace
 
-Answer Calls::answer(const seccomp_notif& call, bool delayed, const IsValid& is_valid) {
+Answer Calls::answer(const seccomp_notif& call, Progress progress, const IsValid& is_valid) {
   call_ = &call;
   is_valid_ = &is_valid;
-  delayed_ = delayed;
+  progress_ = progress;
   ++state_.seen.calls;
   state_.note_changes(thread());
   if (auto answered = answer_files()) return std::move(*answered);
@@ -115,7 +115,10 @@ std::optional<Calls::File> Calls::data_file(int descriptor, bool may_be_folder) 
 
 std::optional<Answer> Calls::before(DiskCall call, const std::string& path) {
   if (state_.rules.empty()) return std::nullopt;
-  if (!delayed_) {
+  if (progress_ == Progress::fresh) {
+    if (const WatchRule* met = state_.rules.watch(call, path, false)) return Held{met->holds, {}};
+  }
+  if (progress_ != Progress::was_slowed) {
     if (const Duration delay = state_.rules.delay(); delay > Duration::zero()) return Later{delay};
   }
   if (auto crash = state_.rules.crash(call, path, false)) return Freeze{std::move(crash), {}};
@@ -127,9 +130,11 @@ std::optional<Answer> Calls::before(DiskCall call, const std::string& path) {
 
 Answer Calls::after(DiskCall call, const std::string& path, Answer answer, std::optional<std::uint64_t> change) {
   if (state_.rules.empty() || std::holds_alternative<Failed>(answer)) return answer;
-  auto crash = state_.rules.crash(call, path, true);
-  if (!crash) return answer;
-  return Freeze{std::move(crash), change};
+  if (auto crash = state_.rules.crash(call, path, true)) return Freeze{std::move(crash), change};
+  const WatchRule* met = state_.rules.watch(call, path, true);
+  if (met == nullptr || change) return answer;
+  if (const auto* done = std::get_if<Done>(&answer)) return Held{met->holds, *done};
+  return Held{met->holds, GoOn{}};
 }
 
 }  // namespace faultline::live::disk

@@ -33,7 +33,15 @@ struct Freeze {
   std::function<void()> crash;
   std::optional<std::uint64_t> change;
 };
-using Answer = std::variant<GoOn, Failed, Done, Later, Freeze>;
+// Answer it once nothing holds it: with `then`, or, if that is none, as it is then decided.
+struct Held {
+  std::function<bool()> holds;
+  std::optional<std::variant<GoOn, Failed, Done>> then;
+};
+using Answer = std::variant<GoOn, Failed, Done, Later, Freeze, Held>;
+
+// How far a call has come that is answered again: what made it wait is not asked again.
+enum class Progress : std::uint8_t { fresh, was_held, was_slowed };
 
 class Calls {
  public:
@@ -42,8 +50,8 @@ class Calls {
 
   Calls(State& state, bool performs) : state_(state), performs_(performs) {}
 
-  // REQUIRES: the state's lock is held. `delayed`: it has waited as long as the rules wanted.
-  Answer answer(const seccomp_notif& call, bool delayed, const IsValid& is_valid);
+  // REQUIRES: the state's lock is held.
+  Answer answer(const seccomp_notif& call, Progress progress, const IsValid& is_valid);
 
  private:
   struct File {  // of the data directory
@@ -104,7 +112,7 @@ class Calls {
   Callers callers_;
   const seccomp_notif* call_ = nullptr;
   const IsValid* is_valid_ = nullptr;
-  bool delayed_ = false;
+  Progress progress_ = Progress::fresh;
 };
 
 }  // namespace faultline::live::disk

@@ -12,9 +12,14 @@ std::optional<DiskLoss> disk_loss_of(std::string_view word) {
   return static_cast<DiskLoss>(found - words.begin());
 }
 
+std::span<const std::string_view> disk_call_words() {
+  static constexpr std::array<std::string_view, 9> words{"open",     "read",   "write",  "allocate", "fsync",
+                                                         "truncate", "rename", "unlink", "mkdir"};
+  return words;
+}
+
 std::optional<DiskCall> disk_call_of(std::string_view word) {
-  constexpr std::array<std::string_view, 9> words{"open",     "read",   "write",  "allocate", "fsync",
-                                                  "truncate", "rename", "unlink", "mkdir"};
+  const auto words = disk_call_words();
   const auto found = std::find(words.begin(), words.end(), word);
   if (found == words.end()) return std::nullopt;
   return static_cast<DiskCall>(found - words.begin());
@@ -94,6 +99,20 @@ std::function<void()> Rules::crash(DiskCall call, std::string_view path, bool af
     return point->crash;
   }
   return {};
+}
+
+const WatchRule* Rules::watch(DiskCall call, std::string_view path, bool after) {
+  const WatchRule* met = nullptr;
+  for (auto& [id, active] : rules_) {
+    const auto* rule = std::get_if<WatchRule>(&active.rule);
+    if (rule == nullptr || active.fired || rule->call != call || rule->after != after) continue;
+    if (!disk_file_matches(rule->file, path) || ++active.seen < rule->nth) continue;
+    active.fired = true;
+    active.effect.count = 1;
+    rule->seen();
+    met = rule;
+  }
+  return met;
 }
 
 int Rules::error(DiskCall call, std::string_view path) {

@@ -22,6 +22,8 @@ class Rules {
   Duration delay();
   // The crash point this call reaches, at this edge; counts it. At most once each.
   std::function<void()> crash(DiskCall call, std::string_view path, bool after);
+  // The watch that this call meets, at this edge; tells of it. At most once each.
+  const WatchRule* watch(DiskCall call, std::string_view path, bool after);
   // The error that this read, or write, gets; 0: none.
   int error(DiskCall call, std::string_view path);
   struct FailedSync {

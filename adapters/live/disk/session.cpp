@@ -14,6 +14,10 @@
 
 namespace faultline::live::disk {
 
+namespace {
+constexpr auto ask_again = std::chrono::milliseconds(1);
+}
+
 Session::Session(State& state, bool performs, Handle socket)
     : state_(state), calls_(state, performs), socket_(std::move(socket)), bell_(::eventfd(0, EFD_CLOEXEC)) {
   thread_ = std::thread([this] { work(); });
@@ -88,7 +92,7 @@ void Session::serve() {
 
 void Session::take() {
   seccomp_notif call{};
-  if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, &call) == 0) answer(call, false);
+  if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, &call) == 0) answer(call, Progress::fresh);
 }
 
 void Session::answer_due() {
@@ -102,7 +106,18 @@ void Session::answer_due() {
     due.push_back(*at);
     at = waiting_.erase(at);
   }
-  for (const Waiting& one : due) answer(one.call, true);
+  for (Waiting& one : due) {
+    if (!one.held) {
+      answer(one.call, Progress::was_slowed);
+    } else if (one.held->holds && one.held->holds() && is_valid(one.call)) {
+      one.due = now + ask_again;
+      waiting_.push_back(std::move(one));
+    } else if (one.held->then) {
+      std::visit([&](auto settled) { answer(one.call, Answer(settled)); }, *one.held->then);
+    } else {
+      answer(one.call, Progress::was_held);
+    }
+  }
 }
 
 bool Session::is_valid(const seccomp_notif& call) const {
@@ -119,20 +134,29 @@ void Session::send(const seccomp_notif& call, std::int64_t value, int error, boo
   ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &response);  // fails only if the caller is gone
 }
 
-void Session::answer(const seccomp_notif& call, bool delayed) {
+void Session::answer(const seccomp_notif& call, Progress progress) {
   std::unique_lock lock(state_.mutex);
   if (state_.is_frozen) return;
-  Answer answer = calls_.answer(call, delayed, [&] { return is_valid(call); });
+  Answer answer = calls_.answer(call, progress, [&] { return is_valid(call); });
   if (std::holds_alternative<Freeze>(answer)) {
     state_.is_frozen = true;
     lock.unlock();
     return freeze(call, std::get<Freeze>(std::move(answer)));
   }
   lock.unlock();
+  this->answer(call, std::move(answer));
+}
+
+// But for a freeze.
+void Session::answer(const seccomp_notif& call, Answer answer) {
   if (std::holds_alternative<GoOn>(answer)) return send(call, 0, 0, true);
   if (const auto* failed = std::get_if<Failed>(&answer)) return send(call, 0, failed->error, false);
   if (const auto* done = std::get_if<Done>(&answer)) return send(call, done->value, 0, false);
-  waiting_.push_back({Clock::now() + std::get<Later>(answer).delay, call});
+  if (auto* held = std::get_if<Held>(&answer)) {
+    waiting_.push_back({Clock::now() + ask_again, call, std::move(*held)});
+  } else {
+    waiting_.push_back({Clock::now() + std::get<Later>(answer).delay, call, std::nullopt});
+  }
 }
 
 void Session::freeze(const seccomp_notif& call, Freeze freeze) {

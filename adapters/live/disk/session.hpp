@@ -24,15 +24,17 @@ class Session {
  private:
   using Clock = std::chrono::steady_clock;
   struct Waiting {
-    Clock::time_point due;
+    Clock::time_point due;  // of one that is held: when to ask again
     seccomp_notif call;
+    std::optional<Held> held;
   };
 
   void work();
   [[nodiscard]] Handle receive_listener();
   void serve();
   void take();
-  void answer(const seccomp_notif& call, bool delayed);
+  void answer(const seccomp_notif& call, Progress progress);
+  void answer(const seccomp_notif& call, Answer answer);
   void answer_due();
   void freeze(const seccomp_notif& call, Freeze freeze);
   void send(const seccomp_notif& call, std::int64_t value, int error, bool goes_on);

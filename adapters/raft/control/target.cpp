@@ -14,6 +14,7 @@
 #include <faultline/live/local_cluster.hpp>
 
 #include "peer_framer.hpp"
+#include "role_log.hpp"
 
 namespace faultline::raft {
 namespace {
@@ -95,17 +96,23 @@ class Target final : public live::Target {
 
   Result<void> set_up() override {
     if (options_.machines) {
-      binary_ = options_.binary.empty() ? "raftd" : options_.binary;
+      binaries_ = {options_.binary.empty() ? "raftd" : options_.binary};
     } else {
       auto found = find_binary(options_.binary);
       if (!found) return found.error();
-      binary_ = std::move(found).value();
+      binaries_ = {std::move(found).value()};
+      for (const std::string& upgrade : options_.upgrades) {
+        auto other = find_binary(upgrade);
+        if (!other) return other.error();
+        binaries_.push_back(std::move(other).value());
+      }
     }
     return cluster_.set_up();
   }
   Result<void> enter_client_network() override { return cluster_.enter_client_network(); }
   std::vector<NodeName> nodes() const override { return cluster_.nodes(); }
   FaultPort& faults() override { return cluster_; }
+  live::EventPort* events() override { return &cluster_; }
 
   std::unique_ptr<live::Client> open_client(boost::asio::any_io_executor executor, Process process,
                                             const NodeName& node) override {
@@ -122,7 +129,7 @@ class Target final : public live::Target {
   live::Endpoint client_endpoint(const NodeName& node) const override { return cluster_.place(node).addresses.client; }
 
   std::map<std::string, std::string> describe() const override {
-    return {{"raftd", fmt::format("in-tree, {}", binary_)},
+    return {{"raftd", fmt::format("in-tree, {}", fmt::join(binaries_, ", then "))},
             {"network", cluster_.network_description()},
             {"reads", options_.serializable ? "serializable" : options_.reads},
             {"fsync", options_.fsync ? "always" : "off"},
@@ -160,7 +167,7 @@ class Target final : public live::Target {
   }
 
   live::NodeSpec node_spec(const live::NodePlace& self, std::span<const live::NodePlace> all) const {
-    live::NodeSpec spec{.command = {binary_}, .environment = {}};
+    live::NodeSpec spec{.command = {binaries_[self.version]}, .environment = {}};
     const auto flag = [&spec](std::string_view name, std::string_view value) {
       spec.command.push_back(fmt::format("--{}={}", name, value));
     };
@@ -198,6 +205,7 @@ class Target final : public live::Target {
     cluster.network = options_.network;
     cluster.framer = [] { return std::make_unique<PeerFramer>(); };
     cluster.needs = options_.needs;
+    cluster.versions = 1 + options_.upgrades.size();
     cluster.disks = options_.disks;
     cluster.ready_limit = options_.ready_limit;
     cluster.node_spec = [this](const live::NodePlace& self, std::span<const live::NodePlace> all) {
@@ -211,13 +219,16 @@ class Target final : public live::Target {
       const auto status = etcd::ask_status(node.addresses.client, limit);
       return status && status.value().believes_it_leads();
     };
+    cluster.roles = [](const live::NodePlace& node) {
+      return make_role_log(node.log_file.parent_path() / "events.jsonl");
+    };
     cluster.membership = {
         .remove = member_step("remove"), .add = member_step("add"), .promote = member_step("promote")};
     return cluster;
   }
 
   const TargetOptions options_;
-  std::string binary_;
+  std::vector<std::string> binaries_;  // by version
   const std::shared_ptr<etcd::Outside> outside_ = std::make_shared<etcd::Outside>();
   live::LocalCluster cluster_;  // last: its destructor still calls back
 };

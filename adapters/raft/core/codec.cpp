@@ -70,6 +70,7 @@ class Reader {
 
   void fail(std::string_view why) {
     if (!failed()) error_ = "byte " + std::to_string(all_ - left_.size()) + ": " + std::string(why);
+    left_ = {};
   }
   [[nodiscard]] bool failed() const { return !error_.empty(); }
   void end() {
@@ -80,9 +81,11 @@ class Reader {
   }
 
  private:
-  bool has(std::size_t n, std::string_view what) {
-    if (left_.size() < n) fail("ends inside " + std::string(what));
-    return !failed();
+  // Nothing is left behind a failure.
+  bool has(std::size_t n, const char* what) {
+    if (left_.size() >= n) return true;
+    fail("ends inside " + std::string(what));
+    return false;
   }
   std::size_t all_;
   std::string_view left_;
@@ -356,17 +359,24 @@ std::string encode(const Message& message) {
   return bytes;
 }
 
-Result<Message> decode_message(std::string_view bytes) {
+Result<void> decode_message(std::string_view bytes, Message& message) {
   Reader r(bytes);
   read_version(r);
   const auto kind = r.integer<std::uint8_t>();
-  Message message;
   message.from = r.number<NodeId>();
   message.to = r.number<NodeId>();
   message.term = r.number<Term>();
   message.stay = r.number<StayId>();
   if (!r.failed()) read_body(r, message.body, kind);
-  return finish(r, std::move(message), "message");
+  r.end();
+  if (r.failed()) return r.error("message");
+  return {};
+}
+
+Result<Message> decode_message(std::string_view bytes) {
+  Message message;
+  if (auto decoded = decode_message(bytes, message); !decoded) return decoded.error();
+  return message;
 }
 
 std::string encode(const Entry& entry) { return encode_alone(entry); }

@@ -77,7 +77,10 @@ Raft::Raft(Options options, Stored stored, Rng rng, Instant now)
   restart_election_timer();
 }
 
-void Raft::advance_time(Instant now) { now_ = std::max(now_, now); }
+void Raft::advance_time(Instant now) {
+  now_ = std::max(now_, now);
+  is_fed_ = false;
+}
 
 void Raft::tick(Instant now) {
   advance_time(now);
@@ -159,18 +162,24 @@ void Raft::send(NodeId to, StayId stay, Term term, Body body) {
     ++counters_.messages_dropped;
     return;
   }
+  if (box.capacity() == 0) box.reserve(followers_.size() + 1);
   box.push_back({options_.id, to, term, stay, std::move(body)});
 }
 
+// What followers are to be sent changes with what comes in, not with being asked for.
+void Raft::feed_once() {
+  if (!std::exchange(is_fed_, true)) feed_followers();
+}
+
 bool Raft::has_ready() {
-  feed_followers();
+  feed_once();
   return !messages_now_.empty() || !messages_after_persist_.empty() || !chunks_.empty() || snapshot_to_install_ ||
          log_.has_unemitted() || log_.has_unapplied() || !read_states_.empty() || !lost_reads_.empty() ||
          emitted_ != HardState{term_, vote_, log_.commit(), stay_};
 }
 
 Ready Raft::ready() {
-  feed_followers();
+  feed_once();
   Ready ready;
   ready.number = ++ready_number_;
   ready.chunks = std::exchange(chunks_, {});
@@ -193,6 +202,7 @@ void Raft::advance(std::uint64_t number) {
   FL_ASSERT(!outstanding_.empty());
   FL_ASSERT(number >= outstanding_.front().number);
   FL_ASSERT(number <= ready_number_);
+  is_fed_ = false;
   while (!outstanding_.empty() && outstanding_.front().number <= number) {
     durable_term_ = outstanding_.front().term;
     durable_vote_ = outstanding_.front().vote;

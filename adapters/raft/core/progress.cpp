@@ -65,13 +65,18 @@ void Progress::begin_snapshot(const Snapshot& snapshot) {
   flow_ = Flow::snapshot;
   snapshot_ = snapshot;
   offset_ = 0;
+  offset_round_ = round_sent_;
   waiting_ = false;
   clear_window();
 }
 
-void Progress::wants_chunk(std::uint64_t offset) {
+void Progress::wants_chunk(std::uint64_t offset, std::uint64_t answered, std::uint64_t newest) {
   FL_ASSERT(flow_ == Flow::snapshot);
+  // Less than it had is an old answer, unless what it answers was sent since: then it has lost some.
+  const bool has_lost_some = offset < offset_ && answered > offset_round_;
+  if (offset <= offset_ && !has_lost_some) return;
   offset_ = offset;
+  offset_round_ = newest;
   waiting_ = false;
 }
 

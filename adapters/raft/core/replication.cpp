@@ -86,6 +86,7 @@ void Raft::handle(const Message& message, AppendReply& answer) {
 
 void Raft::append_own(EntryKind kind, std::string data) {
   log_.append({term_, log_.last() + 1, kind, std::move(data)});
+  is_fed_ = false;
   uncommitted_bytes_ += log_.at(log_.last()).bytes();
   if (kind == EntryKind::config) sync_followers();  // in force from now on (Raft §6)
 }

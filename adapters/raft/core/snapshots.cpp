@@ -94,7 +94,7 @@ void Raft::handle(const Message& message, SnapshotReply& answer) {
     follower->installed();
     advance_commit();
   } else if (answer.wanted <= snapshot.size) {
-    follower->wants_chunk(answer.wanted);
+    follower->wants_chunk(answer.wanted, answer.round, round_);
   }
 }
 
@@ -105,7 +105,10 @@ Snapshot Raft::describe(LogIndex applied) const {
   return {.index = applied, .term = *term, .config = log_.config_at(applied)};
 }
 
-void Raft::snapshot_taken(const Snapshot& snapshot) { log_.compact(snapshot, options_.compaction_tail); }
+void Raft::snapshot_taken(const Snapshot& snapshot) {
+  log_.compact(snapshot, options_.compaction_tail);
+  is_fed_ = false;
+}
 
 bool Raft::needs(const Snapshot& snapshot) const {
   if (snapshot == log_.snapshot()) return true;

@@ -29,6 +29,19 @@ class Node::Queue {
     }
     changed_.notify_one();
   }
+  // The same, in the place of one that it makes superfluous.
+  template <class IsSame>
+  void push_over(Item item, const IsSame& is_same) {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto old = std::find_if(items_.begin(), items_.end(), is_same);
+      if (old != items_.end()) {
+        *old = std::move(item);
+        return;
+      }
+    }
+    push(std::move(item));
+  }
   // Waits until there is something, the limit has passed, or it is closed.
   std::vector<Item> take(Duration limit) {
     std::unique_lock lock(mutex_);
@@ -114,7 +127,12 @@ void Node::deliver(Output output) {
   send_all(std::move(output.frames));
   for (DiskJob& job : output.jobs) disk_tasks_->push({.job = std::move(job), .mark = {}, .retire = {}});
   if (output.retire) disk_tasks_->push({.job = {}, .mark = {}, .retire = std::move(output.retire)});
-  for (Frame& chunk : output.chunks) file_tasks_->push({.write = {}, .chunk = std::move(chunk)});
+  // One for a follower at a time, the newest: what a slow disk has not read by the next heartbeat is sent anew.
+  for (Frame& chunk : output.chunks) {
+    const NodeId to = chunk.to;
+    file_tasks_->push_over({.write = {}, .chunk = std::move(chunk)},
+                           [to](const FileTask& task) { return task.chunk && task.chunk->to == to; });
+  }
   if (output.export_to) file_tasks_->push({.write = std::move(output.export_to), .chunk = {}});
   for (const HostEvent& event : output.events) ports_.event(event);
 }

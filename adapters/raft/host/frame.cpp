@@ -146,9 +146,8 @@ Result<Frame> decode_frame(std::string_view bytes) {
   frame.to = {reader.u64()};
   switch (static_cast<Kind>(kind)) {
     case Kind::message: {
-      auto message = decode_message(reader.rest());
-      if (!message) return message.error();
-      frame.word = std::move(message).value();
+      auto decoded = decode_message(reader.rest(), frame.word.emplace<Message>());
+      if (!decoded) return decoded.error();
       break;
     }
     case Kind::forward: {

@@ -57,7 +57,7 @@ Instant Host::next_tick() const {
   return next;
 }
 
-void Host::receive(Instant now, Frame frame) {
+void Host::receive(Instant now, Frame&& frame) {
   if (frame.to != options_.raft.id) return;
   if (auto* message = std::get_if<Message>(&frame.word)) {
     raft_.step(now, std::move(*message));
@@ -129,17 +129,17 @@ void Host::send(Message message) {
 }
 
 void Host::take(Instant now, Ready ready) {
+  out_.frames.reserve(out_.frames.size() + ready.messages_now.size() + ready.messages_after_persist.size());
   for (Message& message : ready.messages_now) send(std::move(message));
-  Held held{.number = ready.number,
-            .installs = ready.snapshot.has_value(),
-            .committed = std::move(ready.committed),
-            .reads = std::move(ready.reads)};
   if (ready.snapshot) {
     snapshots_.push_back(*ready.snapshot);
     out_.events.push_back({"snapshot", fmt::format("received at {} of term {}", ready.snapshot->index.value,
                                                    ready.snapshot->term.value)});
   }
-  after_disk_.push_back({ready.number, std::move(ready.messages_after_persist)});
+  if (!ready.messages_after_persist.empty()) {
+    after_disk_.push_back({ready.number, std::move(ready.messages_after_persist)});
+  }
+  const bool installs = ready.snapshot.has_value();
   // Nothing to write, and nothing on its way to the disk: as good as durable. But a full disk is asked again by every job.
   const bool is_durable = has_space_ && durable_ + 1 == ready.number && ready.chunks.empty() && !ready.snapshot &&
                           ready.entries.empty() && !ready.hard_state;
@@ -158,7 +158,12 @@ void Host::take(Instant now, Ready ready) {
     fresh_reads_.insert(fresh_reads_.end(), found->second.begin(), found->second.end());
     asked_reads_.erase(found);
   }
-  held_.push_back(std::move(held));
+  if (installs || !ready.committed.empty() || !ready.reads.empty()) {
+    held_.push_back({.number = ready.number,
+                     .installs = installs,
+                     .committed = std::move(ready.committed),
+                     .reads = std::move(ready.reads)});
+  }
   if (is_durable) return persisted(now, ready.number);
   drain_held(now);
 }

@@ -146,7 +146,7 @@ void RaftDaemon::deliver(Output output) {
   }
   for (DiskJob& job : output.jobs) disk_tasks_.emplace_back(std::move(job));
   if (output.retire) disk_tasks_.emplace_back(Retire{std::move(*output.retire)});
-  for (Frame& chunk : output.chunks) file_tasks_.push_back({.write = {}, .chunk = std::move(chunk)});
+  for (Frame& chunk : output.chunks) queue_chunk(std::move(chunk));
   if (output.export_to) file_tasks_.push_back({.write = std::move(output.export_to), .chunk = {}});
   for (const HostEvent& event : output.events) note(event);
   for (Answer& answer : output.answers) {

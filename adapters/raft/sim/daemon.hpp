@@ -118,6 +118,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   void finish_disk(DiskNews news);
   Result<DiskNews> run_disk(std::vector<DiskTask> tasks);
   Result<void> run_jobs(std::vector<DiskJob>& jobs, DiskNews& news);
+  void queue_chunk(Frame chunk);
   void start_files();
   Result<void> run_file(FileTask task);
 

@@ -74,6 +74,16 @@ Result<void> RaftDaemon::run_jobs(std::vector<DiskJob>& jobs, DiskNews& news) {
   return {};
 }
 
+// One for a follower at a time, the newest: what a slow disk has not read by the next heartbeat is sent anew.
+void RaftDaemon::queue_chunk(Frame chunk) {
+  for (FileTask& task : file_tasks_) {
+    if (!task.chunk || task.chunk->to != chunk.to) continue;
+    task.chunk = std::move(chunk);
+    return;
+  }
+  file_tasks_.push_back({.write = {}, .chunk = std::move(chunk)});
+}
+
 void RaftDaemon::start_files() {
   if (files_busy_ || file_tasks_.empty() || ended_) return;
   files_busy_ = true;

@@ -94,10 +94,14 @@ void draw_test(SimRun& run, const Draw& from) {
   });
   draw.fill(run.keys, "keys", [](Rng& rng) { return log_uniform(rng, 1, 8); });
   const Duration timeout = *run.election_timeout;
-  draw.fill(run.duration, "duration", [&](Rng& rng) { return timeout * static_cast<int>(30 + rng.below(31)); });
+  const auto draw_duration = [&](Rng& rng) { return timeout * static_cast<int>(30 + rng.below(31)); };
+  draw.fill(run.duration, "duration", draw_duration);
   draw.fill(run.rate, "rate", [&](Rng& rng) {
+    // In the time that would have been drawn: a run of another length has the same rate.
+    Rng stream = draw.stream("duration");
+    const auto usual = static_cast<std::uint64_t>(draw_duration(stream) / milliseconds(1));
     const auto operations = log_uniform(rng, 250, 2500);
-    const auto tenths = operations * 10'000 / static_cast<std::uint64_t>(*run.duration / milliseconds(1));
+    const auto tenths = operations * 10'000 / usual;
     return static_cast<double>(std::max<std::uint64_t>(tenths, 1)) / 10;
   });
   draw.fill(run.serializable, "serializable", [](Rng&) { return false; });

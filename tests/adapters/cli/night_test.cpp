@@ -97,7 +97,8 @@ TEST(CampaignPlan, PresetsOfTheSimulatorStandAmongTheMixes) {
 }
 
 TEST(CampaignPlan, EveryProblemIsToldAtOnceWithItsPlace) {
-  EXPECT_EQ(problems_of(R"(name = "x"
+  EXPECT_EQ(
+      problems_of(R"(name = "x"
 histroy = "nights"
 [budget]
 run = "30"
@@ -110,17 +111,17 @@ nemesis = ["frames", "flood"]
 seeds = "3..1"
 network = "proxy"
 )"),
-            "x.toml:2:1: error: unknown key 'histroy'; did you mean 'history'?\n"
-            "x.toml:4:7: error: budget.run = \"30\": a duration needs a unit: \"30s\", \"5m\"\n"
-            "x.toml:7:1: error: unknown key 'time-limt'; did you mean 'time-limit'?\n"
-            "x.toml:9:16: error: there is no target 'other'; targets are: a, raft, etcd, sim\n"
-            "x.toml:10:22: error: nemesis = flood: 'flood' is none of partition, kill, pause, membership, directed, "
-            "clog, packet, frames, "
-            "power, crash, clock, disk, wipe, pressure, none (target 'a', simulated)\n"
-            "x.toml:11:9: error: seeds = \"3..1\" ends before it begins\n"
-            "x.toml:12:11: error: network = proxy: target 'a' is simulated, and simulated runs have no such option; "
-            "give it to others in a "
-            "[[matrix]] of its own");
+      "x.toml:2:1: error: unknown key 'histroy'; did you mean 'history'?\n"
+      "x.toml:4:7: error: budget.run = \"30\": a duration needs a unit: \"30s\", \"5m\"\n"
+      "x.toml:7:1: error: unknown key 'time-limt'; did you mean 'time-limit'?\n"
+      "x.toml:9:16: error: there is no target 'other'; targets are: a, raft, etcd, sim\n"
+      "x.toml:10:22: error: nemesis = flood: 'flood' is none of partition, kill, rolling, pause, membership, directed, "
+      "clog, packet, frames, "
+      "power, crash, clock, disk, wipe, pressure, none (target 'a', simulated)\n"
+      "x.toml:11:9: error: seeds = \"3..1\" ends before it begins\n"
+      "x.toml:12:11: error: network = proxy: target 'a' is simulated, and simulated runs have no such option; "
+      "give it to others in a "
+      "[[matrix]] of its own");
 }
 
 TEST(CampaignPlan, ImpossibleMatricesAreRefused) {
@@ -248,6 +249,28 @@ TEST(CampaignRecord, TheShapeIsOfTheSmallestScenario) {
               "{\"type\":\"invoke\",\"f\":\"write\"}\n{\"type\":\"ok\",\"f\":\"write\"}\n{\"type\":\"invoke\",\"f\":"
               "\"write\"}\n{\"type\":\"invoke\",\"f\":\"read\"}\n");
   EXPECT_EQ(live.shape, "write read");
+  add_faults(
+      live,
+      R"({"exit_code":1,"decisions":1,"removed":3,"measured":3,"failed":2,"kinds":["partition"],"repro":"faultline run s"})");
+  EXPECT_EQ(live.shape, "write read") << "the history's";
+  EXPECT_EQ(live.shrunk, "3 operations; 1 of 4 faults needed (partition); fails in 2 of 3 runs");
+  EXPECT_EQ(live.story, "With the fewest faults: faultline run s\n");
+  Record luck;
+  add_faults(luck, R"({"exit_code":2,"measured":3,"failed":0})");
+  EXPECT_EQ(luck.shrunk, "fails in 0 of 3 runs");
+}
+
+TEST(Record, OfASimulatedRunTellsItsLeadersAndWhichOfItsFaultsBit) {
+  const auto plan = read_plan("x.toml", "name = \"x\"\n[matrix]\ntarget = \"sim\"\nseeds = [1]\n");
+  ASSERT_TRUE(plan.ok());
+  const Record record =
+      read_outcome(plan.value(), plan.value().runs.front(), 0,
+                   R"({"exit_code":0,"leader_changes":3,"faults":[{"kind":"kill","count":4,"runs":1,"bit":1},
+                                        {"kind":"clock","count":2,"runs":1,"bit":0}]})");
+  EXPECT_EQ(record.leader_changes, 3U);
+  ASSERT_EQ(record.faults.size(), 2U);
+  EXPECT_TRUE(record.faults[0].bit);
+  EXPECT_FALSE(record.faults[1].bit) << record.faults[1].kind;
 }
 
 constexpr const char* triaged = R"(

@@ -24,6 +24,17 @@ Fault partition(Grudge grudge) {
 // Long enough for a hundred messages to arrive if they could.
 constexpr auto silence = std::chrono::seconds(1);
 
+// Whether `node` hears nothing new of that kind while everything keeps talking. What had arrived at the node when the
+// cut came may still wait to be read there, on a busy machine for a while: so a later window may be the silent one.
+bool is_deaf(const LocalCluster& cluster, const NodeName& node, const std::string& what) {
+  for (int window = 0; window < 5; ++window) {
+    const long before = heard(cluster, node, what);
+    std::this_thread::sleep_for(silence);
+    if (before >= 0 && heard(cluster, node, what) == before) return true;
+  }
+  return false;
+}
+
 // A cluster of three gossip nodes; the test's thread is where clients are.
 struct Gossip {
   explicit Gossip(NetworkKind kind) : cluster(test::gossip_options(folder / "run", kind)) {
@@ -36,11 +47,8 @@ struct Gossip {
       }
     }
   }
-  // Whether `node` hears nothing new of that kind while everything keeps talking.
   [[nodiscard]] bool is_deaf(const NodeName& node, const std::string& what) const {
-    const long before = heard(cluster, node, what);
-    std::this_thread::sleep_for(silence);
-    return before >= 0 && heard(cluster, node, what) == before;
+    return live::is_deaf(cluster, node, what);
   }
 
   Folder folder;
@@ -162,9 +170,8 @@ TEST(Proxy, AttributesConnectionsOfChildrenToTheirNode) {
   ASSERT_TRUE(cluster.set_up().ok());
   EXPECT_TRUE(grows(cluster, "n2", "stream.n1"));
   ASSERT_TRUE(cluster.apply(partition({{"n2", {"n1"}}})).ok());
-  const long before = heard(cluster, "n2", "stream.n1");
+  EXPECT_TRUE(is_deaf(cluster, "n2", "stream.n1"));
   EXPECT_TRUE(grows(cluster, "n2", "stream.n3", 50));
-  EXPECT_EQ(heard(cluster, "n2", "stream.n1"), before);
 }
 
 TEST(ProxyNetwork, WorksForAUserWithoutRights) {

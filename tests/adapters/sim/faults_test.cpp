@@ -549,7 +549,7 @@ TEST_F(Faults, TheCoreIsHealedAndWhatIsOutsideStaysAsItIs) {
 }
 
 TEST_F(Faults, WhatCannotBeDoneIsRefusedWithTheReason) {
-  EXPECT_EQ(refusal(fault("upgrade", {"n1"})).substr(0, 52), "fault 'upgrade' is not available in the simulator\n  ");
+  EXPECT_EQ(refusal(fault("gremlin", {"n1"})).substr(0, 52), "fault 'gremlin' is not available in the simulator\n  ");
   EXPECT_EQ(refusal(fault("kil", {"n1"})), "fault 'kil' is not available in the simulator\n  did you mean 'kill'?");
   EXPECT_EQ(refusal(fault("kill", {"n9"})), "fault 'kill' names the unknown node 'n9'\n  known: n1, n2, n3");
   EXPECT_EQ(refusal(fault("kill", {"n1"}, {{"dsk", "torn"}})),

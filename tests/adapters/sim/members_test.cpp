@@ -102,5 +102,60 @@ TEST_F(Members, AWipedNodeThatRefusesToStartRejoinsAsANewMember) {
   EXPECT_FALSE(world->is_rotten(0));
 }
 
+TEST_F(Members, AWipedNodeThatFindsOutAfterItsStartIsReplaced) {
+  toy.feared = "7";
+  const Fault wipe = fault("wipe", {"n3"});
+  ASSERT_TRUE(apply(wipe));
+  ASSERT_TRUE(heal(wipe));
+  pass(100ms);
+  EXPECT_TRUE(world->is_running(2));
+  EXPECT_TRUE(world->is_rotten(2));
+  EXPECT_EQ(write(2, 7).error(), Value("broken"));
+  pass(1s);
+  EXPECT_TRUE(world->settled());
+  EXPECT_TRUE(world->is_running(2));
+  EXPECT_FALSE(world->is_rotten(2));
+}
+
+TEST_F(Members, AMemberWhoseRemovalNobodyConfirmsStartsAgainAfterAKill) {
+  const Fault shrink = fault("membership", {"n3"}, {{"change", "shrink"}}), kill = fault("kill", {"n3"});
+  const Fault stop = fault("pause", {"n1", "n2"});  // who would have to agree
+  ASSERT_TRUE(apply(stop));
+  ASSERT_TRUE(apply(shrink));
+  pass(50ms);
+  EXPECT_FALSE(world->is_member(2));
+  ASSERT_TRUE(apply(kill));
+  EXPECT_FALSE(world->is_running(2));
+  ASSERT_TRUE(heal(kill));
+  EXPECT_TRUE(world->is_running(2));
+}
+
+TEST_F(Members, WhatTheAdministratorFailedToPutRightIsTriedAgain) {
+  const Fault shrink = fault("membership", {"n3"}, {{"change", "shrink"}}), stop = fault("pause", {"n1", "n2"});
+  ASSERT_TRUE(apply(shrink));
+  pass(1s);
+  ASSERT_TRUE(apply(stop));
+  ASSERT_TRUE(heal(shrink));
+  pass(world->options().membership_limit * 3);
+  EXPECT_FALSE(world->is_member(2));
+  ASSERT_TRUE(heal(stop));
+  pass(world->options().membership_limit);
+  EXPECT_TRUE(world->is_member(2));
+  EXPECT_TRUE(world->is_running(2));
+}
+
+TEST_F(Members, OneOnItsWayInIsNoCleanDiskToCountOn) {
+  const Fault grow = fault("membership", {}, {{"change", "grow"}}), wipe = fault("wipe", {"n3"});
+  const Fault stop = fault("pause", {"n1", "n2"});
+  ASSERT_TRUE(apply(stop));
+  ASSERT_TRUE(apply(grow));
+  pass(50ms);
+  EXPECT_FALSE(apply(wipe)) << "two of four would be no majority";
+  ASSERT_TRUE(heal(stop));
+  pass(1s);
+  ASSERT_TRUE(world->is_member(3));
+  EXPECT_TRUE(apply(wipe));
+}
+
 }  // namespace
 }  // namespace faultline::sim

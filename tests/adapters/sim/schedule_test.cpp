@@ -104,6 +104,15 @@ TEST_F(Scheduled, AKillAtTheEdgeOfACallTakesWhatWasNotSynced) {
   EXPECT_EQ(notes[3].value.get("done").get("rolled_back_pages"), Value(1));
 }
 
+TEST_F(Scheduled, AKillOfWhatIsDownKeepsItDownOnlyUntilItIsHealed) {
+  watch({{.id = 1, .when = Duration(1s), .lasts = 2s, .fault = fault("kill", {"n1"})},
+         {.id = 2, .when = Duration(2s), .lasts = 3s, .fault = fault("kill", {"n1"})}});
+  run(world, at(4s));
+  EXPECT_FALSE(world.is_running(0));
+  run(world, at(5100ms));
+  EXPECT_TRUE(world.is_running(0));
+}
+
 struct RoleDaemon final : Daemon {
   explicit RoleDaemon(Surroundings& w) : world(w) { world.wake_at(world.monotonic() + 1s); }
   void wake() override {
@@ -158,8 +167,8 @@ TEST_F(Scheduled, WhatCannotBePerformedIsRefusedBeforehand) {
     const auto watched = world.watch({.seed = 1, .decisions = {std::move(decision)}});
     return watched ? std::string("watched") : watched.error().message;
   };
-  EXPECT_EQ(refusal({.id = 3, .when = Duration(1s), .lasts = {}, .fault = fault("upgrade", {"n1"})}),
-            "decision 3: unknown kind of fault 'upgrade'");
+  EXPECT_EQ(refusal({.id = 3, .when = Duration(1s), .lasts = {}, .fault = fault("gremlin", {"n1"})}),
+            "decision 3: unknown kind of fault 'gremlin'");
   EXPECT_EQ(refusal({.id = 3,
                      .when = EventTrigger{CallTrigger{"fdatasync", "n1", "", 1, false}, {}},
                      .lasts = {},

@@ -9,6 +9,9 @@
 // the client is gone; a keepalive that is not answered, or answered that the lease is gone, is followed by the next: a holder that only
 // knows `lock` and `unlock` does not hear of it.
 //
+// A harness that has stalled for longer than a lease lives may have ended a holder's itself. Who gets such a lock before that holder asks for
+// its release completes as `info`: it may have it, and is dropped; see Diligence.
+//
 // An operation whose node cannot be reached ends after a rest of 100 ms.
 //
 // Thread rules: everything on the executor's one thread. The client may be destroyed while an operation is under way:
@@ -30,6 +33,7 @@ namespace faultline::etcd {
 // What the clients of one run share that is no part of the system under test.
 struct Outside {
   Fence fence;
+  Diligence diligence;
   std::chrono::steady_clock::time_point origin = std::chrono::steady_clock::now();
 };
 

@@ -43,6 +43,31 @@ class Fence {
   std::map<Value, std::int64_t> newest_;
 };
 
+// Whether holders of locks were served by this harness as they should be: whoever stalls for longer than a lease lives (a loaded machine, a
+// laptop that was asleep) ends it himself, and the next holder is no finding about the system under test. Shared by its clients. Times
+// are since the clients' common origin.
+class Diligence {
+ public:
+  // Its lease was granted or renewed, at `asked` at the earliest.
+  void acquired(const Value& lock, std::int64_t token, Duration ttl, Duration asked);
+  // Its lease is about to be renewed. No effect if it is not the holder.
+  void kept(const Value& lock, std::int64_t token, Duration now);
+  // It asks for the release, or is gone.
+  void released(const Value& lock, std::int64_t token);
+  // Somebody holds it, or believes so, whose lease was left alone for more than three quarters of its time. Keepalives are due every third,
+  // and an answer is waited for as long: a harness that does not stall leaves at most two thirds.
+  [[nodiscard]] bool neglects(const Value& lock, Duration now) const;
+
+ private:
+  struct Holder {
+    std::int64_t token = 0;
+    Duration ttl{}, kept{};
+    bool is_neglected = false;
+    [[nodiscard]] bool is_overdue(Duration now) const { return now - kept > ttl / 4 * 3; }
+  };
+  std::map<Value, Holder> holders_;
+};
+
 // What one process remembers of its node.
 class Holdings {
  public:

@@ -25,6 +25,7 @@ struct EtcdOptions {
   std::shared_ptr<live::Machines> machines;  // where the nodes live; null: on this machine
   std::vector<NodeName> names;               // with machines: their names, instead of n1, n2, …
   std::string binary = "etcd";               // a path, or found in PATH
+  std::vector<std::string> upgrades;         // further versions of it, that the fault `upgrade` goes on to
   std::chrono::milliseconds heartbeat_interval{100};
   std::chrono::milliseconds election_timeout{1000};
   Reads reads = Reads::linearizable;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 
 namespace faultline::live {
@@ -22,6 +23,10 @@ struct Framer {
   virtual ~Framer() = default;
   // `bytes` is not empty and begins where the last complete frame ended.
   virtual FrameLook look(std::string_view bytes) = 0;
+  // What the protocol calls a whole frame; empty if it has no name. Only asked where somebody waits for a frame.
+  [[nodiscard]] virtual std::string_view name(std::string_view) const { return {}; }
+  // All there are. Empty: frames of this protocol cannot be told from each other.
+  [[nodiscard]] virtual std::span<const std::string_view> names() const { return {}; }
 };
 
 // For each direction of a new connection.

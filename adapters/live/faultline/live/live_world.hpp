@@ -27,6 +27,7 @@ struct LiveWorldOptions {
   std::size_t concurrency = 10;
   std::uint64_t seed = 0;                               // for what a fault leaves open (which node, which shape)
   Duration operation_limit = std::chrono::seconds(30);  // the net under the clients' own deadlines
+  std::shared_ptr<EventBoard> events;                   // whose decisions the nemesis performs; null: none
   Duration nemesis_limit = std::chrono::seconds(3);     // how long the destructor waits for a FaultPort call under way
 };
 

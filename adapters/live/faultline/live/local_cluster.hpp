@@ -1,5 +1,5 @@
 // LocalCluster: N daemons of any system on this machine, or on machines that are reached otherwise (see Machines), with the faults these
-// offer: partition, packets, clogs, kill, pause, membership, clock, disk, wipe, processor.
+// offer: partition, packets, clogs, kill, restart, upgrade, pause, membership, clock, disk, wipe, processor.
 //
 // A Target builds on it: it says by callbacks how a node is started, when it is ready and whether it leads; the cluster does the rest:
 // network, daemons, logs under `<run directory>/nodes/<name>/`, scratch folders, faults, healing, leftovers journal.
@@ -25,6 +25,7 @@
 
 #include <faultline/fault.hpp>
 #include <faultline/live/daemon.hpp>
+#include <faultline/live/events.hpp>
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/machines.hpp>
 #include <faultline/live/network.hpp>
@@ -34,6 +35,7 @@
 namespace faultline::live {
 
 class NodeDisk;
+class RoleWatch;
 struct ActiveDisk;
 
 // Where one node lives. Known for all nodes before the first is started.
@@ -43,6 +45,7 @@ struct NodePlace {
   NodeAddresses addresses;
   std::filesystem::path data_directory;  // made empty by set_up(), removed by tear_down()
   std::filesystem::path log_file;        // receives stdout and stderr; stays
+  std::size_t version = 0;               // which of the versions of the daemon it runs, or runs next
   bool joins = false;                    // it was added to a running cluster, rather than founding it
 };
 
@@ -82,6 +85,7 @@ struct LocalClusterOptions {
   Duration ready_limit = std::chrono::seconds(60);   // for all nodes together, in set_up and heal_all
   Duration attempt_limit = std::chrono::seconds(1);  // for one call of ready or leads
   Duration stop_grace = std::chrono::seconds(2);     // between SIGTERM and SIGKILL in tear_down
+  std::size_t versions = 1;                          // of the daemon, which node_spec knows to start
   DiskOptions disks;
   Duration slew_limit =
       std::chrono::seconds(10);  // heal_all waits so long for a monotonic clock that slews, else restarts the node
@@ -92,6 +96,8 @@ struct LocalClusterOptions {
   std::function<Result<void>(const NodePlace& node, Duration limit)> ready;
   // One attempt, within the limit, to learn whether the node believes itself leader; no answer is false. Empty: no node ever leads.
   std::function<bool(const NodePlace& node, Duration limit)> leads;
+  // How a node on this machine tells of its roles. Empty: it is asked, by `leads`.
+  std::function<std::unique_ptr<RoleSource>(const NodePlace& node)> roles;
   // Without it the fault `membership` is not available.
   std::optional<MembershipControl> membership;
 };
@@ -100,7 +106,7 @@ struct LocalClusterOptions {
 [[nodiscard]] bool is_traffic_fault(std::string_view kind);
 [[nodiscard]] bool counts_for(std::string_view kind, std::string_view counter);
 
-class LocalCluster final : public FaultPort {
+class LocalCluster final : public FaultPort, public EventPort {
  public:
   explicit LocalCluster(LocalClusterOptions options);
   ~LocalCluster() override;  // tears down
@@ -131,14 +137,15 @@ class LocalCluster final : public FaultPort {
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
-  // --- FaultPort: kinds partition, packet, clog, swizzle_clog, kill, pause, membership, clock; crash_point, io_error, fsync_error,
+  // --- FaultPort: kinds partition, packet, clog, swizzle_clog, kill, restart, upgrade, pause, membership, clock; crash_point, io_error, fsync_error,
   // enospc, slow_disk, bit_flip, truncate, wipe, pressure -------------------------------------------------------------------------
   [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
   // Asks every running node at once; paused and killed ones do not answer.
   std::vector<NodeName> primaries() override;
   [[nodiscard]] Result<void> supports(const Fault& fault) const override;
   // partition: {"dropped_pairs":4}, and {"cut_clients":2} if it cuts clients from nodes; packet: {"affected_links":4}, with
-  // {"skipped":{"duplicate":…}} where streams are all the proxy sees; clog, swizzle_clog: {"clogged_links":4}; kill: {"killed":{"n1":4711}}; pause: {"paused":{"n1":4711}}; membership:
+  // {"skipped":{"duplicate":…}} where streams are all the proxy sees; clog, swizzle_clog: {"clogged_links":4}; kill: {"killed":{"n1":4711}}; restart, when all of them are ready again:
+  // {"restarted":{"n1":4811}}; upgrade: {"upgraded":{"n1":"/usr/bin/etcd"}}, what runs there now; pause: {"paused":{"n1":4711}}; membership:
   // {"removed":["n1"]} or {"added":["n4"]}; wipe: {"wiped":{"n1":4711}}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812}
   // as read in the daemons, reads within 100 ms, "unread":["n2"] for daemons that did not look, "beyond_model":true if a monotonic clock
   // steps back. Nodes that could not take the fault are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.
@@ -151,6 +158,12 @@ class LocalCluster final : public FaultPort {
   // {"reachable_pairs":6,"running":["n1","n2","n3"],"dropped_packets":…}, plus "died":{"n2":"killed by signal 6 …"} for daemons that had
   // ended by themselves; they are started again.
   Result<Value> heal_all() override;
+
+  // --- EventPort ---------------------------------------------------------------------------------------------------------------------
+  // Frames through the proxy of a system whose frames have names; calls of nodes whose disks are supervised; roles as the system tells of
+  // them, else leaders by asking.
+  [[nodiscard]] Result<void> can_watch(const EventTrigger& trigger) const override;
+  Result<void> watch(std::shared_ptr<EventBoard> board) override;
 
  private:
   // A fault that was applied and not healed yet.
@@ -216,6 +229,18 @@ class LocalCluster final : public FaultPort {
   [[nodiscard]] std::vector<std::size_t> bent_clocks() const;
   [[nodiscard]] Result<void> clocks_can_be_bent() const;
 
+  static bool is_restart(const Fault& fault);
+  [[nodiscard]] Result<void> supports_restart(const Fault& fault) const;
+  Result<void> restart_node(std::size_t node, const Fault& fault);
+  Result<Value> apply_restart(const Fault& fault);
+  Result<Value> heal_restart(const Active& healed);
+  Result<void> stop_old_versions();
+
+  [[nodiscard]] Result<void> can_watch_frame(const FrameTrigger& trigger) const;
+  [[nodiscard]] Result<void> can_watch_call(const CallTrigger& trigger) const;
+  [[nodiscard]] Result<void> can_watch_role(const RoleTrigger& trigger) const;
+  void watch_roles(const std::shared_ptr<EventBoard>& board);
+
   static bool is_about_a_disk(const Fault& fault);
   [[nodiscard]] Result<void> disks_can_be_supervised() const;
   [[nodiscard]] Result<void> disks_support(const Fault& fault) const;
@@ -257,7 +282,9 @@ class LocalCluster final : public FaultPort {
   std::vector<Standing> standings_;                    // by node
   std::vector<std::unique_ptr<ClockControl>> clocks_;  // by node
   std::vector<std::unique_ptr<NodeDisk>> disks_;       // by node
+  std::unique_ptr<RoleWatch> roles_;                   // its threads ask the nodes
   std::uint64_t disk_faults_ = 0;
+  std::size_t version_ = 0;  // that all members run once everything is healed
   std::vector<Active> active_;
   std::vector<std::string> unexpected_exits_;
   std::map<std::size_t, pid_t> noted_exits_;  // by node: the last process whose end was noted

@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -69,6 +70,15 @@ using ClientCuts = std::map<NodeName, std::set<std::size_t>>;
 // throttled_packets, throttled_bytes, once there was one.
 using NetworkCounters = std::map<std::string, std::int64_t>;
 
+// The nth frame of that name on a link, from now on.
+struct FrameWatch {
+  std::string frame;
+  NodeName from, to;
+  std::uint64_t nth = 1;
+  std::function<void()> seen;   // it is on its way; called once, in a thread of the network, and returns at once
+  std::function<bool()> holds;  // nothing follows it on its link as long as this says so; asked every millisecond
+};
+
 struct Network {
   virtual ~Network() = default;
 
@@ -91,6 +101,10 @@ struct Network {
   // Makes `cuts` the whole truth about which clients are cut from which nodes.
   virtual Result<void> cut_clients(const ClientCuts& cuts) = 0;
   [[nodiscard]] virtual Result<void> can_cut_clients() const = 0;
+  // Whether it sees frames pass; the error says what does.
+  [[nodiscard]] virtual Result<void> can_watch_frames() const;
+  // These and no others. REQUIRES: can_watch_frames().
+  virtual Result<void> watch(std::vector<FrameWatch> frames);
   // How the client of a worker reaches the node.
   [[nodiscard]] virtual ClientRoute client_route(const NodeName& node, std::size_t worker) const = 0;
   // Sends a train of `count` probes, one each `pace`, from one node to another as their packets (frames) go.
@@ -116,7 +130,8 @@ enum class NetworkKind { automatic, namespaces, proxy };
 // What the faults of a run ask of its network. What is not asked for costs nothing.
 struct NetworkNeeds {
   bool packets =
-      false;  // packet, clog, swizzle_clog: where they do not work in namespaces, `automatic` takes the proxy
+      false;            // packet, clog, swizzle_clog: where they do not work in namespaces, `automatic` takes the proxy
+  bool frames = false;  // decisions wait for frames, which only the proxy sees: `automatic` takes it
   bool client_links = false;  // partitions include clients; through the proxy it costs clients a hop
 };
 

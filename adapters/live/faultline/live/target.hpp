@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <faultline/live/client.hpp>
+#include <faultline/live/events.hpp>
 #include <faultline/live/network.hpp>
 
 namespace faultline::live {
@@ -27,6 +28,8 @@ struct Target {
   virtual Result<void> enter_client_network() = 0;
   [[nodiscard]] virtual std::vector<NodeName> nodes() const = 0;
   [[nodiscard]] virtual FaultPort& faults() = 0;
+  // What decisions of a schedule may wait for; null: nothing but times and heals.
+  [[nodiscard]] virtual EventPort* events() { return nullptr; }
   // A client for a process on the node it is pinned to.
   virtual std::unique_ptr<Client> open_client(boost::asio::any_io_executor executor, Process process,
                                               const NodeName& node) = 0;

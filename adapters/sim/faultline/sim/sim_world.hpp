@@ -13,6 +13,7 @@
 //   swizzle_clog  T clogged_links  H held_packets                        clogs [{"node","from","to"},…], since it was applied
 //   packet        T affected_links H delayed_packets lost_packets duplicated_packets reordered_packets corrupted_packets throttled_packets
 //   kill          T killed {node: boot}, rolled_back_pages, undone_entries  H restarted {node: boot}      disk keep|lose_unsynced|torn|reordered
+//   restart       T restarting [node]  H restarted {node: boot}: one after the other, each down for `down` (100 ms)
 //   crash_point   T armed [node]   H crashed {node: boot}, restarted, rolled_back_pages, undone_entries   call nth edge file disk
 //   pause         T paused {node: boot}  H resumed {node: boot}, held_events
 //   clock         T skewed [node]  H skew_ms (the largest), clock_reads (while skewed)

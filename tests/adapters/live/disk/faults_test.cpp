@@ -46,6 +46,64 @@ TEST(DiskFaults, WritesFailWithTheErrorAskedForAndSucceedAfterwards) {
   EXPECT_EQ(bytes_of(folder.data() / "member/wal/1"), "x");
 }
 
+TEST(DiskFaults, AWatchedCallWaitsAndMeetsTheRulesThatAreThereWhenItGoesOn) {
+  DiskFolder folder;
+  auto supervisor = supervise(folder);
+  std::atomic<int> seen{0};
+  std::atomic<bool> holds{true};
+  fs::create_directories(folder.data() / "wal");
+  const auto watch = supervisor->add(WatchRule{.call = DiskCall::fsync,
+                                               .nth = 2,
+                                               .after = false,
+                                               .file = "wal/*",
+                                               .seen = [&] { ++seen; },
+                                               .holds = [&] { return holds.load(); }});
+  const pid_t child = start_child(*supervisor, [&] {
+    const int wal = open_file(folder, "wal/1"), other = open_file(folder, "other");
+    FL_STEP(::write(wal, "x", 1) == 1 && ::fsync(wal) == 0);
+    FL_STEP(::fsync(other) == 0);
+    FL_STEP(::fsync(wal) < 0 && errno == EIO);
+    FL_STEP(::fsync(wal) == 0);
+    return 0;
+  });
+  for (int i = 0; i < 2000 && seen == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_EQ(seen, 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0) << "it waits";
+  const auto rule = supervisor->add(SyncErrorRule{.error = EIO, .drops_pages = true, .nth = 1, .file = {}});
+  holds = false;
+  EXPECT_EQ(wait_for_child(child), 0);
+  EXPECT_EQ(supervisor->remove(rule).count, 1U);
+  EXPECT_EQ(supervisor->remove(watch).count, 1U);
+  EXPECT_EQ(seen, 1) << "once";
+}
+
+TEST(DiskFaults, AfterAWatchedWriteTheDaemonWaitsWithTheWriteDone) {
+  DiskFolder folder;
+  auto supervisor = supervise(folder);
+  std::atomic<bool> seen{false};
+  supervisor->add(WatchRule{.call = DiskCall::write,
+                            .nth = 1,
+                            .after = true,
+                            .file = {},
+                            .seen = [&] { seen = true; },
+                            .holds = [] { return true; }});
+  const pid_t child = start_child(*supervisor, [&] {
+    FL_STEP(::write(open_file(folder, "f"), "done", 4) == 4);
+    FL_STEP(::unlink((folder.data() / "f").c_str()) == 0);
+    return 0;
+  });
+  for (int i = 0; i < 2000 && !seen; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(seen);
+  const auto works = disk_faults_work();
+  ASSERT_TRUE(works.ok());
+  EXPECT_EQ(bytes_of(folder.data() / "f"), works.value() ? "done" : "");
+  ::kill(child, SIGKILL);
+  EXPECT_EQ(wait_for_child(child), 256 + SIGKILL) << "what waits can be killed";
+  EXPECT_TRUE(fs::exists(folder.data() / "f"));
+  EXPECT_TRUE(supervisor->wait_until_ended().ok());
+}
+
 TEST(DiskFaults, ReadsFailWhereTheyAreSeen) {
   DiskFolder folder;
   auto supervisor = supervise(folder, {.reads = true});

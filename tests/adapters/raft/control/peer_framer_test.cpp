@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <vector>
+
 #include "adapters/raft/control/peer_framer.hpp"
 
 namespace faultline::raft {
@@ -57,6 +60,44 @@ TEST(PeerFramer, GivesUpWhereNothingCanBeAFrame) {
   PeerFramer framer;
   (void)framer.look(greeting());
   EXPECT_TRUE(framer.look(little_endian(1U << 30U, 4)).lost_step);
+}
+
+// A frame of every kind, by the name it should have.
+std::map<std::string, Word> every_frame() {
+  const auto message = [](Body body) { return Message{.from = {1}, .to = {2}, .body = std::move(body)}; };
+  Append entries;
+  entries.entries.push_back({.term = {1}, .index = {1}, .data = "x"});
+  return {{"Hello", message(Hello{})},
+          {"RequestVote", message(VoteRequest{})},
+          {"PreVote", message(VoteRequest{.pre = true})},
+          {"RequestVoteReply", message(VoteReply{})},
+          {"PreVoteReply", message(VoteReply{.pre = true})},
+          {"AppendEntries", message(entries)},
+          {"Heartbeat", message(Append{})},
+          {"AppendEntriesReply", message(AppendReply{})},
+          {"InstallSnapshot", message(SnapshotChunk{})},
+          {"InstallSnapshotReply", message(SnapshotReply{})},
+          {"ReadIndex", message(ReadRequest{})},
+          {"ReadIndexReply", message(ReadReply{})},
+          {"TimeoutNow", message(TimeoutNow{})},
+          {"Forward", Forward{}},
+          {"Refused", Refused{}},
+          {"LeaseQuestion", LeaseQuestion{}},
+          {"LeaseReport", LeaseReport{}}};
+}
+
+TEST(PeerFramer, EveryFrameHasItsName) {
+  const PeerFramer framer;
+  const auto all = every_frame();
+  std::vector<std::string> names;
+  for (const auto& [name, word] : all) {
+    const std::string encoded = encode({.from = {1}, .to = {2}, .word = word});
+    EXPECT_EQ(framer.name(little_endian(encoded.size(), 4) + encoded), name);
+    names.push_back(name);
+  }
+  EXPECT_EQ(names, std::vector<std::string>(framer.names().begin(), framer.names().end()));
+  EXPECT_EQ(framer.name(greeting()), "");
+  EXPECT_EQ(framer.name("cut"), "");
 }
 
 // Whatever bit is flipped behind the frozen bytes, the receiver knows: a damaged frame is never taken for another.

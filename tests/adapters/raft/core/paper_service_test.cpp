@@ -68,6 +68,77 @@ TEST(Raft_7, ATransferOfASnapshotIsResumedAfterARestartAndByAnotherLeader) {
   expect_sound(net);
 }
 
+// Node 1 leads, and 3 needs a snapshot of several chunks, of which the first is under way.
+std::unique_ptr<Network> transferring() {
+  Options options;
+  options.snapshot_chunk_bytes = 8;
+  options.compaction_tail = 0;
+  auto net = std::make_unique<Network>(3, options);
+  net->elect(1);
+  net->isolate(3);
+  for (const char* c : {"a", "b", "c"}) net->propose(1, c);
+  net->settle();
+  net->snapshot(1, 40);
+  net->heal();
+  net->heartbeat(1);
+  net->deliver(1, 3);
+  net->deliver(3, 1);
+  return net;
+}
+// The offsets of the chunks under way.
+std::vector<std::uint64_t> chunks_of(Network& net) {
+  std::vector<std::uint64_t> offsets;
+  for (const Message& message : net.wire()) {
+    if (const auto* chunk = std::get_if<SnapshotChunk>(&message.body)) offsets.push_back(chunk->offset);
+  }
+  return offsets;
+}
+
+TEST(Raft_7, CopiesOfAChunkDoNotBegetCopiesOfTheNext) {
+  const auto net = transferring();
+  ASSERT_EQ(chunks_of(*net), std::vector<std::uint64_t>{0});
+  for (std::uint64_t next = 8; next <= 32; next += 8) {
+    // Slower than heartbeats: each sends the chunk again.
+    net->heartbeat(1);
+    net->heartbeat(1);
+    ASSERT_EQ(chunks_of(*net), std::vector<std::uint64_t>(3, next - 8));
+    net->deliver(1, 3);
+    net->deliver(3, 1);
+    ASSERT_EQ(chunks_of(*net), std::vector<std::uint64_t>{next});
+  }
+}
+
+TEST(Raft_7, AnOldAnswerDoesNotTakeATransferBackButALostPartDoes) {
+  const auto net = transferring();
+  net->heartbeat(1);
+  const Message answer = [&] {
+    net->deliver(1, 3);
+    for (const Message& message : net->wire()) {
+      if (std::holds_alternative<SnapshotReply>(message.body)) return message;
+    }
+    return Message{};
+  }();
+  ASSERT_TRUE(std::holds_alternative<SnapshotReply>(answer.body));
+  net->deliver(3, 1);
+  ASSERT_EQ(chunks_of(*net), std::vector<std::uint64_t>{8});
+  Message less = answer;
+  std::get<SnapshotReply>(less.body).wanted = 0;
+  net->drop_all();
+  net->inject(less);
+  EXPECT_TRUE(chunks_of(*net).empty());
+  net->heartbeat(1);
+  EXPECT_EQ(chunks_of(*net), std::vector<std::uint64_t>{8});
+  // To what was sent since: it knows better.
+  for (const Message& message : net->wire()) {
+    if (const auto* chunk = std::get_if<SnapshotChunk>(&message.body)) {
+      std::get<SnapshotReply>(less.body).round = chunk->round;
+    }
+  }
+  net->drop_all();
+  net->inject(less);
+  EXPECT_EQ(chunks_of(*net), std::vector<std::uint64_t>{0});
+}
+
 TEST(Raft_7, ACorruptChunkIsAskedForAgain) {
   Network net(3);
   net.elect(1);

@@ -69,6 +69,33 @@ TEST(Simulation, WithoutFaultsEverythingIsServed) {
   }
 }
 
+// The disk reads a chunk more slowly than the heartbeats of all followers ask for it again.
+TEST(Simulation, ASlowDiskDoesNotDrownASnapshotInCopiesOfItsChunks) {
+  std::uint64_t sent = 0;
+  for (std::uint64_t seed = 2; seed <= 3; ++seed) {
+    auto run = drawn({.seed = seed,
+                      .nodes = 5,
+                      .spares = 0,
+                      .reads = "index",
+                      .election_timeout = 500ms,
+                      .heartbeat = 30ms,
+                      .snapshot_entries = 16,
+                      .compaction_tail = 0,
+                      .chunk_bytes = 2048,
+                      .workload = "kv-append",
+                      .rate = 60,
+                      .duration = 15s,
+                      .nemesis = std::vector<std::string>{"partition"}});
+    ASSERT_TRUE(run.ok()) << run.error().to_string();
+    run.value().world->disk = {.latency = 60ms, .jitter = 1ms};
+    const SimResult result = run_simulation(run.value());
+    ASSERT_FALSE(result.failure) << told(result);
+    EXPECT_FALSE(result.failed()) << told(result);
+    sent += result.probes.at("snapshot sent in several chunks");
+  }
+  EXPECT_GT(sent, 0U);
+}
+
 TEST(Simulation, TheSameSeedIsTheSameRun) {
   for (std::uint64_t seed = 100; seed < 110; ++seed) {
     const SimResult first = run_simulation({.seed = seed, .hash_every = 500});
@@ -103,6 +130,12 @@ TEST(Simulation, NamingOneOptionLeavesTheOthersAlone) {
   SimRun expected = all.value();
   expected.snapshot_entries = 77;
   EXPECT_EQ(one.value(), expected);
+}
+
+TEST(Simulation, ALongerRunHasTheSameRateOfOperations) {
+  const auto usual = drawn({.seed = 9}), longer = drawn({.seed = 9, .duration = 200s});
+  ASSERT_TRUE(usual.ok() && longer.ok());
+  EXPECT_EQ(longer.value().rate, usual.value().rate);
 }
 
 TEST(Simulation, WatchingChangesNothing) {

@@ -25,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -42,6 +43,7 @@ std::optional<DiskLoss> disk_loss_of(std::string_view word);
 
 enum class DiskCall : std::uint8_t { open, read, write, allocate, fsync, truncate, rename, unlink, mkdir };
 std::optional<DiskCall> disk_call_of(std::string_view word);
+std::span<const std::string_view> disk_call_words();
 
 struct LossReport {
   std::uint64_t pages = 0;    // that read differently afterwards
@@ -77,7 +79,18 @@ struct CrashRule {
   std::string file;
   std::function<void()> crash;
 };
-using DiskRule = std::variant<ErrorRule, SyncErrorRule, SpaceRule, SlowRule, CrashRule>;
+// Tells, once, of the nth such call from now: `seen` is called before it, or after it (of a sync: when it is durable, for the log), in a
+// thread of the supervisor and under its lock; the call waits at that edge as long as `holds`, asked every millisecond, says so, and meets
+// the rules that are there when it goes on. After an open that creates, or a mkdir, nothing waits, as the daemon makes those itself.
+struct WatchRule {
+  DiskCall call = DiskCall::fsync;
+  std::uint64_t nth = 1;
+  bool after = false;
+  std::string file;
+  std::function<void()> seen;
+  std::function<bool()> holds;
+};
+using DiskRule = std::variant<ErrorRule, SyncErrorRule, SpaceRule, SlowRule, CrashRule, WatchRule>;
 
 struct DiskRuleEffect {
   std::uint64_t count = 0;  // calls that failed, were slowed, were refused; 1 for a crash point that was reached

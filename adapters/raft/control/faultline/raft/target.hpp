@@ -26,6 +26,7 @@ struct TargetOptions {
   std::shared_ptr<live::Machines> machines;  // where the nodes live; null: on this machine
   std::vector<NodeName> names;               // with machines: of nodes and spares, instead of n1, n2, …
   std::string binary;                        // empty: the raftd beside this program, else the one found in PATH
+  std::vector<std::string> upgrades;         // further versions of it, that the fault `upgrade` goes on to
   Duration heartbeat_interval = std::chrono::milliseconds(100);
   Duration election_timeout = std::chrono::milliseconds(1000);
   std::string reads = "index";    // index, lease, local: raftd's --reads

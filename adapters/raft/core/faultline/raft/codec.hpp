@@ -19,6 +19,8 @@ inline constexpr std::uint8_t wire_version = 2;
 std::string encode(const Message& message);
 void encode_onto(std::string& bytes, const Message& message);  // behind what is there
 Result<Message> decode_message(std::string_view bytes);
+// The same, in place: `message` is new, and holds anything after an error.
+Result<void> decode_message(std::string_view bytes, Message& message);
 
 std::string encode(const Entry& entry);
 Result<Entry> decode_entry(std::string_view bytes);

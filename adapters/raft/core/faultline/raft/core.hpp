@@ -339,6 +339,7 @@ class Raft {
   Progress* follower_of(const Message& reply);
   void begin_round();
   void confirm_rounds();
+  void feed_once();
   void feed_followers();
   void feed(Progress& follower);
   void send_append(Progress& follower, std::vector<Entry> entries);
@@ -406,6 +407,7 @@ class Raft {
   std::uint64_t next_read_ = 1;
 
   // What the next Ready will hold, and what is on its way to the disk.
+  bool is_fed_ = false;  // the followers, with all that came in
   std::vector<Message> messages_now_, messages_after_persist_;
   std::vector<SnapshotChunk> chunks_;
   std::optional<Snapshot> snapshot_to_install_;

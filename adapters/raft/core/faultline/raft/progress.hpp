@@ -54,7 +54,10 @@ class Progress {
 
   void begin_snapshot(const Snapshot& snapshot);
   void sent_chunk() { waiting_ = true; }
-  void wants_chunk(std::uint64_t offset);
+  // It holds `offset` bytes, said in answer to a chunk of heartbeat round `answered`; `newest`: the round now. Only news
+  // makes another chunk leave: were every answer a reason to send, a copy of a chunk would beget a copy of each chunk
+  // that follows, and every heartbeat of a slow transfer would add one.
+  void wants_chunk(std::uint64_t offset, std::uint64_t answered, std::uint64_t newest);
   void installed();
 
  private:
@@ -76,6 +79,7 @@ class Progress {
   std::uint64_t round_sent_ = 0;
   Snapshot snapshot_;
   std::uint64_t offset_ = 0;
+  std::uint64_t offset_round_ = 0;  // when that offset became known
 };
 
 }  // namespace faultline::raft

@@ -149,7 +149,7 @@ class Host {
   void tick(Instant now);
   [[nodiscard]] Instant next_tick() const;
   // Frames for other nodes are ignored.
-  void receive(Instant now, Frame frame);
+  void receive(Instant now, Frame&& frame);
   // This job and all before it are durable; `installed` if it had a snapshot: the state machine read back from it.
   void persisted(Instant now, std::uint64_t number, std::optional<kv::Store> installed = std::nullopt);
   // The export is durable and marked in the log; nothing if it could not be written for want of space.
