@@ -272,6 +272,8 @@ class LiveRun {
                        .operation_timeout = settings_.duration("operation-timeout")};
     options.drain_limit = options.operation_timeout * 3 + std::chrono::seconds(1);
     options.on_phase = [this](Phase phase) {
+      // Nobody performs decisions any more: nothing need wait for them.
+      if (phase != Phase::main && setup_.events) setup_.events->close();
       console_.phase(to_string(phase));
       progress_.phase(to_string(phase));
     };

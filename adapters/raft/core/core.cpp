@@ -181,6 +181,22 @@ bool Raft::has_ready() {
 Ready Raft::ready() {
   feed_once();
   Ready ready;
+  fill(ready);
+  return ready;
+}
+
+void Raft::ready(Ready& into) {
+  feed_once();
+  into.hard_state.reset();
+  into.messages_now.clear();
+  into.messages_after_persist.clear();
+  std::vector<Message> now = std::move(into.messages_now), later = std::move(into.messages_after_persist);
+  fill(into);
+  messages_now_ = std::move(now);  // for the room they have
+  messages_after_persist_ = std::move(later);
+}
+
+void Raft::fill(Ready& ready) {
   ready.number = ++ready_number_;
   ready.chunks = std::exchange(chunks_, {});
   ready.snapshot = std::exchange(snapshot_to_install_, std::nullopt);
@@ -195,7 +211,6 @@ Ready Raft::ready() {
   ready.reads = std::exchange(read_states_, {});
   ready.lost_reads = std::exchange(lost_reads_, {});
   outstanding_.push_back({ready.number, term_, vote_});
-  return ready;
 }
 
 void Raft::advance(std::uint64_t number) {

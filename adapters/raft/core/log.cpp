@@ -54,15 +54,14 @@ LogIndex Log::last_not_after(LogIndex index, Term term) const {
 }
 
 std::vector<Entry> Log::slice(LogIndex from, std::uint64_t bytes) const {
-  std::vector<Entry> found;
   std::uint64_t used = 0;
-  for (LogIndex i = from; i <= last(); ++i) {
-    const Entry& entry = at(i);
-    used += entry.bytes();
-    if (!found.empty() && used > bytes) break;
-    found.push_back(entry);
+  LogIndex end = from;
+  for (; end <= last(); ++end) {
+    used += at(end).bytes();
+    if (end != from && used > bytes) break;
   }
-  return found;
+  const auto first = entries_.begin() + static_cast<std::ptrdiff_t>(from - base_ - 1);
+  return {first, first + static_cast<std::ptrdiff_t>(end - from)};
 }
 
 const Entry& Log::at(LogIndex index) const {
@@ -110,7 +109,8 @@ void Log::commit_to(LogIndex index) {
 }
 
 std::vector<Entry> Log::emit(std::uint64_t number) {
-  std::vector<Entry> fresh(entries_.begin() + static_cast<std::ptrdiff_t>(emitted_ - base_), entries_.end());
+  std::vector<Entry> fresh;
+  if (emitted_ < last()) fresh.assign(entries_.begin() + static_cast<std::ptrdiff_t>(emitted_ - base_), entries_.end());
   emitted_ = last();
   outstanding_.push_back({number, emitted_});
   return fresh;

@@ -99,12 +99,12 @@ void Host::exported(const std::optional<Snapshot>& snapshot) {
 Output Host::flush(Instant now) {
   follow_leadership(now);
   issue_reads(now);
-  while (raft_.has_ready()) take(now, raft_.ready());
+  obey(now);
   follow_leadership(now);
   settle_reads(now);
   // Those that waited for a ticket to come back.
   if (issue_reads(now)) {
-    while (raft_.has_ready()) take(now, raft_.ready());
+    obey(now);
     settle_reads(now);
   }
   settle_lease_reports();
@@ -121,14 +121,22 @@ void Host::send(Word word, NodeId to) {
   out_.frames.push_back({.from = options_.raft.id, .to = to, .word = std::move(word)});
 }
 
-void Host::send(Message message) {
-  const NodeId to = message.to;
+void Host::send(Message&& message) {
   const bool needs_bytes = std::holds_alternative<SnapshotChunk>(message.body);
-  Frame frame{.from = options_.raft.id, .to = to, .word = std::move(message)};
-  (needs_bytes ? out_.chunks : out_.frames).push_back(std::move(frame));
+  Frame& frame = (needs_bytes ? out_.chunks : out_.frames).emplace_back();
+  frame.from = options_.raft.id;
+  frame.to = message.to;
+  frame.word.emplace<Message>(std::move(message));
 }
 
-void Host::take(Instant now, Ready ready) {
+void Host::obey(Instant now) {
+  while (raft_.has_ready()) {
+    raft_.ready(ready_);
+    take(now, ready_);
+  }
+}
+
+void Host::take(Instant now, Ready& ready) {
   out_.frames.reserve(out_.frames.size() + ready.messages_now.size() + ready.messages_after_persist.size());
   for (Message& message : ready.messages_now) send(std::move(message));
   if (ready.snapshot) {

@@ -345,6 +345,7 @@ void Host::begin_change(RequestId id, const ChangeMembers& change) {
 }
 
 void Host::settle_members() {
+  if (changes_.empty()) return;
   for (const RequestId id : std::set<RequestId>(changes_)) {
     const Pending& pending = pending_.at(id);
     if (const auto* transfer = std::get_if<Transfer>(&pending.request)) {

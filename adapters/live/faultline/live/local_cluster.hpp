@@ -143,15 +143,16 @@ class LocalCluster final : public FaultPort, public EventPort {
   // Daemons that ended without being asked to: "n2: killed by signal 6 (SIGABRT), log …". A finding about the system under test.
   [[nodiscard]] std::vector<std::string> unexpected_exits();
 
-  // --- FaultPort: kinds partition, packet, clog, swizzle_clog, kill, restart, upgrade, pause, membership, clock; crash_point, io_error, fsync_error,
-  // enospc, slow_disk, bit_flip, truncate, wipe, pressure -------------------------------------------------------------------------
+  // --- FaultPort: kinds partition, packet, clog, swizzle_clog, kill, restart, upgrade, pause, membership, clock; crash_point, io_error,
+  // fsync_error, enospc, slow_disk, bit_flip, truncate, wipe, pressure -------------------------------------------------------------------------
   [[nodiscard]] std::vector<NodeName> nodes() const override { return options_.nodes; }
   // Asks every running node at once; paused and killed ones do not answer.
   std::vector<NodeName> primaries() override;
   [[nodiscard]] Result<void> supports(const Fault& fault) const override;
   // partition: {"dropped_pairs":4}, and {"cut_clients":2} if it cuts clients from nodes; packet: {"affected_links":4}, with
-  // {"skipped":{"duplicate":…}} where streams are all the proxy sees; clog, swizzle_clog: {"clogged_links":4}; kill: {"killed":{"n1":4711}}; restart, when all of them are ready again:
-  // {"restarted":{"n1":4811}}; upgrade: {"upgraded":{"n1":"/usr/bin/etcd"}}, what runs there now; pause: {"paused":{"n1":4711}}; membership:
+  // {"skipped":{"duplicate":…}} where streams are all the proxy sees; clog, swizzle_clog: {"clogged_links":4}; kill:
+  // {"killed":{"n1":4711}}; restart, when all of them are ready again: {"restarted":{"n1":4811}}; upgrade:
+  // {"upgraded":{"n1":"/usr/bin/etcd"}}, what runs there now; pause: {"paused":{"n1":4711}}; membership:
   // {"removed":["n1"]} or {"added":["n4"]}; wipe: {"wiped":{"n1":4711}}; clock: {"skew_ms":2000,"skewed":{"n1":2000},"clock_reads":812}
   // as read in the daemons, reads within 100 ms, "unread":["n2"] for daemons that did not look, "beyond_model":true if a monotonic clock
   // steps back. Nodes that could not take the fault are listed with the reason: {"skipped":{"n2":"is down"}}; an error if none could.

@@ -263,6 +263,8 @@ class Raft {
   // Whether there is anything to obey now. Messages that may leave are composed here, so that requests share them.
   [[nodiscard]] bool has_ready();
   Ready ready();
+  // The same, into one that was obeyed already.
+  void ready(Ready& into);
   // This Ready and all earlier ones are durable. REQUIRES: one that was handed out and not yet advanced.
   void advance(std::uint64_t number);
 
@@ -339,6 +341,7 @@ class Raft {
   Progress* follower_of(const Message& reply);
   void begin_round();
   void confirm_rounds();
+  void fill(Ready& ready);
   void feed_once();
   void feed_followers();
   void feed(Progress& follower);

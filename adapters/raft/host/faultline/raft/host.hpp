@@ -202,14 +202,15 @@ class Host {
   };
 
   void send(Word word, NodeId to);
-  void send(Message message);
+  void send(Message&& message);
   void answer(RequestId id, Response result);
   void fail(RequestId id, kv::Failure failure) { answer(id, std::move(failure)); }
 
   void launch(RequestId id, const kv::Command& command);
   void hand(std::uint64_t sequence);
   void unpark(Instant now);
-  void take(Instant now, Ready ready);
+  void obey(Instant now);
+  void take(Instant now, Ready& ready);
   void drain_held(Instant now);
   void apply(Instant now, const Entry& entry);
   void landed(Instant now, Flight flight, kv::Reply reply);
@@ -261,6 +262,7 @@ class Host {
   std::set<RequestId> changes_;                           // transfers and changes of members under way
   kv::Revision locks_seen_ = 0;
 
+  Ready ready_;  // the last one, for the room it has
   std::deque<AfterDisk> after_disk_;
   std::deque<Held> held_;
   std::uint64_t durable_ = 0;
