@@ -48,7 +48,7 @@ TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBites
   std::string text = schedule;
   text.replace(text.find("PACKETS"), std::string("PACKETS").size(), queues ? packets : "");
   std::ofstream(nodes.folder() / "faults.json") << text;
-  const fs::path inventory = nodes.write_inventory("", std::string("[targets.raft]\nupload = \"") + FL_RAFTD + "\"\n");
+  const fs::path inventory = nodes.write_inventory("", nodes.raft_table());
   std::map<std::string, int> here, there;
   for (const bool remote : {false, true}) {
     std::vector<std::string> words{"run",
@@ -61,7 +61,7 @@ TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBites
                                    "--seed",
                                    "7",
                                    "--time-limit",
-                                   "16s",
+                                   "30s",
                                    "--out",
                                    (nodes.folder() / (remote ? "there" : "here")).string(),
                                    "--json"};

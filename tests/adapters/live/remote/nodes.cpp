@@ -157,6 +157,14 @@ std::string Nodes::rules(const NodeName& node) const {
   return ours;
 }
 
+std::string Nodes::raft_table() const {
+  const fs::path small = folder_ / "raftd";
+  const auto stripped =
+      run_command({"strip", "--strip-debug", "-o", small.string(), FL_RAFTD}, "", "", std::chrono::minutes(1));
+  const bool is_small = stripped.ok() && stripped.value().status == 0;
+  return "[targets.raft]\nupload = \"" + (is_small ? small.string() : std::string(FL_RAFTD)) + "\"\n";
+}
+
 void Nodes::set_wire(const NodeName& node, bool up) {
   const auto links = run_checked({"ip", "-o", "link"}, "", network_->name_space(node).string());
   std::istringstream lines(links.value());

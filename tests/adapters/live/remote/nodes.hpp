@@ -50,6 +50,8 @@ class Nodes {
   [[nodiscard]] const Folder& folder() const { return folder_; }
   // What a node's kernel has of rules, but the ones of the namespaces' own network.
   [[nodiscard]] std::string rules(const NodeName& node) const;
+  // The table of the inventory that uploads raftd, without what only a debugger needs: that would be ten times as much.
+  [[nodiscard]] std::string raft_table() const;
   // Cuts the node's wire, or mends it.
   void set_wire(const NodeName& node, bool up);
   // Ends its sshd and every connection it has.
@@ -57,7 +59,7 @@ class Nodes {
   void start_sshd(const NodeName& node);
   // The harness in a process of its own, in the network namespace of this thread.
   [[nodiscard]] CommandResult faultline(const std::vector<std::string>& words,
-                                        Duration limit = std::chrono::seconds(100)) const;
+                                        Duration limit = std::chrono::minutes(5)) const;
 
  private:
   void make_keys();

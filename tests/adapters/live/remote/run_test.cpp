@@ -72,7 +72,7 @@ void expect_valid(const Nodes& nodes, const CommandResult& done, const std::vect
 TEST(RemoteRun, RaftStaysLinearizableUnderFaultsOverSshWithAnUploadedBinary) {
   if (!test::can_host_nodes()) return;
   Nodes nodes;
-  const fs::path inventory = nodes.write_inventory("", std::string("[targets.raft]\nupload = \"") + FL_RAFTD + "\"\n");
+  const fs::path inventory = nodes.write_inventory("", nodes.raft_table());
   const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "partition,kill,pause,clock,wipe", "12s"));
   expect_valid(nodes, done, {"partition", "kill", "pause", "clock", "wipe"});
 }
@@ -135,19 +135,19 @@ TEST(RemoteRun, AnyDeploymentIsDrivenByItsOwnCommandsAndNoSecretIsKept) {
 TEST(RemoteRun, ANodeThatVanishesInTheMiddleEndsTheRunWithThreeAndTheHistoryIsKept) {
   if (!test::can_host_nodes()) return;
   Nodes nodes;
-  const fs::path inventory =
-      nodes.write_inventory("time-to-live = \"4s\"", std::string("[targets.raft]\nupload = \"") + FL_RAFTD + "\"\n");
+  const fs::path inventory = nodes.write_inventory("time-to-live = \"4s\"", nodes.raft_table());
+  std::chrono::steady_clock::time_point vanished;
   std::thread cutter([&] {
     const fs::path history = nodes.folder() / "runs/latest/history.jsonl";
     EXPECT_TRUE(live::test::eventually([&] { return fs::exists(history) && fs::file_size(history) > 0; },
-                                       std::chrono::seconds(60)));
+                                       std::chrono::minutes(3)));
     nodes.set_wire("n3", false);
+    vanished = std::chrono::steady_clock::now();
   });
-  const auto begun = std::chrono::steady_clock::now();
-  const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "none", "90s"));
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(80))
-      << "its renewals fail, and nobody waits";
+  const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "none", "4m"));
   cutter.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - vanished, std::chrono::seconds(90))
+      << "its renewals fail, and nobody waits";
   EXPECT_EQ(done.status, 3) << done.output << done.errors;
   EXPECT_TRUE(holds(done.output, "node n3 is lost: ")) << done.output;
   EXPECT_GT(fs::file_size(nodes.folder() / "runs/latest/history.jsonl"), 1000U);
@@ -162,18 +162,19 @@ TEST(RemoteRun, ANodeThatVanishesInTheMiddleEndsTheRunWithThreeAndTheHistoryIsKe
 TEST(RemoteRun, ANodeWhoseSshdAndKeeperDieEndsTheRunAndTheOthersAreHealed) {
   if (!test::can_host_nodes()) return;
   Nodes nodes;
-  const fs::path inventory = nodes.write_inventory("", std::string("[targets.raft]\nupload = \"") + FL_RAFTD + "\"\n");
+  const fs::path inventory = nodes.write_inventory("", nodes.raft_table());
+  std::chrono::steady_clock::time_point vanished;
   std::thread killer([&] {
     const fs::path history = nodes.folder() / "runs/latest/history.jsonl";
     EXPECT_TRUE(live::test::eventually([&] { return fs::exists(history) && fs::file_size(history) > 0; },
-                                       std::chrono::seconds(60)));
+                                       std::chrono::minutes(3)));
     for (const pid_t pid : test::agents_in(nodes.state("n2"))) ::kill(pid, SIGKILL);
     nodes.end_sshd("n2");
+    vanished = std::chrono::steady_clock::now();
   });
-  const auto begun = std::chrono::steady_clock::now();
-  const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "none", "90s"));
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(80)) << "nobody waits for its end";
+  const auto done = nodes.faultline(run_words(nodes, inventory, "raft", "none", "4m"));
   killer.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - vanished, std::chrono::seconds(90)) << "nobody waits for its end";
   EXPECT_EQ(done.status, 3) << done.output << done.errors;
   EXPECT_TRUE(holds(done.output, "node n2 is lost: 5 attempts failed")) << done.output;
   EXPECT_TRUE(test::ends(nodes, "n1"));
