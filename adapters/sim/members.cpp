@@ -3,7 +3,11 @@
 // A node leaves for good: once it is out of the configuration its daemon is killed and its data removed, so it can only come back as a new
 // member, empty and without a vote until it has caught up. Its administrator may take his time: half of those removed go on as they are, for
 // up to membership_limit, and may not even know that they are out (Raft §6, "disruptive servers"). No fault begins at such a node any more.
-// A step that was not confirmed may have happened; each may be repeated.
+// A step that was not confirmed may have happened; each may be repeated. Until one is, the node is in doubt: it is started again after a fault
+// like any member, for its vote may be the one that is missing.
+//
+// A member whose disk was wiped or rotted, and that therefore will not go on, is replaced: out, emptied, and in again. That, and what ends a
+// fault, is tried again when its time is over, until it is so.
 #include <fmt/format.h>
 
 #include <algorithm>
