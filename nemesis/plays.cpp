@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "draw.hpp"
 
@@ -25,6 +26,7 @@ class Play {
   void rot();
   void change();
   void deaf();
+  void tails();
 
  private:
   [[nodiscard]] const Nodes& nodes() const { return options_.nodes; }
@@ -66,10 +68,37 @@ class Play {
     }
     return fault;
   }
-  // Each client is cut off from its node.
-  [[nodiscard]] Fault no_clients() const {
+  // These from all others, both ways.
+  [[nodiscard]] Fault cut_apart(const std::set<NodeName>& side) const {
+    Fault fault{.kind = "partition", .nodes = {}, .grudge = {}, .parameters = {}};
+    for (const NodeName& node : side) {
+      for (const NodeName& other : nodes()) {
+        if (side.contains(other)) continue;
+        fault.grudge[node].insert(other);
+        fault.grudge[other].insert(node);
+      }
+    }
+    return fault;
+  }
+  // The node and others, so many in all.
+  std::set<NodeName> with_others(const NodeName& node, std::size_t count, const std::set<NodeName>& but = {}) {
+    std::set<NodeName> side{node};
+    Nodes left;
+    for (const NodeName& other : nodes()) {
+      if (other != node && !but.contains(other)) left.push_back(other);
+    }
+    for (; side.size() < count && !left.empty();) {
+      const std::size_t which = rng_.below(left.size());
+      side.insert(left[which]);
+      left.erase(left.begin() + static_cast<std::ptrdiff_t>(which));
+    }
+    return side;
+  }
+  // Each client of these nodes is cut off from its node.
+  [[nodiscard]] Fault no_clients(const std::set<NodeName>& of) const {
     Entries of_nodes;
     for (std::size_t n = 0; n < nodes().size(); ++n) {
+      if (!of.contains(nodes()[n])) continue;
       std::vector<Value> names;
       for (std::size_t client = n; client < options_.drawing.clients; client += nodes().size())
         names.emplace_back(fmt::format("c{}", client));
@@ -94,17 +123,9 @@ class Play {
 Fault Play::loss_of(const NodeName& node, std::string_view way) {
   if (way == "pause" || way == "kill") return on_node(way, node);
   if (way == "power") return on_node("kill", node, {{"disk", "lose_unsynced"}});
-  Fault fault = cut_off(node, way == "mute", way == "deaf");
-  if (way != "side" || nodes().size() < 4) return fault;
   // Together with a companion, who goes on to follow it.
-  NodeName companion = rng_.pick(nodes());
-  while (companion == node) companion = rng_.pick(nodes());
-  Fault both = cut_off(companion, false, false);
-  fault.grudge.merge(both.grudge);
-  for (auto& [to, from] : both.grudge) fault.grudge[to].merge(from);
-  fault.grudge[node].erase(companion);
-  fault.grudge[companion].erase(node);
-  return fault;
+  if (way == "side" && nodes().size() >= 4) return cut_apart(with_others(node, 2));
+  return cut_off(node, way == "mute", way == "deaf");
 }
 
 void Play::churn() {
@@ -178,7 +199,8 @@ void Play::bounce() {
       add_on({.what = leads, .after = from}, then - from + tenths(10, 40), sight);
       // With nothing written meanwhile, the follower stays as good a candidate as any.
       if (is_silent && options_.drawing.clients > 0)
-        add_on({.what = leads, .after = from - std::min(from, soon())}, then - from, no_clients());
+        add_on({.what = leads, .after = from - std::min(from, soon())}, then - from,
+               no_clients({nodes().begin(), nodes().end()}));
       if (at_the_cut) add_on({.what = leads, .after = then}, tenths(10, 40), cut_off(leader, false, false));
       for (const NodeName& between : nodes()) {
         if (between == leader || between == apart) continue;
@@ -238,6 +260,35 @@ void Play::deaf() {
   add_on({.what = RoleTrigger{"leader", {}, 1}, .after = at}, options_.duration, cut_off(node, hears, !hears));
 }
 
+void Play::tails() {
+  // As many as a majority can do without.
+  const std::size_t few = (nodes().size() - 1) / 2;
+  if (few == 0 || options_.drawing.clients == 0) return;
+  for (const NodeName& leader : nodes()) {
+    const std::set<NodeName> side = with_others(leader, few);
+    std::set<NodeName> rest(nodes().begin(), nodes().end());
+    for (const NodeName& node : side) rest.erase(node);
+    for (std::uint64_t nth = 1; nth <= 3; nth += 2) {
+      const RoleTrigger leads{"leader", leader, nth};
+      const Duration from = soon(), back = from + tenths(12, 40), lost = back + tenths(1, 10), late = tenths(10, 30);
+      add_on({.what = leads, .after = from}, back - from, cut_apart(side));
+      // Only the few are written to, and only until they are given up: their tail stays longer than the log of all others.
+      add_on({.what = leads, .after = from}, lost + late - from, no_clients(rest));
+      const Duration full = from + tenths(3, 12);
+      add_on({.what = leads, .after = full}, lost + late - full, no_clients(side));
+      add_on({.what = leads, .after = lost}, late, leader_cut_off());
+      // Its clock hurries: it is the first who stands for election.
+      if (!options_.drawing.drift) {
+        const auto rate = static_cast<double>(rng_.between(2, 10));
+        add_on({.what = leads, .after = lost}, late,
+               on_node("clock", leader, {{"clock", "mono"}, {"change", "rate"}, {"rate", rate}}));
+      }
+      const std::set<NodeName> others = with_others(leader, std::max<std::size_t>(few, 2), side);
+      add_on({.what = RoleTrigger{"leader", leader, nth + 1}, .after = soon() / 20}, tenths(10, 40), cut_apart(others));
+    }
+  }
+}
+
 }  // namespace
 
 void draw_plays(const ScheduleOptions& options, const Taste* taste, std::vector<Drawn>& all) {
@@ -259,6 +310,7 @@ void draw_plays(const ScheduleOptions& options, const Taste* taste, std::vector<
     if (word == "rot") play.rot();
     if (word == "change") play.change();
     if (word == "deaf") play.deaf();
+    if (word == "tails") play.tails();
   }
 }
 

@@ -126,9 +126,8 @@ std::optional<Moment> moment_of(const raft::sim::TraceLine& line) {
     const std::size_t colon = line.text.find(": ");
     moment.kind = line.text.substr(0, colon);
     const std::string told = colon == std::string::npos ? std::string() : line.text.substr(colon + 2);
-    if (moment.kind == "role") {
-      if (!told.starts_with("leader")) return std::nullopt;
-      moment.text = fmt::format("{} is {}", line.node, told.substr(0, told.find(',')));
+    if (moment.kind == "elected" || moment.kind == "commit" || moment.kind == "log") {
+      moment.text = told;
     } else if (moment.kind == "config") {
       moment.text = fmt::format("{} acts under the members {}", line.node, told);
     } else if (moment.kind == "snapshot") {
