@@ -238,8 +238,8 @@ Fault draw_clock(const Drawing& drawing, Rng& rng) {
   if (change == "rate") {
     const double bound = wall || !drawing.drift ? 0.9 : *drawing.drift;
     const auto thousandths = static_cast<std::uint64_t>(bound * 1000);
-    const double by = thousandths == 0 ? 0 : static_cast<double>(answer.sized(1, thousandths)) / 1000;
-    entries.emplace_back("rate", rng.chance(0.5) ? 1 - by : 1 + by);
+    const double by = thousandths == 0 ? 0 : static_cast<double>(answer.sized(1, thousandths));
+    entries.emplace_back("rate", (rng.chance(0.5) ? 1000 - by : 1000 + by) / 1000);
   }
   return fault_with("clock", std::move(entries));
 }

@@ -163,10 +163,11 @@ void Play::lease() {
   for (const NodeName& node : nodes()) {
     if (drift && *drift >= 0.002) {
       // As bent as was promised; the healthy drift comes on top of it, for which a thousandth is left.
-      const double by = static_cast<double>(static_cast<int>(*drift * 1000) - 1) / 1000;
+      const int by = static_cast<int>(*drift * 1000) - 1;  // thousandths, so that the rate is a short number
       add(options_.begin, options_.duration,
-          on_node("clock", node,
-                  {{"clock", "mono"}, {"change", "rate"}, {"rate", rng_.chance(0.5) ? 1 - by : 1 + by}}));
+          on_node(
+              "clock", node,
+              {{"clock", "mono"}, {"change", "rate"}, {"rate", (rng_.chance(0.5) ? 1000 - by : 1000 + by) / 1000.0}}));
     }
     if (!drift || rng_.chance(0.3)) {
       const std::string by = (rng_.chance(0.7) ? "-" : "") + exact(tenths(5, 50));
@@ -195,7 +196,7 @@ void Play::bounce() {
     const bool at_the_cut = rng_.chance(0.7), is_silent = rng_.chance(0.7);
     for (std::uint64_t nth = 1; nth <= 3; ++nth) {
       const RoleTrigger leads{"leader", leader, nth};
-      const Duration from = tenths(2, 20), then = from + tenths(10, 22);
+      const Duration from = tenths(2, 20), then = from + tenths(7, 15);
       add_on({.what = leads, .after = from}, then - from + tenths(10, 40), sight);
       // With nothing written meanwhile, the follower stays as good a candidate as any.
       if (is_silent && options_.drawing.clients > 0)
@@ -204,7 +205,7 @@ void Play::bounce() {
       if (at_the_cut) add_on({.what = leads, .after = then}, tenths(10, 40), cut_off(leader, false, false));
       for (const NodeName& between : nodes()) {
         if (between == leader || between == apart) continue;
-        add_on({.what = leads, .after = then + soon() / 20}, tenths(1, 4), on_node("kill", between));
+        add_on({.what = leads, .after = then + soon() / 20}, tenths(1, 3), on_node("kill", between));
       }
     }
   }
