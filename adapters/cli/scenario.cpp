@@ -8,6 +8,7 @@
 
 #include <array>
 #include <charconv>
+#include <set>
 
 #include "files.hpp"
 
@@ -150,6 +151,19 @@ std::optional<Moment> moment_of(const raft::sim::TraceLine& line) {
   return moment;
 }
 
+// A snapshot matters to a reader once a node starts from it, or another gets it.
+void drop_idle_snapshots(std::vector<Moment>& moments) {
+  bool is_sent = false;
+  std::set<NodeName> start_later;
+  for (auto moment = moments.rbegin(); moment != moments.rend(); ++moment) {
+    if (moment->kind == "boot") start_later.insert(moment->node);
+    if (moment->kind != "snapshot") continue;
+    const bool is_taken = moment->text.find("a snapshot is taken") != std::string::npos;
+    is_sent = is_sent || !is_taken;
+    if (is_taken && !is_sent && !start_later.contains(moment->node)) moment->kind.clear();
+  }
+}
+
 }  // namespace
 
 std::string to_json(const ScenarioFile& scenario) {
@@ -221,6 +235,7 @@ std::vector<std::string> story_of(const SimResult& result) {
     }
     moments.push_back(std::move(*moment));
   }
+  drop_idle_snapshots(moments);
   return story(result.done, moments);
 }
 

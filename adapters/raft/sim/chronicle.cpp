@@ -49,7 +49,7 @@ void Chronicle::note_votes(const Output& output) {
   }
 }
 
-std::string Chronicle::elected(NodeId id, const Node& node, const Raft& raft) const {
+std::string Chronicle::elected(NodeId id, const Node& node, const Raft& raft) {
   std::vector<std::string> voters;
   if (const auto votes = votes_.find({raft.term(), id}); votes != votes_.end()) {
     for (const NodeId voter : votes->second) voters.push_back(name(voter));
@@ -58,7 +58,8 @@ std::string Chronicle::elected(NodeId id, const Node& node, const Raft& raft) co
   std::string text =
       fmt::format("elected: {} is leader in term {}, elected by {}", name(id), raft.term().value, listed(voters));
   if (node.log.empty()) return text;
-  return text + fmt::format("; its log ends at {}", at(node.log.rbegin()->first, node.log.rbegin()->second));
+  return text + fmt::format("; its log ends at {}{}", at(node.log.rbegin()->first, node.log.rbegin()->second),
+                            std::exchange(told_notation_, true) ? "" : " (index/term)");
 }
 
 void Chronicle::note_log(NodeId id, Node& node, const Output& output, bool leads, std::vector<std::string>& notes) {
@@ -75,16 +76,16 @@ void Chronicle::note_log(NodeId id, Node& node, const Output& output, bool leads
       node.log.erase(cut, node.log.end());
     }
     for (const Entry& entry : job.entries) node.log.insert_or_assign(entry.index, entry.term);
-    if (leads && first.term == node.led && !std::exchange(node.has_appended, true))
+    if (leads && first.term == node.led && !std::exchange(node.told_append, true))
       notes.push_back(fmt::format("log: {} appends {}, the first entry of its term", name(id), begin));
   }
 }
 
-// The first commit of a leader, and each whose newest entry is not of its term (Raft §5.4.2, which no leader may do).
+// The first commit of a leader, and the first that ends with an entry of an earlier term (Raft §5.4.2: no leader may do that).
 void Chronicle::note_commit(NodeId id, Node& node, const Raft& raft, std::vector<std::string>& notes) const {
   const auto entry = node.log.find(raft.commit());
   const bool is_older = entry != node.log.end() && entry->second < node.led;
-  if (std::exchange(node.has_committed, true) && !is_older) return;
+  if (std::exchange(is_older ? node.told_older_commit : node.told_commit, true)) return;
   std::vector<std::string> others;
   for (const FollowerStatus& follower : raft.status().followers) {
     if (follower.match >= raft.commit() && !follower.learner) others.push_back(name(follower.member.id));
@@ -105,7 +106,7 @@ std::vector<std::string> Chronicle::stepped(NodeId id, const Raft& raft, const O
   if (leads && node.led != raft.term()) {
     notes.push_back(elected(id, node, raft));
     node.led = raft.term();
-    node.has_committed = node.has_appended = false;
+    node.told_commit = node.told_older_commit = node.told_append = false;
   }
   note_log(id, node, output, leads, notes);
   if (leads && raft.commit() > node.commit) note_commit(id, node, raft, notes);
