@@ -54,9 +54,8 @@ std::string Chronicle::elected(NodeId id, const Node& node, const Raft& raft) {
   if (const auto votes = votes_.find({raft.term(), id}); votes != votes_.end()) {
     for (const NodeId voter : votes->second) voters.push_back(name(voter));
   }
-  voters.emplace_back("itself");
-  std::string text =
-      fmt::format("elected: {} is leader in term {}, elected by {}", name(id), raft.term().value, listed(voters));
+  std::string text = fmt::format("elected: {} is leader in term {}", name(id), raft.term().value);
+  if (!voters.empty()) text += fmt::format("; {} voted for it", listed(voters));
   if (node.log.empty()) return text;
   return text + fmt::format("; its log ends at {}{}", at(node.log.rbegin()->first, node.log.rbegin()->second),
                             std::exchange(told_notation_, true) ? "" : " (index/term)");

@@ -18,7 +18,7 @@ namespace faultline::raft::sim {
 
 class Chronicle {
  public:
-  // Each a note: "elected: n1 is leader in term 7, elected by n4, n5 and itself; its log ends at 3/5".
+  // Each a note: "elected: n1 is leader in term 7; n4 and n5 voted for it; its log ends at 3/5".
   // Kinds: elected, commit, log. An entry is written index/term, which the first note says.
   std::vector<std::string> booted(NodeId node, const Stored& stored);
   // After the node's step, before its output is performed.
