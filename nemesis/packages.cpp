@@ -74,8 +74,8 @@ constexpr std::array<Question, 5> crash_questions{
 constexpr std::array<Question, 4> clock_questions{
     {{"target", target_words}, {"clock", clock_words}, {"change", change_words}, {"size", sizes}}};
 constexpr std::array<Question, 3> disk_questions{{{"kind", disk_kinds}, {"target", target_words}, {"size", sizes}}};
-constexpr std::array<Choice, 7> plays{
-    {{"churn", 3}, {"lease", 2}, {"bounce", 2}, {"rot", 2}, {"change", 2}, {"deaf", 2}, {"tails", 2}}};
+constexpr std::array<Choice, 8> plays{
+    {{"churn", 3}, {"lease", 2}, {"bounce", 2}, {"rot", 2}, {"change", 2}, {"deaf", 2}, {"tails", 2}, {"late", 2}}};
 constexpr std::array<Question, 1> play_questions{{{"play", plays}}};
 constexpr std::array<Question, 2> pressure_questions{{{"target", target_words}, {"size", sizes}}};
 

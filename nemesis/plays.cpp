@@ -27,6 +27,7 @@ class Play {
   void change();
   void deaf();
   void tails();
+  void late();
 
  private:
   [[nodiscard]] const Nodes& nodes() const { return options_.nodes; }
@@ -290,6 +291,26 @@ void Play::tails() {
   }
 }
 
+// First what comes is held back, then nobody hears it any more: what is acknowledged in between reaches it when another may lead.
+void Play::late() {
+  for (const NodeName& leader : nodes()) {
+    std::vector<Value> links;
+    for (const NodeName& other : nodes()) {
+      if (other != leader) links.push_back(Value::list({other, leader}));
+    }
+    const Fault held{.kind = "clog",
+                     .nodes = {},
+                     .grudge = {},
+                     .parameters = Value::map({{"links", Value::list(std::move(links))}})};
+    for (std::uint64_t nth = 1; nth <= 4; ++nth) {
+      const RoleTrigger leads{"leader", leader, nth};
+      const Duration from = tenths(2, 20), lasts = tenths(15, 50);
+      add_on({.what = leads, .after = from}, lasts, held);
+      add_on({.what = leads, .after = from + soon() / 2}, lasts, cut_off(leader, true, false));
+    }
+  }
+}
+
 }  // namespace
 
 void draw_plays(const ScheduleOptions& options, const Taste* taste, std::vector<Drawn>& all) {
@@ -312,6 +333,7 @@ void draw_plays(const ScheduleOptions& options, const Taste* taste, std::vector<
     if (word == "change") play.change();
     if (word == "deaf") play.deaf();
     if (word == "tails") play.tails();
+    if (word == "late") play.late();
   }
 }
 

@@ -251,7 +251,7 @@ std::set<NodeName> smaller_side(const Fault& fault, const Nodes& nodes) {
 }
 
 TEST(Swarm, ThePlayOfTailsCutsALeaderOffWithAMinorityAndThenWithOthers) {
-  const Mix mix{.packages = {"plays"}, .tastes = {{"plays", {{"play", {0, 0, 0, 0, 0, 0, 1}}}}}};
+  const Mix mix{.packages = {"plays"}, .tastes = {{"plays", {{"play", {0, 0, 0, 0, 0, 0, 1, 0}}}}}};
   for (const bool is_bound : {false, true}) {
     ScheduleOptions options = options_of(3);
     if (is_bound) options.drawing.drift = 0.1;
