@@ -59,13 +59,7 @@ Value summary(const sim::SimResult& result, double cpu, bool show) {
                                    {"operations", static_cast<std::int64_t>(result.history.operation_count())},
                                    {"hash", fmt::format("{:016x}", result.hash)},
                                    {"cpu", cpu}};
-  if (!show) return Value::map(std::move(fields));
-  std::vector<Value::Entry> probes;
-  for (const auto& [name, hits] : result.probes) {
-    if (hits > 0) probes.emplace_back(name, static_cast<std::int64_t>(hits));
-  }
-  fields.emplace_back("probes", Value::map(std::move(probes)));
-  fields.emplace_back("run", sim::to_value(result.run));
+  if (show) fields.emplace_back("run", sim::to_value(result.run));
   return Value::map(std::move(fields));
 }
 
