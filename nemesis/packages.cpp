@@ -75,8 +75,8 @@ constexpr std::array<Question, 5> crash_questions{
 constexpr std::array<Question, 4> clock_questions{
     {{"target", target_words}, {"clock", clock_words}, {"change", change_words}, {"size", sizes}}};
 constexpr std::array<Question, 3> disk_questions{{{"kind", disk_kinds}, {"target", target_words}, {"size", sizes}}};
-constexpr std::array<Choice, 6> plays{
-    {{"churn", 3}, {"lease", 2}, {"bounce", 2}, {"rot", 2}, {"change", 2}, {"deaf", 2}}};
+constexpr std::array<Choice, 8> plays{
+    {{"churn", 3}, {"lease", 2}, {"bounce", 2}, {"rot", 2}, {"change", 2}, {"deaf", 2}, {"tails", 2}, {"late", 2}}};
 constexpr std::array<Question, 1> play_questions{{{"play", plays}}};
 constexpr std::array<Question, 2> pressure_questions{{{"target", target_words}, {"size", sizes}}};
 
@@ -251,8 +251,8 @@ Fault draw_clock(const Drawing& drawing, Rng& rng) {
   if (change == "rate") {
     const double bound = wall || !drawing.drift ? 0.9 : *drawing.drift;
     const auto thousandths = static_cast<std::uint64_t>(bound * 1000);
-    const double by = thousandths == 0 ? 0 : static_cast<double>(answer.sized(1, thousandths)) / 1000;
-    entries.emplace_back("rate", rng.chance(0.5) ? 1 - by : 1 + by);
+    const double by = thousandths == 0 ? 0 : static_cast<double>(answer.sized(1, thousandths));
+    entries.emplace_back("rate", (rng.chance(0.5) ? 1000 - by : 1000 + by) / 1000);
   }
   return fault_with("clock", std::move(entries));
 }

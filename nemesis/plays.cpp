@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "draw.hpp"
 
@@ -25,6 +26,8 @@ class Play {
   void rot();
   void change();
   void deaf();
+  void tails();
+  void late();
 
  private:
   [[nodiscard]] const Nodes& nodes() const { return options_.nodes; }
@@ -66,10 +69,37 @@ class Play {
     }
     return fault;
   }
-  // Each client is cut off from its node.
-  [[nodiscard]] Fault no_clients() const {
+  // These from all others, both ways.
+  [[nodiscard]] Fault cut_apart(const std::set<NodeName>& side) const {
+    Fault fault{.kind = "partition", .nodes = {}, .grudge = {}, .parameters = {}};
+    for (const NodeName& node : side) {
+      for (const NodeName& other : nodes()) {
+        if (side.contains(other)) continue;
+        fault.grudge[node].insert(other);
+        fault.grudge[other].insert(node);
+      }
+    }
+    return fault;
+  }
+  // The node and others, so many in all.
+  std::set<NodeName> with_others(const NodeName& node, std::size_t count, const std::set<NodeName>& but = {}) {
+    std::set<NodeName> side{node};
+    Nodes left;
+    for (const NodeName& other : nodes()) {
+      if (other != node && !but.contains(other)) left.push_back(other);
+    }
+    for (; side.size() < count && !left.empty();) {
+      const std::size_t which = rng_.below(left.size());
+      side.insert(left[which]);
+      left.erase(left.begin() + static_cast<std::ptrdiff_t>(which));
+    }
+    return side;
+  }
+  // Each client of these nodes is cut off from its node.
+  [[nodiscard]] Fault no_clients(const std::set<NodeName>& of) const {
     Entries of_nodes;
     for (std::size_t n = 0; n < nodes().size(); ++n) {
+      if (!of.contains(nodes()[n])) continue;
       std::vector<Value> names;
       for (std::size_t client = n; client < options_.drawing.clients; client += nodes().size())
         names.emplace_back(fmt::format("c{}", client));
@@ -94,17 +124,9 @@ class Play {
 Fault Play::loss_of(const NodeName& node, std::string_view way) {
   if (way == "pause" || way == "kill") return on_node(way, node);
   if (way == "power") return on_node("kill", node, {{"disk", "lose_unsynced"}});
-  Fault fault = cut_off(node, way == "mute", way == "deaf");
-  if (way != "side" || nodes().size() < 4) return fault;
   // Together with a companion, who goes on to follow it.
-  NodeName companion = rng_.pick(nodes());
-  while (companion == node) companion = rng_.pick(nodes());
-  Fault both = cut_off(companion, false, false);
-  fault.grudge.merge(both.grudge);
-  for (auto& [to, from] : both.grudge) fault.grudge[to].merge(from);
-  fault.grudge[node].erase(companion);
-  fault.grudge[companion].erase(node);
-  return fault;
+  if (way == "side" && nodes().size() >= 4) return cut_apart(with_others(node, 2));
+  return cut_off(node, way == "mute", way == "deaf");
 }
 
 void Play::churn() {
@@ -142,10 +164,11 @@ void Play::lease() {
   for (const NodeName& node : nodes()) {
     if (drift && *drift >= 0.002) {
       // As bent as was promised; the healthy drift comes on top of it, for which a thousandth is left.
-      const double by = static_cast<double>(static_cast<int>(*drift * 1000) - 1) / 1000;
+      const int by = static_cast<int>(*drift * 1000) - 1;  // thousandths, so that the rate is a short number
       add(options_.begin, options_.duration,
-          on_node("clock", node,
-                  {{"clock", "mono"}, {"change", "rate"}, {"rate", rng_.chance(0.5) ? 1 - by : 1 + by}}));
+          on_node(
+              "clock", node,
+              {{"clock", "mono"}, {"change", "rate"}, {"rate", (rng_.chance(0.5) ? 1000 - by : 1000 + by) / 1000.0}}));
     }
     if (!drift || rng_.chance(0.3)) {
       const std::string by = (rng_.chance(0.7) ? "-" : "") + exact(tenths(5, 50));
@@ -174,15 +197,16 @@ void Play::bounce() {
     const bool at_the_cut = rng_.chance(0.7), is_silent = rng_.chance(0.7);
     for (std::uint64_t nth = 1; nth <= 3; ++nth) {
       const RoleTrigger leads{"leader", leader, nth};
-      const Duration from = tenths(2, 20), then = from + tenths(10, 22);
+      const Duration from = tenths(2, 20), then = from + tenths(7, 15);
       add_on({.what = leads, .after = from}, then - from + tenths(10, 40), sight);
       // With nothing written meanwhile, the follower stays as good a candidate as any.
       if (is_silent && options_.drawing.clients > 0)
-        add_on({.what = leads, .after = from - std::min(from, soon())}, then - from, no_clients());
+        add_on({.what = leads, .after = from - std::min(from, soon())}, then - from,
+               no_clients({nodes().begin(), nodes().end()}));
       if (at_the_cut) add_on({.what = leads, .after = then}, tenths(10, 40), cut_off(leader, false, false));
       for (const NodeName& between : nodes()) {
         if (between == leader || between == apart) continue;
-        add_on({.what = leads, .after = then + soon() / 20}, tenths(1, 4), on_node("kill", between));
+        add_on({.what = leads, .after = then + soon() / 20}, tenths(1, 3), on_node("kill", between));
       }
     }
   }
@@ -238,6 +262,55 @@ void Play::deaf() {
   add_on({.what = RoleTrigger{"leader", {}, 1}, .after = at}, options_.duration, cut_off(node, hears, !hears));
 }
 
+void Play::tails() {
+  // As many as a majority can do without.
+  const std::size_t few = (nodes().size() - 1) / 2;
+  if (few == 0 || options_.drawing.clients == 0) return;
+  for (const NodeName& leader : nodes()) {
+    const std::set<NodeName> side = with_others(leader, few);
+    std::set<NodeName> rest(nodes().begin(), nodes().end());
+    for (const NodeName& node : side) rest.erase(node);
+    for (std::uint64_t nth = 1; nth <= 3; nth += 2) {
+      const RoleTrigger leads{"leader", leader, nth};
+      const Duration from = soon(), back = from + tenths(12, 40), lost = back + tenths(1, 10), late = tenths(10, 30);
+      add_on({.what = leads, .after = from}, back - from, cut_apart(side));
+      // Only the few are written to, and only until they are given up: their tail stays longer than the log of all others.
+      add_on({.what = leads, .after = from}, lost + late - from, no_clients(rest));
+      const Duration full = from + tenths(3, 12);
+      add_on({.what = leads, .after = full}, lost + late - full, no_clients(side));
+      add_on({.what = leads, .after = lost}, late, leader_cut_off());
+      // Its clock hurries: it is the first who stands for election.
+      if (!options_.drawing.drift) {
+        const auto rate = static_cast<double>(rng_.between(2, 10));
+        add_on({.what = leads, .after = lost}, late,
+               on_node("clock", leader, {{"clock", "mono"}, {"change", "rate"}, {"rate", rate}}));
+      }
+      const std::set<NodeName> others = with_others(leader, std::max<std::size_t>(few, 2), side);
+      add_on({.what = RoleTrigger{"leader", leader, nth + 1}, .after = soon() / 20}, tenths(10, 40), cut_apart(others));
+    }
+  }
+}
+
+// First what comes is held back, then nobody hears it any more: what is acknowledged in between reaches it when another may lead.
+void Play::late() {
+  for (const NodeName& leader : nodes()) {
+    std::vector<Value> links;
+    for (const NodeName& other : nodes()) {
+      if (other != leader) links.push_back(Value::list({other, leader}));
+    }
+    const Fault held{.kind = "clog",
+                     .nodes = {},
+                     .grudge = {},
+                     .parameters = Value::map({{"links", Value::list(std::move(links))}})};
+    for (std::uint64_t nth = 1; nth <= 4; ++nth) {
+      const RoleTrigger leads{"leader", leader, nth};
+      const Duration from = tenths(2, 20), lasts = tenths(15, 50);
+      add_on({.what = leads, .after = from}, lasts, held);
+      add_on({.what = leads, .after = from + soon() / 2}, lasts, cut_off(leader, true, false));
+    }
+  }
+}
+
 }  // namespace
 
 void draw_plays(const ScheduleOptions& options, const Taste* taste, std::vector<Drawn>& all) {
@@ -259,6 +332,8 @@ void draw_plays(const ScheduleOptions& options, const Taste* taste, std::vector<
     if (word == "rot") play.rot();
     if (word == "change") play.change();
     if (word == "deaf") play.deaf();
+    if (word == "tails") play.tails();
+    if (word == "late") play.late();
   }
 }
 

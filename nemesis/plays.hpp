@@ -8,6 +8,8 @@
 //   rot     a file rots on a disk whose node is down; a failed fsync is followed by a power loss                              Figure 2
 //   change  members come and go while leaders are cut off                                                                     §6, D §4
 //   deaf    one node is heard and hears nothing, or the other way round, to the end of the run and beyond                     D §6.2, §9.6
+//   tails   a leader goes on with a minority until they have a tail of their own; it is back, and leads again with others   Figure 7
+//   late    a leader gets all answers at once and late, when another may lead already                                        §8
 //
 // Only for worlds that know events: without frames of ScheduleOptions there are no plays.
 #pragma once

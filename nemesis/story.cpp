@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <tuple>
 
 #include "draw.hpp"
 #include "strict.hpp"
@@ -22,6 +23,7 @@ std::string listed(const std::vector<std::string>& words) {
 }
 
 std::string text_of(const Value& value) {
+  if (value.is_real()) return fmt::format("{:.4g}", value.as_real());
   if (value.is_string()) return escape_controls(clip(value.as_text(), 80));
   return clip(value.to_string(), 80);
 }
@@ -88,6 +90,7 @@ std::string grudge_text(const Grudge& grudge) {
   };
   std::vector<std::string> parts;
   std::set<std::pair<NodeName, NodeName>> told;
+  std::vector<std::pair<std::string, std::vector<std::string>>> deaf;  // from whom, and to whom it is nothing
   // The node with the most cuts first: "n1 is cut off from n2 and n3" tells both.
   std::vector<NodeName> order;
   for (const auto& [node, from] : grudge) order.push_back(node);
@@ -105,7 +108,14 @@ std::string grudge_text(const Grudge& grudge) {
       }
     }
     if (!both.empty()) parts.push_back(fmt::format("{} is cut off from {}", node, listed(both)));
-    if (!one.empty()) parts.push_back(fmt::format("{} hears nothing from {}", node, listed(one)));
+    if (one.empty()) continue;
+    const auto same =
+        std::find_if(deaf.begin(), deaf.end(), [&](const auto& each) { return each.first == listed(one); });
+    same == deaf.end() ? deaf.push_back({listed(one), {node}}) : same->second.push_back(node);
+  }
+  for (auto& [from, nodes] : deaf) {
+    std::sort(nodes.begin(), nodes.end());
+    parts.push_back(fmt::format("{} {} nothing from {}", listed(nodes), nodes.size() == 1 ? "hears" : "hear", from));
   }
   std::string text;
   for (const std::string& part : parts) text += (text.empty() ? "" : "; ") + part;
@@ -228,17 +238,33 @@ std::string membership_text(const Fault& fault) {
 struct Line {
   Instant time{};
   std::string text;
-  int rank = 0;  // 0: never left out; else the larger, the sooner
+  int rank = 0;   // 0: never left out; else the larger, the sooner
+  int order = 0;  // of what happens at the same time: what the system does, what is done to it, what is wrong with it
 };
 
 int rank_of(const Moment& moment) {
   if (moment.kind == "violation" || moment.kind == "crash" || moment.kind == "refused") return 0;
   if (moment.kind == "role") return moment.text.find("leader") == std::string::npos ? 3 : 1;
-  return moment.kind == "boot" || moment.kind == "snapshot" ? 2 : 1;
+  return moment.kind == "boot" || moment.kind == "snapshot" || moment.kind == "log" ? 2 : 1;
 }
 
-std::string healed(const Decision& decision) {
-  return fmt::format("the {} of decision {} ends", decision.fault.kind, decision.id);
+// A daemon that goes down because a decision kills it there and then.
+bool is_told_by(const Schedule& schedule, const Moment& moment) {
+  return moment.kind == "crash" &&
+         std::any_of(schedule.decisions.begin(), schedule.decisions.end(), [&](const Decision& decision) {
+           const auto* at = std::get_if<Duration>(&decision.when);
+           const Nodes& nodes = decision.fault.nodes;
+           return at != nullptr && Instant(*at) == moment.time && decision.fault.kind == "kill" &&
+                  std::find(nodes.begin(), nodes.end(), moment.node) != nodes.end();
+         });
+}
+
+// What the end of a fault is told as; nothing where it is over at once, or the start of the daemon tells it.
+std::string healed(const Fault& fault) {
+  constexpr std::array<std::string_view, 6> silent{"kill", "crash_point", "wipe", "bit_flip", "truncate", "membership"};
+  if (std::find(silent.begin(), silent.end(), fault.kind) != silent.end()) return {};
+  if (fault.kind == "clock") return fmt::format("the clock of {} is right again", whom(fault));
+  return "it ends that " + sentence(fault);
 }
 
 // Controls spelled out; backslashes stay, for what a system says is quoted already.
@@ -319,17 +345,22 @@ std::vector<std::string> story(const Schedule& schedule, std::span<const Moment>
       conditions.push_back(fmt::format("{}, {}{}.", sentence_when(decision), sentence(decision.fault), lasts));
       continue;
     }
-    lines.push_back({Instant(*at), sentence(decision.fault) + lasts, 0});
+    lines.push_back({Instant(*at), sentence(decision.fault) + lasts, 0, 1});
     if (decision.lasts && *decision.lasts < Duration::max() - *at)
-      lines.push_back({Instant(*at) + *decision.lasts, healed(decision), 2});
+      if (std::string text = healed(decision.fault); !text.empty())
+        lines.push_back({Instant(*at) + *decision.lasts, std::move(text), 2, 1});
   }
-  constexpr std::array<std::string_view, 7> kinds{"role",     "boot",   "crash",    "refused",
-                                                  "snapshot", "config", "violation"};
+  constexpr std::array<std::string_view, 10> kinds{"role",  "elected", "commit",   "log",    "boot",
+                                                   "crash", "refused", "snapshot", "config", "violation"};
   for (const Moment& moment : moments) {
-    if (std::find(kinds.begin(), kinds.end(), moment.kind) != kinds.end())
-      lines.push_back({moment.time, moment.text, rank_of(moment)});
+    if (std::find(kinds.begin(), kinds.end(), moment.kind) != kinds.end() && !is_told_by(schedule, moment))
+      lines.push_back({moment.time, moment.text, rank_of(moment), moment.kind == "violation" ? 2 : 0});
   }
-  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.time < b.time; });
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const Line& a, const Line& b) { return std::tie(a.time, a.order) < std::tie(b.time, b.order); });
+  // Nothing after the end of the run: what would have ended then.
+  const auto wrong = std::find_if(lines.rbegin(), lines.rend(), [](const Line& line) { return line.order == 2; });
+  if (wrong != lines.rend()) lines.erase(wrong.base(), lines.end());
   const auto same = [](const Line& a, const Line& b) { return a.time == b.time && a.text == b.text; };
   lines.erase(std::unique(lines.begin(), lines.end(), same), lines.end());
   for (int rank = 3; rank > 0 && lines.size() + conditions.size() > options.sentences; --rank)

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <charconv>
+#include <set>
 
 #include "files.hpp"
 
@@ -126,9 +127,8 @@ std::optional<Moment> moment_of(const raft::sim::TraceLine& line) {
     const std::size_t colon = line.text.find(": ");
     moment.kind = line.text.substr(0, colon);
     const std::string told = colon == std::string::npos ? std::string() : line.text.substr(colon + 2);
-    if (moment.kind == "role") {
-      if (!told.starts_with("leader")) return std::nullopt;
-      moment.text = fmt::format("{} is {}", line.node, told.substr(0, told.find(',')));
+    if (moment.kind == "elected" || moment.kind == "commit" || moment.kind == "log") {
+      moment.text = told;
     } else if (moment.kind == "config") {
       moment.text = fmt::format("{} acts under the members {}", line.node, told);
     } else if (moment.kind == "snapshot") {
@@ -149,6 +149,19 @@ std::optional<Moment> moment_of(const raft::sim::TraceLine& line) {
     return std::nullopt;
   }
   return moment;
+}
+
+// A snapshot matters to a reader once a node starts from it, or another gets it.
+void drop_idle_snapshots(std::vector<Moment>& moments) {
+  bool is_sent = false;
+  std::set<NodeName> start_later;
+  for (auto moment = moments.rbegin(); moment != moments.rend(); ++moment) {
+    if (moment->kind == "boot") start_later.insert(moment->node);
+    if (moment->kind != "snapshot") continue;
+    const bool is_taken = moment->text.find("a snapshot is taken") != std::string::npos;
+    is_sent = is_sent || !is_taken;
+    if (is_taken && !is_sent && !start_later.contains(moment->node)) moment->kind.clear();
+  }
 }
 
 }  // namespace
@@ -222,6 +235,7 @@ std::vector<std::string> story_of(const SimResult& result) {
     }
     moments.push_back(std::move(*moment));
   }
+  drop_idle_snapshots(moments);
   return story(result.done, moments);
 }
 

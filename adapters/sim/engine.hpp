@@ -134,6 +134,7 @@ struct MemberTask {
   std::vector<Value> names;
   std::function<void(const Result<Value>&)> done;
   Phase phase = Phase::begin;
+  Ticks limit = never;  // for one step
   Ticks deadline = never;
   std::string last_error;
   bool is_restless = false;  // asked for again after it failed, until faults end

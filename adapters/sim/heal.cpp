@@ -266,7 +266,11 @@ Result<Value> Engine::heal_all() {
     if (is_lost) at.standing = Node::Standing::in_doubt;
     if (at.standing != (founder ? Node::Standing::member : Node::Standing::outside)) steps.push_back({node, founder});
   }
-  if (!steps.empty()) change(std::move(steps), "restored");
+  if (!steps.empty()) {
+    // However impatient the administrator was before.
+    change(std::move(steps), "restored");
+    if (!tasks.empty()) tasks.back().limit = std::max(tasks.back().limit, Ticks{SimOptions().membership_limit.count()});
+  }
   return probe();
 }
 

@@ -20,6 +20,7 @@ void Engine::change(std::vector<MemberTask::Step> steps, std::string label, bool
   MemberTask task;
   task.is_restless = is_restless;
   task.label = std::move(label);
+  task.limit = options.membership_limit.count();
   for (const MemberTask::Step& step : steps) task.names.emplace_back(nodes[step.node].name);
   task.steps.assign(steps.begin(), steps.end());
   tasks.push_back(std::move(task));
@@ -128,7 +129,7 @@ void Engine::advance_members() {
       task.phase = step.in && node.standing == Node::Standing::outside ? Phase::adding : Phase::removing;
       node.standing = Node::Standing::in_doubt;
       retire(step.node);
-      task.deadline = now + options.membership_limit.count();
+      task.deadline = now + task.limit;
     }
     const MemberStep asks = task.phase == Phase::removing ? MemberStep::remove
                             : task.phase == Phase::adding ? MemberStep::add
@@ -157,7 +158,7 @@ void Engine::advance_members() {
         return advance_members_at(now + options.membership_interval.count());
       }
       task.phase = Phase::promoting;
-      task.deadline = now + options.membership_limit.count();
+      task.deadline = now + task.limit;
     } else {
       node.standing = Node::Standing::member;
       task.phase = Phase::begin;

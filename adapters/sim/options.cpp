@@ -136,6 +136,8 @@ SimOptions draw_options(std::uint64_t seed, std::size_t nodes, std::size_t spare
   options.disk.jitter = microseconds(20 * spread(rng, 6));
   options.clock.wall_offset_max = std::chrono::milliseconds(static_cast<std::int64_t>(rng.below(200)));
   options.clock.drift_ppm_max = static_cast<std::int64_t>(rng.below(200));
+  // Half of the administrators soon go on to what they want next, while the change before it may still be under way.
+  if (rng.chance(0.5)) options.membership_limit = std::chrono::milliseconds(100) * static_cast<int>(spread(rng, 6));
   return options;
 }
 

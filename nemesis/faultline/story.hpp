@@ -13,7 +13,8 @@
 
 namespace faultline {
 
-// A line of a recorded trace. Kinds a story tells: role, boot, crash, refused, snapshot, config, violation; others are left out.
+// A line of a recorded trace. Kinds a story tells: role, elected, commit, log, boot, crash, refused, snapshot, config, violation; others
+// are left out.
 struct Moment {
   Instant time{};
   NodeName node;  // empty: none in particular

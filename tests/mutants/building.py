@@ -19,7 +19,7 @@ from pathlib import Path
 from patches import Mutant, apply
 
 INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
-PROGRAMS = {"drive": "mutants_drive", "judge": "mutants_judge"}
+PROGRAMS = {"drive": "mutants_drive", "judge": "mutants_judge", "faultline": "faultline"}
 # What costs time to compile and finds nothing in one scripted run: optimisation, sanitizers, names for a debugger.
 SLOW = re.compile(r"-O\w*|-g\w*|-fsanitize=.*|-fno-sanitize.*|-D_GLIBCXX_ASSERTIONS")
 
@@ -109,11 +109,11 @@ class Builder:
         for folder in ("objects", "programs", "results"):
             (self.cache / folder).mkdir(parents=True, exist_ok=True)
 
-    def configure(self) -> None:
-        """A release build of its own, with the two programs."""
+    def configure(self, programs: tuple[str, ...] = ("drive", "judge")) -> None:
+        """A release build of its own, with these programs."""
         environment = dict(os.environ)
         steps = [["cmake", "-S", self.root, "-B", self.folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DFAULTLINE_TESTS=ON"],
-                 ["cmake", "--build", self.folder, "-j", str(self.jobs), "--target", *PROGRAMS.values()]]
+                 ["cmake", "--build", self.folder, "-j", str(self.jobs), "--target", *(PROGRAMS[name] for name in programs)]]
         for step in steps:
             done = subprocess.run([str(word) for word in step], capture_output=True, text=True, env=environment)
             if done.returncode != 0:

@@ -64,16 +64,20 @@ def table(mutants, known: dict, presets: list[str], mode: str, last: bool) -> st
     return "\n".join(lines) + "\n"
 
 
-def text(mutants, known: dict, arguments) -> str:
+def cap(seeds: int, cpu: float) -> str:
+    return f"{seeds} seeds" + (f" or {cpu:g} s of CPU time" if cpu != float("inf") else "")
+
+
+def text(mutants, known: dict, arguments, limits: dict) -> str:
     presets = arguments.presets
     found = [m for m in mutants if any(one["killed_by"] for p in presets for one in known.get((m.id, p, "all"), []))]
     alone = [m for m in mutants if any(one["killed_by"] for p in presets for one in known.get((m.id, p, "H"), []))]
-    cap = f"{arguments.seeds or SEEDS_CAP} seeds" + (f" or {arguments.cpu:g} s of CPU time" if arguments.cpu != float("inf") else "")
+    seeds = arguments.seeds or SEEDS_CAP
     return f"""# Kill matrix
 
 Written by `tests/mutants/runner matrix`. A cell: the median of the seeds it took, and in how many of the disjoint ranges of
-seeds the bug was found at all; `- (n)`: not in any of n seeds. A range ends at {cap}, if not before; an empty
-cell was not measured. One range is an anecdote, twenty are a figure.
+seeds the bug was found at all; `- (n)`: not in any of n seeds. A range ends at {cap(seeds, limits["all"])}, if not before; for
+the history alone at {cap(seeds, limits["H"])}. An empty cell was not measured. One range is an anecdote, twenty are a figure.
 Found by some preset: {len(found)} of {len(mutants)}; by the history alone: {len(alone)} of {len(mutants)}.
 
 ## All detectors
@@ -87,24 +91,26 @@ Found by some preset: {len(found)} of {len(mutants)}; by the history alone: {len
 def run(mutants, arguments, builder, options_for, output: Path) -> int:
     results = Results(builder.cache / "results")
     seeds = arguments.seeds or SEEDS_CAP
+    limits = {"all": arguments.cpu, "H": arguments.cpu if arguments.history_cpu is None else arguments.history_cpu}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         programs = dict(zip([m.id for m in mutants], pool.map(lambda m: builder.build("drive", m), mutants)))
 
         def measure(mutant, preset, mode, part):
             file = results.file(programs[mutant.id], preset, mode, part)
-            known = results.get(file, seeds, arguments.cpu)
+            known = results.get(file, seeds, limits[mode])
             if known is None and not arguments.write_only:
                 options = options_for(mutant, preset, arguments.option)
                 outcome = search(programs[mutant.id], mutant, options, arguments.first + part * SEEDS_CAP, seeds,
-                                 MODES[mode], arguments.cpu)
+                                 MODES[mode], limits[mode])
                 known = outcome.as_dict()
                 file.write_text(json.dumps(known))
             elif known is None and file.exists():
                 known = json.loads(file.read_text())
             return (mutant.id, preset, mode), known
 
-        waiting = [pool.submit(measure, mutant, preset, mode, part) for part in range(arguments.ranges)
-                   for mutant in mutants for preset in arguments.presets for mode in MODES]
+        # A matrix that is stopped has one range of each cell rather than all of some; the history alone, which costs most, comes last.
+        waiting = [pool.submit(measure, mutant, preset, mode, part) for mode in MODES for part in range(arguments.ranges)
+                   for mutant in mutants for preset in arguments.presets]
         known: dict = {}
         for count, done in enumerate(concurrent.futures.as_completed(waiting), 1):
             place, outcome = done.result()
@@ -112,6 +118,6 @@ def run(mutants, arguments, builder, options_for, output: Path) -> int:
                 known.setdefault(place, []).append(outcome)
             if count % 50 == 0:
                 print(f"{count} of {len(waiting)} cells", flush=True)
-    output.write_text(text(mutants, known, arguments))
+    output.write_text(text(mutants, known, arguments, limits))
     print(f"wrote {output}")
     return 0

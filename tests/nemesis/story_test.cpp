@@ -20,6 +20,11 @@ TEST(Story, EveryKindIsASentence) {
           {R"({"kind":"partition","grudge":{"n1":["n2","n3"],"n2":["n1"],"n3":["n1"]}})",
            "n1 is cut off from n2 and n3"},
           {R"({"kind":"partition","grudge":{"n2":["n1"]}})", "n2 hears nothing from n1"},
+          {R"({"kind":"partition","grudge":{"n1":["n4"],"n2":["n4"],"n3":["n1"],"n4":["n2"]}})",
+           "n2 is cut off from n4; n1 hears nothing from n4; n3 hears nothing from n1"},
+          {R"({"kind":"partition","grudge":{"n1":["n3"],"n2":["n3"]}})", "n1 and n2 hear nothing from n3"},
+          {R"({"kind":"clock","nodes":["n1"],"parameters":{"clock":"mono","change":"rate","rate":0.30100000000000005}})",
+           "the monotonic clock of n1 runs at 0.301 of its rate"},
           {R"({"kind":"partition","grudge":{"n2":["n1"]},"parameters":{"clients":{"n1":["c0","c3"]}}})",
            "n2 hears nothing from n1; clients are cut off: c0 and c3 from n1"},
           {R"({"kind":"partition","parameters":{"shape":"one_way","of":"halves"}})",
@@ -77,10 +82,11 @@ TEST(Story, DecisionsAndMomentsAreToldInOrderOfTime) {
                                     {Instant(3s), "n2", "violation", "n2 applied 17/4 where n1 had applied 17/3"},
                                     {Instant(3s), "n2", "violation", "n2 applied 17/4 where n1 had applied 17/3"}};
   EXPECT_EQ(story(schedule, moments),
-            (std::vector<std::string>{
-                "1. at the first time n2 becomes leader, n2 is killed, for 1 s.", "2. n1 is leader of term 2. (300 ms)",
-                "3. n1 is cut off from n2 and n3, for 1.5 s. (800 ms)", "4. the partition of decision 1 ends. (2.3 s)",
-                "5. n2 applied 17/4 where n1 had applied 17/3. (3 s)"}));
+            (std::vector<std::string>{"1. at the first time n2 becomes leader, n2 is killed, for 1 s.",
+                                      "2. n1 is leader of term 2. (300 ms)",
+                                      "3. n1 is cut off from n2 and n3, for 1.5 s. (800 ms)",
+                                      "4. it ends that n1 is cut off from n2 and n3. (2.3 s)",
+                                      "5. n2 applied 17/4 where n1 had applied 17/3. (3 s)"}));
 }
 
 TEST(Story, ALongStoryKeepsDecisionsAndEnds) {
@@ -101,6 +107,22 @@ TEST(Story, ALongStoryKeepsDecisionsAndEnds) {
   EXPECT_EQ(shorter.size(), 4U);
   EXPECT_NE(shorter[2].find("left out here"), std::string::npos);
   EXPECT_NE(shorter.back().find("two leaders"), std::string::npos);
+}
+
+TEST(Story, WhatASystemDoesComesBeforeWhatIsDoneToItAndNothingAfterTheEnd) {
+  const Schedule schedule{
+      .seed = 1,
+      .decisions = {
+          {.id = 1, .when = Duration(1s), .lasts = 100ms, .fault = fault(R"({"kind":"kill","nodes":["n1"]})")},
+          {.id = 2, .when = Duration(2s), .lasts = 5s, .fault = fault(R"({"kind":"pause","nodes":["n2"]})")}}};
+  const std::vector<Moment> moments{{Instant(1s), "n1", "elected", "n1 is leader in term 2"},
+                                    {Instant(1s), "n1", "crash", "n1 goes down: killed"},
+                                    {Instant(1s), "n3", "crash", "n3 goes down: its disk is full"},
+                                    {Instant(2s), "", "violation", "LC: n2 leads without 3/4"}};
+  EXPECT_EQ(story(schedule, moments),
+            (std::vector<std::string>{"1. n1 is leader in term 2. (1 s)", "2. n3 goes down: its disk is full. (1 s)",
+                                      "3. n1 is killed, for 100 ms. (1 s)", "4. n2 is paused, for 5 s. (2 s)",
+                                      "5. LC: n2 leads without 3/4. (2 s)"}));
 }
 
 TEST(Story, WhatASystemSaysCannotForgeALine) {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "tests/workloads/golden.hpp"
 
 namespace faultline {
@@ -234,6 +237,44 @@ TEST(Swarm, AFewSeedsLookLikeThis) {
     for (const Value& decision : schedule.get("decisions").as_list()) text += to_json(decision) + "\n";
   }
   expect_golden("tests/nemesis/golden/swarm.txt", text);
+}
+
+// Who is cut off from whom, as sets of the smaller side; empty: no cut between nodes.
+std::set<NodeName> smaller_side(const Fault& fault, const Nodes& nodes) {
+  if (fault.kind != "partition" || fault.grudge.empty()) return {};
+  std::set<NodeName> side{nodes.front()}, rest;
+  for (const NodeName& node : nodes) {
+    const auto found = fault.grudge.find(nodes.front());
+    (found != fault.grudge.end() && found->second.contains(node) ? rest : side).insert(node);
+  }
+  return side.size() < rest.size() ? side : rest;
+}
+
+TEST(Swarm, ThePlayOfTailsCutsALeaderOffWithAMinorityAndThenWithOthers) {
+  const Mix mix{.packages = {"plays"}, .tastes = {{"plays", {{"play", {0, 0, 0, 0, 0, 0, 1, 0}}}}}};
+  for (const bool is_bound : {false, true}) {
+    ScheduleOptions options = options_of(3);
+    if (is_bound) options.drawing.drift = 0.1;
+    std::size_t hurries = 0;
+    std::map<NodeName, std::vector<std::set<NodeName>>> sides;
+    for (const Decision& decision : drawn(mix, options).decisions) {
+      const auto* trigger = std::get_if<EventTrigger>(&decision.when);
+      ASSERT_NE(trigger, nullptr);
+      const auto& role = std::get<RoleTrigger>(trigger->what);
+      hurries += decision.fault.kind == "clock" ? 1 : 0;
+      const auto side = smaller_side(decision.fault, options.nodes);
+      if (side.empty()) continue;
+      EXPECT_TRUE(side.contains(role.node)) << role.node;
+      EXPECT_EQ(side.size(), 2U);
+      if (role.nth <= 2) sides[role.node].push_back(side);
+    }
+    EXPECT_EQ(hurries > 0, !is_bound);
+    ASSERT_EQ(sides.size(), options.nodes.size());
+    for (const auto& [leader, both] : sides) {
+      ASSERT_GE(both.size(), 2U) << leader;
+      EXPECT_NE(both[0], both[1]) << leader;
+    }
+  }
 }
 
 }  // namespace

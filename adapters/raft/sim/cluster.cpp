@@ -28,12 +28,14 @@ ChangeMembers::Kind kind_of(MemberStep step) {
 
 Cluster::Cluster(ClusterOptions options) : options_(std::move(options)) {
   if (options_.watched) invariants_.emplace(probes_);
+  if (options_.traced) chronicle_.emplace();
   setting_.host = options_.host;
   for (NodeIndex node = 0; node < options_.founders; ++node) setting_.founders.push_back(member_of(node));
   setting_.keeper = {.identity = {.cluster = cluster_id, .node = {}}, .wal = options_.wal};
   setting_.keep_revisions = options_.keep_revisions;
   setting_.probes = &probes_;
   setting_.invariants = invariants_ ? &*invariants_ : nullptr;
+  setting_.chronicle = chronicle_ ? &*chronicle_ : nullptr;
   daemons_.resize(options_.founders + options_.spares, nullptr);
 }
 

@@ -21,6 +21,7 @@ struct ClusterOptions {
   ClientOptions client;
   std::uint64_t keep_revisions = 0;  // as SimRun
   bool watched = true;               // by the invariants
+  bool traced = false;               // a chronicle is kept
   // Whether a node's disk was damaged; asked at each boot.
   std::function<bool(faultline::sim::NodeIndex)> is_rotten;
 };
@@ -58,6 +59,7 @@ class Cluster final : public faultline::sim::System {
   ClusterOptions options_;
   Probes probes_;
   std::optional<Invariants> invariants_;
+  std::optional<Chronicle> chronicle_;
   Setting setting_;
   std::vector<RaftDaemon*> daemons_;  // by node; the world owns them
   std::optional<Attempt> attempt_;

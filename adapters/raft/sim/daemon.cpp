@@ -90,6 +90,9 @@ Result<std::unique_ptr<RaftDaemon>> RaftDaemon::boot(faultline::sim::Surrounding
     setting.invariants->booted(daemon->id_, options.raft.boot, restored.stored, restored.store,
                                {.fsync = keeper_options.wal.sync, .rotten = rotten, .joins = surroundings.joins()});
   }
+  if (setting.chronicle != nullptr) {
+    for (const std::string& note : setting.chronicle->booted(daemon->id_, restored.stored)) surroundings.note(note);
+  }
   daemon->keeper_ = std::move(opened.value().keeper);
   daemon->files_.emplace(daemon->disk_, keeper_options);
   daemon->segments_ = daemon->keeper_->wal().segments();
@@ -139,6 +142,9 @@ void RaftDaemon::deliver(Output output) {
       if (const auto* message = std::get_if<Message>(&frame.word)) setting_.invariants->sent(*message);
     }
     setting_.invariants->stepped(id_, state_of(host_->raft()), host_->store());
+  }
+  if (setting_.chronicle != nullptr) {
+    for (const std::string& note : setting_.chronicle->stepped(id_, host_->raft(), output)) surroundings_.note(note);
   }
   for (const Frame& frame : output.frames) {
     if (std::holds_alternative<Forward>(frame.word)) setting_.probes->hit(Probe::command_forwarded);

@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "chronicle.hpp"
 #include "disk.hpp"
 #include "invariants.hpp"
 #include "probes.hpp"
@@ -34,6 +35,7 @@ struct Setting {
   std::uint64_t keep_revisions = 0;
   Probes* probes = nullptr;
   Invariants* invariants = nullptr;  // null: nobody looks
+  Chronicle* chronicle = nullptr;    // null: the run is not traced
 };
 
 class RaftDaemon final : public faultline::sim::Daemon {

@@ -342,8 +342,9 @@ void Invariants::check_promise(const Message& message) {
   }
   const auto* reply = std::get_if<AppendReply>(&message.body);
   if (reply != nullptr && reply->accepted && reply->match > durable.last) {
-    found("MON", fmt::format("{} acknowledges {} in term {}, its disk has {}", name(message.from), reply->match.value,
-                             message.term.value, durable.last.value));
+    found("MON", fmt::format("{} acknowledges {} to {}, leader of term {}, before its disk has it: that ends at {}",
+                             name(message.from), reply->match.value, name(message.to), message.term.value,
+                             durable.last.value));
   }
 }
 

@@ -163,9 +163,11 @@ class Phase {
     return founded ? std::string() : "the group was never founded: each founder must have heard all others once";
   }
 
+  // All have what the first of them had when a write was acknowledged. Not the same index at the same time: a leader may go on to append
+  // entries of its own, and be looked at whenever it has just done so.
   bool converged() {
     if (!acknowledged_) ask();
-    const RaftDaemon* first = nullptr;
+    std::vector<const kv::Store*> stores;
     const Config* config = config_of_leader();
     for (const NodeIndex node : core_) {
       // A removal that was under way may have been committed meanwhile; whom it removed need not learn of it.
@@ -173,12 +175,19 @@ class Phase {
       const RaftDaemon* daemon = cluster_.daemon(node);
       if (daemon == nullptr) return false;
       acknowledged_ = acknowledged_ || cluster_.acknowledged(node);
-      if (first == nullptr) first = daemon;
-      const kv::Store& mine = daemon->host().store();
-      const kv::Store& theirs = first->host().store();
-      if (mine.applied() != theirs.applied() || mine.hash() != theirs.hash()) return false;
+      stores.push_back(&daemon->host().store());
     }
-    return acknowledged_ && is_stable();
+    if (!acknowledged_) return false;
+    for (const kv::Store* store : stores) {
+      if (!has_mark_) mark_ = std::max(mark_, store->applied());
+    }
+    has_mark_ = true;
+    const auto behind = [&](const kv::Store* store) {
+      return store->applied() < mark_ || std::any_of(stores.begin(), stores.end(), [&](const kv::Store* other) {
+               return other->applied() == store->applied() && other->hash() != store->hash();
+             });
+    };
+    return std::none_of(stores.begin(), stores.end(), behind) && is_stable();
   }
 
   // A leader that is deposed again and again serves now and then: only one that stays counts (D §9.6).
@@ -247,6 +256,8 @@ class Phase {
   std::vector<Leftover> leftovers_;
   static constexpr int stable_for = 5;  // election timeouts
   bool acknowledged_ = false;
+  bool has_mark_ = false;
+  LogIndex mark_;  // to be applied by all
   Instant ask_again_;
   Term term_;  // the newest in the core, and since when
   Instant term_since_;

@@ -1,8 +1,8 @@
 // The liveness phase: a quorum core whose world is whole must converge, whatever goes on outside for good.
 //
 // Drawn at random among the nodes that no disk fault has touched, as small as a quorum of every configuration in force allows. Converged: a
-// write asked after the draw is acknowledged by a core node, all core nodes have applied the same index with the same state, and no new term
-// has begun among them for five election timeouts.
+// write asked after the draw is acknowledged by a core node, all core nodes have applied what any of them had applied then, those at the same
+// index with the same state, and no new term has begun among them for five election timeouts.
 //
 // Excused, and said so: no clean quorum is left; a core node refuses to start; the system was told to do without what makes it live (pre-vote,
 // CheckQuorum, fsync).

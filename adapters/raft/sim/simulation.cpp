@@ -52,6 +52,7 @@ ClusterOptions cluster_options(const SimRun& run) {
   options.client.operation_timeout = *run.operation_timeout;
   if (*run.retries) options.client.repeat_after = *run.operation_timeout / 4;
   options.watched = run.detectors == Detectors::all;
+  options.traced = run.trace;
   return options;
 }
 

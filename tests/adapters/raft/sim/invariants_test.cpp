@@ -248,7 +248,8 @@ TEST_F(InvariantsTest, AnAcknowledgementBeforeTheDiskHasItIsNoticed) {
       .from = n1, .to = n2, .term = {1}, .stay = {1}, .body = AppendReply{.accepted = true, .match = {2}}};
   invariants.sent(ack);
   ASSERT_EQ(fired(), "MON");
-  EXPECT_EQ(invariants.findings()[0].sentence, "n1 acknowledges 2 in term 1, its disk has 1");
+  EXPECT_EQ(invariants.findings()[0].sentence,
+            "n1 acknowledges 2 to n2, leader of term 1, before its disk has it: that ends at 1");
 }
 
 TEST_F(InvariantsTest, WhatWasSyncedMustBeBackAndWhatWasNotNeedNot) {
