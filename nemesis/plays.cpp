@@ -47,7 +47,7 @@ class Play {
 
   void add(Duration at, Duration lasts, Fault fault) {
     if (at >= end() || lasts <= Duration::zero()) return;
-    at = Duration(at.count() / 1000 * 1000);
+    at = std::max(options_.begin, Duration(at.count() / 1000 * 1000));
     all_.push_back({at, {.when = at, .lasts = std::min(lasts, end() - at), .fault = std::move(fault)}});
   }
   void add_on(EventTrigger trigger, Duration lasts, Fault fault) {
