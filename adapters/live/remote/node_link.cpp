@@ -214,14 +214,16 @@ std::string NodeLink::agent_command(const std::string& arguments) const {
 // Uploads unless it is there already. What is there is trusted by its checksum only.
 Result<std::string> NodeLink::place(const fs::path& local, const std::string& checksum, const std::string& name) {
   const std::string there = state_ + "/bin/" + name + "-" + checksum.substr(0, shown_digits);
-  const auto is_there = [&] {
-    const auto found = run(shell_quoted(agent_path_) + " checksum " + shell_quoted(there));
+  const auto look = [&] { return run(shell_quoted(agent_path_) + " checksum " + shell_quoted(there)); };
+  const auto is_it = [&](const Result<std::string>& found) {
     return found.ok() && found.value().starts_with(checksum);
   };
-  if (is_there()) return there;
+  if (is_it(look())) return there;
   auto uploaded = session_->upload(local, there, executable);
-  if (is_there()) return there;  // also if somebody else was faster
+  const auto found = look();
+  if (is_it(found)) return there;  // also if somebody else was faster
   if (!uploaded) return Error::bad_input(uploaded.error().message, uploaded.error().remedy);
+  if (!found) return found.error();  // nobody knows what is there: the node is slow, or gone
   return wrong_checksum(there, local);
 }
 
