@@ -254,11 +254,12 @@ TEST(ClockStub, AReaderNeverSeesHalfAChange) {
     }
   });
   auto* gettime = stub.entry<long(clockid_t, timespec*)>(entry_clock_gettime);
+  const auto version = [&] { return __atomic_load_n(&stub.pages().parameters.version, __ATOMIC_ACQUIRE); };
+  while (version() == 0) std::this_thread::yield();
   for (int i = 0; i < 200'000; ++i) {
     timespec t{};
     EXPECT_EQ(gettime(CLOCK_REALTIME, &t), 0);
     const std::int64_t seen = std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-    if (stub.pages().parameters.version == 0) continue;
     const std::int64_t off = seen - start;
     // Frozen at base + offset = 2 * base - start + k days.
     EXPECT_EQ(off % (2'000'000 * ms) % (400'000 * ms), 0) << off;
