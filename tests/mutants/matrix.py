@@ -72,13 +72,14 @@ def text(mutants, known: dict, arguments, limits: dict) -> str:
     presets = arguments.presets
     found = [m for m in mutants if any(one["killed_by"] for p in presets for one in known.get((m.id, p, "all"), []))]
     alone = [m for m in mutants if any(one["killed_by"] for p in presets for one in known.get((m.id, p, "H"), []))]
+    tried = [m for m in mutants if any(known.get((m.id, p, "H")) for p in presets)]
     seeds = arguments.seeds or SEEDS_CAP
     return f"""# Kill matrix
 
 Written by `tests/mutants/runner matrix`. A cell: the median of the seeds it took, and in how many of the disjoint ranges of
 seeds the bug was found at all; `- (n)`: not in any of n seeds. A range ends at {cap(seeds, limits["all"])}, if not before; for
 the history alone at {cap(seeds, limits["H"])}. An empty cell was not measured. One range is an anecdote, twenty are a figure.
-Found by some preset: {len(found)} of {len(mutants)}; by the history alone: {len(alone)} of {len(mutants)}.
+Found by some preset: {len(found)} of {len(mutants)}; by the history alone: {len(alone)} of the {len(tried)} tried.
 
 ## All detectors
 
