@@ -21,7 +21,8 @@ constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
 {"id":6,"at":"7500ms","for":"500ms","fault":{"kind":"fsync_error","nodes":["n3"],"parameters":{"errno":"EIO","pages":"drop"}}},
 {"id":7,"at":"8500ms","for":"1s","fault":{"kind":"crash_point","nodes":["n1"],"parameters":{"call":"write","nth":2,"edge":"before","disk":"torn"}}},
 {"id":8,"at":"10s","for":"1s","fault":{"kind":"pressure","nodes":["n1","n2","n3"],"parameters":{"speed":0.05}}},
-{"id":9,"at":"11500ms","for":"1s","fault":{"kind":"wipe","nodes":["n2"]}}PACKETS]})";
+{"id":9,"at":"11500ms","for":"1s","fault":{"kind":"wipe","nodes":["n2"]}},
+{"id":12,"at":"16s","for":"1s","fault":{"kind":"restart","nodes":["n1","n3"]}}PACKETS]})";
 constexpr const char* packets = R"(,
 {"id":10,"at":"13s","for":"1s","fault":{"kind":"packet","nodes":["n1"],"parameters":{"delay":"20ms","jitter":"5ms","loss":0.05}}},
 {"id":11,"at":"14500ms","for":"500ms","fault":{"kind":"clog","nodes":["n2"]}})";
@@ -71,7 +72,7 @@ TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBites
     (remote ? there : here) = expect_bites(nodes.faultline(words));
   }
   EXPECT_EQ(here, there);
-  EXPECT_EQ(here.size(), queues ? 11U : 9U);
+  EXPECT_EQ(here.size(), queues ? 12U : 10U);
   for (const NodeName node : {"n1", "n2", "n3"}) {
     EXPECT_TRUE(test::ends(nodes, node)) << node;
     EXPECT_EQ(nodes.rules(node), "") << node;
