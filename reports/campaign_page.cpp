@@ -324,7 +324,7 @@ void write_coverage(HtmlWriter& html, const CampaignReport& report) {
   fact(html, "operations", fmt::format("{} ({} ok)", grouped(c.operations), grouped(c.ok)));
   fact(html, "under a fault, live", grouped(c.under_fault));
   fact(html, "outcome unknown, live", grouped(c.info));
-  fact(html, "leader changes, live", grouped(c.leader_changes));
+  fact(html, "leader changes", grouped(c.leader_changes));
   fact(html, "runs whose faults did nothing", grouped(c.vacuous));
   html.close("dl");
   if (!c.faults.empty()) {
