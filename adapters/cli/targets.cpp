@@ -71,6 +71,7 @@ Result<Remote> remote_of(const Settings& settings, Console& console) {
   for (const auto& node : inventory.value().nodes) remote.names.push_back(node.name);
   remote.machines = live::remote::make_machines({.inventory = std::move(inventory).value(),
                                                  .target = settings.text("target"),
+                                                 .upgrades = settings.list("upgrade-to"),
                                                  .agent = {},
                                                  .note = [&console](const std::string& text) { console.note(text); }});
   return remote;
@@ -111,9 +112,13 @@ bool asks_for(const Settings& settings, std::string_view package) {
 // The programs of a run: the daemon, and what an upgrade goes on to.
 Result<void> settle_binaries(Settings& settings) {
   const bool named = settings.given("binary") || settings.given("upgrade-to");
-  if (named && (settings.given("endpoints") || settings.given("inventory") || settings.text("target") == "redis")) {
-    return Error::bad_input(
-        "--binary and --upgrade-to are for daemons of raft or etcd that are started on this machine", "leave them out");
+  if (named && (settings.given("endpoints") || settings.text("target") == "redis")) {
+    return Error::bad_input("--binary and --upgrade-to are for daemons of raft or etcd that faultline starts",
+                            "leave them out");
+  }
+  if (settings.given("binary") && settings.given("inventory")) {
+    return Error::bad_input("--binary is for daemons on this machine",
+                            "name the program in the inventory: `binary`, or `upload`");
   }
   // Nodes start somewhere else, and so may a replay.
   for (const std::string_view option : {"binary", "upgrade-to"}) {

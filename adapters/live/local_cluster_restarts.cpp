@@ -73,6 +73,11 @@ Result<void> LocalCluster::restart_node(std::size_t node, const Fault& fault) {
   return wait_until_ready({node});
 }
 
+// What the daemon executes; of a remote one what it was told to.
+std::string LocalCluster::running_program(std::size_t node) const {
+  return options_.machines ? daemons_[node]->spec().command.front() : program_of(daemons_[node]->identity().pid);
+}
+
 Result<Value> LocalCluster::apply_restart(const Fault& fault) {
   const bool upgrades = fault.kind == "upgrade";
   if (upgrades) version_ = static_cast<std::size_t>(fault.parameters.get("to").as_integer()) - 1;
@@ -94,8 +99,8 @@ Result<Value> LocalCluster::apply_restart(const Fault& fault) {
       continue;
     }
     if (auto back = restart_node(node, fault); !back) return back.error();
-    const pid_t pid = daemons_[node]->identity().pid;
-    done[name] = upgrades && pid > 0 ? Value(program_of(pid)) : Value(static_cast<std::int64_t>(pid));
+    done[name] =
+        upgrades ? Value(running_program(node)) : Value(static_cast<std::int64_t>(daemons_[node]->identity().pid));
   }
   if (done.empty()) {
     return Error::environment("no node could take the fault '" + fault.kind + "': " + to_value(skipped).to_string());
@@ -116,7 +121,7 @@ Result<Value> LocalCluster::heal_restart(const Active& healed) {
   for (const std::size_t node : members()) {
     if (places_[node].version == version_ || daemons_[node]->state() != Daemon::State::running) continue;
     if (auto done = restart_node(node, healed.fault); !done) return done.error();
-    upgraded[places_[node].name] = program_of(daemons_[node]->identity().pid);
+    upgraded[places_[node].name] = running_program(node);
   }
   value["upgraded"] = to_value(upgraded);
   return to_value(value);

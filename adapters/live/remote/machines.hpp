@@ -44,8 +44,10 @@ Result<void> on_each(const RemoteNodes& nodes, const std::function<Result<void>(
 
 class RemoteDaemon final : public NodeDaemon {
  public:
-  // `program`: a path on the node instead of the command's first word; may be empty. The node outlives it.
-  RemoteDaemon(RemoteNode& node, InventoryTarget target, std::string program, DaemonSpec spec);
+  // `program`: a path on the node instead of the command's first word; may be empty. `uploads`: the same for some first words. The node
+  // outlives it.
+  RemoteDaemon(RemoteNode& node, InventoryTarget target, std::string program,
+               std::map<std::string, std::string> uploads, DaemonSpec spec);
 
   Result<void> start(const Launch& launch) override;
   Result<void> kill() override { return change({{"do", "kill"}}); }
@@ -69,6 +71,7 @@ class RemoteDaemon final : public NodeDaemon {
   RemoteNode& node_;
   InventoryTarget target_;
   std::string program_;
+  std::map<std::string, std::string> uploads_;
   DaemonSpec spec_;
 };
 

@@ -38,8 +38,13 @@ void RemoteNode::note(const Json& reply) {
   settles = Duration(reply.value("settles_ns", std::int64_t(0)));
 }
 
-RemoteDaemon::RemoteDaemon(RemoteNode& node, InventoryTarget target, std::string program, DaemonSpec spec)
-    : node_(node), target_(std::move(target)), program_(std::move(program)), spec_(std::move(spec)) {}
+RemoteDaemon::RemoteDaemon(RemoteNode& node, InventoryTarget target, std::string program,
+                           std::map<std::string, std::string> uploads, DaemonSpec spec)
+    : node_(node),
+      target_(std::move(target)),
+      program_(std::move(program)),
+      uploads_(std::move(uploads)),
+      spec_(std::move(spec)) {}
 
 Result<void> RemoteDaemon::change(Json request) const {
   if (!node_.declared) return {};  // it was never started
@@ -67,8 +72,11 @@ Result<void> RemoteDaemon::request_start() {
     node_.declared = true;
   }
   std::vector<std::string> command = spec_.command;
+  const auto uploaded = uploads_.find(command.front());
   if (!target_.start.empty())
     command = {"/bin/sh", "-c", target_.start};
+  else if (uploaded != uploads_.end())
+    command.front() = uploaded->second;
   else if (!program_.empty())
     command.front() = program_;
   auto environment = spec_.environment;

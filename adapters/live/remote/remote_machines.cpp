@@ -117,8 +117,9 @@ class RemoteMachines final : public Machines {
   std::unique_ptr<NodeDaemon> make_daemon(DaemonSpec spec) override {
     RemoteNode& node = node_of(spec.name);
     std::string program = fill_in(target_.binary, node.link.node());
-    if (const auto uploaded = programs_.find(spec.name); uploaded != programs_.end()) program = uploaded->second;
-    return std::make_unique<RemoteDaemon>(node, target_, std::move(program), std::move(spec));
+    std::map<std::string, std::string> uploads = uploads_[spec.name];
+    if (const auto own = uploads.find(target_.upload); own != uploads.end()) program = own->second;
+    return std::make_unique<RemoteDaemon>(node, target_, std::move(program), std::move(uploads), std::move(spec));
   }
 
   std::unique_ptr<ClockControl> make_clock(const NodeName& node) override {
@@ -154,6 +155,10 @@ class RemoteMachines final : public Machines {
           "fault '" + fault.kind +
               "' is not available: a start command of its own cannot tell a member that joins from one that founds",
           "leave `start` out of the inventory, or use another fault");
+    }
+    if (!target_.start.empty() && fault.kind == "upgrade") {
+      return Error::bad_input("fault 'upgrade' is not available: a start command of its own starts what it starts",
+                              "leave `start` out of the inventory, or use rolling");
     }
     // Of packets the network says it.
     if (fault.kind == "partition") return works("partition", "filter_error");
@@ -253,11 +258,13 @@ class RemoteMachines final : public Machines {
   // Uploads come first: while one is under way nothing renews a lease.
   Result<void> start(RemoteNode& node, Leftovers& journal) {
     journal_ = &journal;
-    if (!target_.upload.empty()) {
-      auto uploaded = node.link.upload(target_.upload);
+    std::vector<std::string> files = options_.upgrades;
+    if (!target_.upload.empty()) files.push_back(target_.upload);
+    for (const std::string& file : files) {
+      auto uploaded = node.link.upload(file);
       if (!uploaded) return uploaded.error();
       const std::lock_guard lock(mutex_);
-      programs_[node.link.node().name] = uploaded.value();
+      uploads_[node.link.node().name][file] = uploaded.value();
     }
     auto intent = journal.intend_node(
         connection_text(node.link.node(), fill_in(options_.inventory.state, node.link.node()), node.link.folder()),
@@ -338,7 +345,7 @@ class RemoteMachines final : public Machines {
   Leftovers* journal_ = nullptr;
   std::mutex mutex_;  // guards the next two, which threads for each node fill
   std::map<NodeName, Leftovers::Id> intents_;
-  std::map<NodeName, std::string> programs_;  // uploaded
+  std::map<NodeName, std::map<std::string, std::string>> uploads_;  // by the name of the file here
 };
 
 }  // namespace

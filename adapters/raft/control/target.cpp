@@ -97,6 +97,7 @@ class Target final : public live::Target {
   Result<void> set_up() override {
     if (options_.machines) {
       binaries_ = {options_.binary.empty() ? "raftd" : options_.binary};
+      binaries_.insert(binaries_.end(), options_.upgrades.begin(), options_.upgrades.end());
     } else {
       auto found = find_binary(options_.binary);
       if (!found) return found.error();

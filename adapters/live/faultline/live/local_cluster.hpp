@@ -239,6 +239,7 @@ class LocalCluster final : public FaultPort, public EventPort {
   static bool is_restart(const Fault& fault);
   [[nodiscard]] Result<void> supports_restart(const Fault& fault) const;
   Result<void> restart_node(std::size_t node, const Fault& fault);
+  [[nodiscard]] std::string running_program(std::size_t node) const;
   Result<Value> apply_restart(const Fault& fault);
   Result<Value> heal_restart(const Active& healed);
   Result<void> stop_old_versions();

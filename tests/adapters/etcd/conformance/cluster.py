@@ -8,6 +8,7 @@ import ctypes
 import itertools
 import json
 import os
+import pathlib
 import shlex
 import shutil
 import signal
@@ -101,6 +102,17 @@ class Cluster:
 
     def signal(self, name, number):
         self.daemons[name].send_signal(number)
+        # A stop reaches one thread after the other: until the last has it, the member may still vote and acknowledge.
+        while number == signal.SIGSTOP and not self._is_stopped(name):
+            time.sleep(0.001)
+
+    def _is_stopped(self, name):
+        tasks = pathlib.Path(f'/proc/{self.daemons[name].pid}/task')
+        try:
+            states = [(task / 'stat').read_text(encoding='utf-8').rpartition(')')[2].split()[0] for task in tasks.iterdir()]
+        except OSError:
+            return False  # a thread has ended meanwhile
+        return all(state == 'T' for state in states)
 
     def address(self, name):
         return self.host, self.client[name]

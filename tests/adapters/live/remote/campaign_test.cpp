@@ -22,7 +22,8 @@ constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
 {"id":7,"at":"8500ms","for":"1s","fault":{"kind":"crash_point","nodes":["n1"],"parameters":{"call":"write","nth":2,"edge":"before","disk":"torn"}}},
 {"id":8,"at":"10s","for":"1s","fault":{"kind":"pressure","nodes":["n1","n2","n3"],"parameters":{"speed":0.05}}},
 {"id":9,"at":"11500ms","for":"1s","fault":{"kind":"wipe","nodes":["n2"]}},
-{"id":12,"at":"16s","for":"1s","fault":{"kind":"restart","nodes":["n1","n3"]}}PACKETS]})";
+{"id":12,"at":"16s","for":"1s","fault":{"kind":"restart","nodes":["n1","n3"]}},
+{"id":13,"at":"19s","for":"1s","fault":{"kind":"upgrade","nodes":["n1","n2"],"parameters":{"to":2}}}PACKETS]})";
 constexpr const char* packets = R"(,
 {"id":10,"at":"13s","for":"1s","fault":{"kind":"packet","nodes":["n1"],"parameters":{"delay":"20ms","jitter":"5ms","loss":0.05}}},
 {"id":11,"at":"14500ms","for":"500ms","fault":{"kind":"clog","nodes":["n2"]}})";
@@ -50,6 +51,8 @@ TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBites
   text.replace(text.find("PACKETS"), std::string("PACKETS").size(), queues ? packets : "");
   std::ofstream(nodes.folder() / "faults.json") << text;
   const fs::path inventory = nodes.write_inventory("", nodes.raft_table());
+  const fs::path next = nodes.folder() / "raftd-next";  // another version of the daemon, for who goes by names
+  fs::copy_file(nodes.raftd(), next);
   std::map<std::string, int> here, there;
   for (const bool remote : {false, true}) {
     std::vector<std::string> words{"run",
@@ -57,6 +60,8 @@ TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBites
                                    "raft",
                                    "--schedule",
                                    (nodes.folder() / "faults.json").string(),
+                                   "--upgrade-to",
+                                   next.string(),
                                    "--rate",
                                    "100/s",
                                    "--seed",
@@ -72,7 +77,7 @@ TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBites
     (remote ? there : here) = expect_bites(nodes.faultline(words));
   }
   EXPECT_EQ(here, there);
-  EXPECT_EQ(here.size(), queues ? 12U : 10U);
+  EXPECT_EQ(here.size(), queues ? 13U : 11U);
   for (const NodeName node : {"n1", "n2", "n3"}) {
     EXPECT_TRUE(test::ends(nodes, node)) << node;
     EXPECT_EQ(nodes.rules(node), "") << node;

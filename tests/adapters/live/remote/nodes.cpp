@@ -157,13 +157,15 @@ std::string Nodes::rules(const NodeName& node) const {
   return ours;
 }
 
-std::string Nodes::raft_table() const {
+fs::path Nodes::raftd() const {
   const fs::path small = folder_ / "raftd";
+  if (fs::exists(small)) return small;
   const auto stripped =
       run_command({"strip", "--strip-debug", "-o", small.string(), FL_RAFTD}, "", "", std::chrono::minutes(1));
-  const bool is_small = stripped.ok() && stripped.value().status == 0;
-  return "[targets.raft]\nupload = \"" + (is_small ? small.string() : std::string(FL_RAFTD)) + "\"\n";
+  return stripped.ok() && stripped.value().status == 0 ? small : fs::path(FL_RAFTD);
 }
+
+std::string Nodes::raft_table() const { return "[targets.raft]\nupload = \"" + raftd().string() + "\"\n"; }
 
 void Nodes::set_wire(const NodeName& node, bool up) {
   const auto links = run_checked({"ip", "-o", "link"}, "", network_->name_space(node).string());

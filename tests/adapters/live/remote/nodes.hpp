@@ -50,7 +50,9 @@ class Nodes {
   [[nodiscard]] const Folder& folder() const { return folder_; }
   // What a node's kernel has of rules, but the ones of the namespaces' own network.
   [[nodiscard]] std::string rules(const NodeName& node) const;
-  // The table of the inventory that uploads raftd, without what only a debugger needs: that would be ten times as much.
+  // The daemon without what only a debugger needs: that would be ten times as much.
+  [[nodiscard]] std::filesystem::path raftd() const;
+  // The table of the inventory that uploads it.
   [[nodiscard]] std::string raft_table() const;
   // Cuts the node's wire, or mends it.
   void set_wire(const NodeName& node, bool up);
