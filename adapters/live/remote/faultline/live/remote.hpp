@@ -18,8 +18,9 @@ namespace faultline::live::remote {
 
 struct RemoteOptions {
   Inventory inventory;
-  std::string target;           // whose table of the inventory counts: "etcd"
-  std::vector<std::string> upgrades;  // further versions of the daemon, files here; uploaded, and run where a command names them
+  std::string target;  // whose table of the inventory counts: "etcd"
+  std::vector<std::string>
+      upgrades;  // further versions of the daemon, files here; uploaded, and run where a command names them
   std::filesystem::path agent;  // the faultline-agent to upload; empty: the one beside this program
   // What is worth telling: what earlier runs had left on the nodes. Called in the thread that opens.
   std::function<void(const std::string&)> note;
