@@ -50,15 +50,22 @@ class Phase {
     if (auto healed = world_.heal_core(core_); !healed) return excused(liveness, healed.error().message);
     note_leftovers();
     Instant end = begun + liveness_bound(run_);
-    while (world_.now() < end) {
+    for (bool once_more = true; world_.now() < end;) {
       // The bound counts from when the healed faults have no after-effect in the core.
       if (still_left_over() && world_.now() < begun + leftovers_limit) end = world_.now() + liveness_bound(run_);
       if (!world_.run_until(std::min(end, world_.now() + *run_.heartbeat))) return liveness;  // a violation
       if (const std::string why = excuse(); !why.empty()) return excused(liveness, why);
-      if (!converged()) continue;
-      liveness.kind = Liveness::Kind::converged;
-      liveness.took = world_.now() - begun;
-      return liveness;
+      if (leader_outside()) outside_led_ = world_.now();
+      if (converged()) {
+        liveness.kind = Liveness::Kind::converged;
+        liveness.took = world_.now() - begun;
+        return liveness;
+      }
+      // Nor could the core do better while it was led from outside. But who comes back again and again is what must not be.
+      const bool freed_late = outside_led_ && *outside_led_ < world_.now() && *outside_led_ > begun;
+      if (world_.now() < end || !freed_late || !once_more) continue;
+      once_more = false;
+      end = *outside_led_ + liveness_bound(run_);
     }
     liveness.took = world_.now() - begun;
     if (const std::string why = outside_excuse(); !why.empty()) return excused(liveness, why);
@@ -143,24 +150,30 @@ class Phase {
 
   // Who leads from outside with the consent of a quorum, does as well as the faults frozen there allow: a core node that cannot hear it
   // lags behind, a leader whose disk is full refuses writes. One that hears no quorum must make way.
-  [[nodiscard]] std::string outside_excuse() const {
-    bool founded = false;
+  [[nodiscard]] std::optional<NodeIndex> leader_outside() const {
     for (NodeIndex node = 0; node < nodes(); ++node) {
       const RaftDaemon* daemon = cluster_.daemon(node);
-      if (daemon == nullptr) continue;
+      if (daemon == nullptr || !daemon->leads() || std::find(core_.begin(), core_.end(), node) != core_.end()) continue;
       const Status status = daemon->host().raft().status();
-      founded = founded || status.last.value > 1;
-      if (status.role != Role::leader || std::find(core_.begin(), core_.end(), node) != core_.end()) continue;
       std::vector<NodeIndex> heard{node};
       for (const FollowerStatus& follower : status.followers) {
         if (follower.heard) heard.push_back(static_cast<NodeIndex>(follower.member.id.value - 1));
       }
-      if (is_quorum(heard, status.config)) {
-        return fmt::format("{}, outside the core, leads with the consent of a quorum, under the faults frozen there",
-                           world_.name(node));
-      }
+      if (is_quorum(heard, status.config)) return node;
     }
-    return founded ? std::string() : "the group was never founded: each founder must have heard all others once";
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::string outside_excuse() const {
+    if (const auto leader = leader_outside()) {
+      return fmt::format("{}, outside the core, leads with the consent of a quorum, under the faults frozen there",
+                         world_.name(*leader));
+    }
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      if (daemon != nullptr && daemon->host().raft().status().last.value > 1) return {};
+    }
+    return "the group was never founded: each founder must have heard all others once";
   }
 
   // All have what the first of them had when a write was acknowledged. Not the same index at the same time: a leader may go on to append
@@ -254,6 +267,7 @@ class Phase {
   static constexpr Duration leftovers_limit = std::chrono::minutes(10);
   std::vector<NodeIndex> core_;
   std::vector<Leftover> leftovers_;
+  std::optional<Instant> outside_led_;  // when last seen
   static constexpr int stable_for = 5;  // election timeouts
   bool acknowledged_ = false;
   bool has_mark_ = false;
