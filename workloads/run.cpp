@@ -141,18 +141,20 @@ class Loop {
 
   // What is wrong with a completion of this worker; empty if nothing is.
   static std::string contradiction(const Event& event, const std::optional<Event>& invocation) {
-    const std::string what = fmt::format("{} {} of process {}", to_string(event.type), event.f, event.process);
-    if (event.type == EventType::invoke) return what + " came as a completion";
-    if (!invocation) return what + " completes nothing: the process has no operation outstanding";
+    const auto what = [&] {
+      return fmt::format("{} {} of process {}", to_string(event.type), event.f, event.process);
+    };
+    if (event.type == EventType::invoke) return what() + " came as a completion";
+    if (!invocation) return what() + " completes nothing: the process has no operation outstanding";
     if (event.process != invocation->process)
-      return fmt::format("{} completes an operation of process {}", what, invocation->process);
-    if (event.f != invocation->f) return fmt::format("{} completes {}", what, invocation->f);
+      return fmt::format("{} completes an operation of process {}", what(), invocation->process);
+    if (event.f != invocation->f) return fmt::format("{} completes {}", what(), invocation->f);
     if (event.key != invocation->key) {
-      return fmt::format("{} on key {} completes one on key {}", what, event.key.to_string(),
+      return fmt::format("{} on key {} completes one on key {}", what(), event.key.to_string(),
                          invocation->key.to_string());
     }
     if (event.process == nemesis_process && event.type != EventType::info)
-      return what + ", but the nemesis knows only info";
+      return what() + ", but the nemesis knows only info";
     return {};
   }
 

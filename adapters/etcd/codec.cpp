@@ -21,16 +21,16 @@ struct Found {
 };
 
 // The result of a range over one key.
-Result<Found> parse_range(const Json& object, std::string_view key) {
-  const Json* kvs = field(object, "kvs");
+Result<Found> parse_range(Json object, std::string_view key) {
+  const auto kvs = list_field(object, "kvs");
   const auto count = integer_field(object, "count");
-  if (!count || (kvs != nullptr && !kvs->is_array())) return Error::environment("kvs or count is malformed");
-  const std::size_t found = kvs == nullptr ? 0 : kvs->size();
+  if (!count || !kvs) return Error::environment("kvs or count is malformed");
+  const std::size_t found = kvs->size();
   if (found > 1 || std::cmp_not_equal(*count, found)) {
     return Error::environment(fmt::format("{} key-values and count {} for one key", found, *count));
   }
   if (found == 0) return Found{};
-  const Json& kv = kvs->front();
+  const Json kv = kvs->front();
   if (!kv.is_object()) return Error::environment("a key-value is no object");
   const auto its_key = bytes_field(kv, "key");
   const auto value = bytes_field(kv, "value");
@@ -41,14 +41,23 @@ Result<Found> parse_range(const Json& object, std::string_view key) {
 }
 
 // responses[0].response_range of a transaction whose taken branch is one range.
-Result<Found> parse_txn_range(const Json& object, std::string_view key) {
-  const Json* responses = field(object, "responses");
-  if (responses == nullptr || !responses->is_array() || responses->size() != 1 || !responses->front().is_object()) {
-    return Error::environment("a refused transaction without the range it was to do");
-  }
-  const Json* range = field(responses->front(), "response_range");
-  if (range == nullptr || !range->is_object()) return Error::environment("a refused transaction answered no range");
+Result<Found> parse_txn_range(Json object, std::string_view key) {
+  const auto response = only_response(object);
+  if (!response) return Error::environment("a refused transaction without the range it was to do");
+  const auto range = field(*response, "response_range");
+  if (!range || !range->is_object()) return Error::environment("a refused transaction answered no range");
   return parse_range(*range, key);
+}
+
+// Made once for each thread: each completion has most of them.
+struct Names {
+  static constexpr std::size_t count = 9;
+  Value node{"node"}, member_id{"member_id"}, raft_term{"raft_term"}, revision{"revision"}, version{"version"};
+  Value error{"error"}, lost{"lost"}, found{"found"}, harness_error{"harness_error"};
+};
+const Names& names_of_extras() {
+  thread_local const Names names;
+  return names;
 }
 
 std::string range_body(std::string_view key, bool serializable) {
@@ -198,7 +207,7 @@ Completion Conversation::refused(const Reply& reply) const {
     return completion;
   };
   const auto object = parse_object(reply.body);
-  const auto error = object ? parse_error(*object) : std::nullopt;
+  const auto error = object ? parse_error(object->root()) : std::nullopt;
   if (!error) {
     return is_foreign(reply) ? not_this_api(describe(reply)) : indefinite("unparsable reply: " + describe(reply));
   }
@@ -211,17 +220,17 @@ Completion Conversation::refused(const Reply& reply) const {
 }
 
 struct Conversation::Success {
-  const Json& object;
+  Json object;
   Header header;
 };
 
 std::optional<Completion> Conversation::receive(const Reply& reply) {
   const auto object = reply.status == 200 ? parse_object(reply.body) : std::nullopt;
-  if (!object || parse_error(*object)) return refused(reply);
-  const auto header = parse_header(*object);
+  if (!object || parse_error(object->root())) return refused(reply);
+  const auto header = parse_header(object->root());
   if (!header) return refused(reply);
 
-  Result<std::optional<Completion>> understood = understand({*object, *header});
+  Result<std::optional<Completion>> understood = understand({object->root(), *header});
   if (!understood)
     return indefinite(fmt::format("unparsable reply: {}: {}", understood.error().message, describe(reply)));
   std::optional<Completion> completion = std::move(understood).value();
@@ -284,18 +293,14 @@ Result<std::optional<Completion>> Conversation::understand_txn(const Success& re
 }
 
 Result<std::optional<Completion>> Conversation::understand_set(const Success& reply) const {
-  const Json* kvs = field(reply.object, "kvs");
+  const auto kvs = list_field(reply.object, "kvs");
   const auto count = integer_field(reply.object, "count");
   const auto more = bool_field(reply.object, "more");
-  if (!count || !more || *more || (kvs != nullptr && !kvs->is_array())) {
-    return Error::environment("kvs, count or more is malformed");
-  }
-  if (std::cmp_not_equal(*count, kvs == nullptr ? 0 : kvs->size())) {
-    return Error::environment("the count is not that of the key-values");
-  }
+  if (!count || !more || *more || !kvs) return Error::environment("kvs, count or more is malformed");
+  if (std::cmp_not_equal(*count, kvs->size())) return Error::environment("the count is not that of the key-values");
   std::vector<Value> elements;
-  for (std::size_t i = 0; kvs != nullptr && i < kvs->size(); ++i) {
-    const Json& kv = (*kvs)[i];
+  elements.reserve(kvs->size());
+  for (const Json& kv : *kvs) {
     const auto its_key = kv.is_object() ? bytes_field(kv, "key") : std::nullopt;
     if (!its_key || !its_key->starts_with(key_)) return Error::environment("a key-value is malformed");
     elements.push_back(from_stored(std::string_view(*its_key).substr(key_.size())));
@@ -309,16 +314,20 @@ Event to_event(const Event& invocation, std::string_view node, const Completion&
               .f = invocation.f,
               .key = invocation.key,
               .value = completion.value};
-  std::vector<Value::Entry> extra{{Value("node"), Value(node)}};
-  const auto add = [&extra](std::string_view name, Value value) { extra.emplace_back(Value(name), std::move(value)); };
-  if (completion.member_id) add("member_id", Value(fmt::format("{:x}", *completion.member_id)));
-  if (completion.raft_term) add("raft_term", Value(*completion.raft_term));
-  if (completion.revision) add("revision", Value(*completion.revision));
-  if (completion.version) add("version", Value(*completion.version));
-  if (!completion.error.empty()) add("error", Value(completion.error));
-  if (completion.lost) add("lost", Value(true));
-  if (completion.found) add("found", *completion.found);
-  if (!completion.harness_error.empty()) add("harness_error", Value(completion.harness_error));
+  const Names& names = names_of_extras();
+  std::vector<Value::Entry> extra;
+  extra.reserve(names.count);
+  extra.emplace_back(names.node, Value(node));
+  if (completion.member_id) extra.emplace_back(names.member_id, Value(fmt::format("{:x}", *completion.member_id)));
+  if (completion.raft_term) extra.emplace_back(names.raft_term, Value(*completion.raft_term));
+  if (completion.revision) extra.emplace_back(names.revision, Value(*completion.revision));
+  if (completion.version) extra.emplace_back(names.version, Value(*completion.version));
+  if (!completion.error.empty()) extra.emplace_back(names.error, Value(completion.error));
+  if (completion.lost) extra.emplace_back(names.lost, Value(true));
+  if (completion.found) extra.emplace_back(names.found, *completion.found);
+  if (!completion.harness_error.empty()) {
+    extra.emplace_back(names.harness_error, Value(completion.harness_error));
+  }
   event.extra = Value::map(std::move(extra));
   return event;
 }

@@ -24,11 +24,11 @@ std::string created_compare(std::string_view key, std::int64_t revision) {
 }
 
 // The one line of a stream that was asked one thing, without its envelope.
-std::optional<Json> parse_stream_line(std::string_view body) {
-  const auto envelope = parse_object(body.substr(0, body.find('\n')));
-  const Json* result = envelope ? field(*envelope, "result") : nullptr;
-  if (result == nullptr || !result->is_object()) return std::nullopt;
-  return *result;
+std::optional<Document> parse_stream_line(std::string_view body) {
+  auto envelope = parse_object(body.substr(0, body.find('\n')));
+  const auto result = envelope ? field(envelope->root(), "result") : std::nullopt;
+  if (!result || !result->is_object()) return std::nullopt;
+  return std::move(*envelope).from(*result);
 }
 
 }  // namespace
@@ -80,13 +80,13 @@ Request keep_alive_request(std::int64_t lease) {
 
 Result<std::optional<std::int64_t>> parse_keep_alive(const Reply& reply) {
   const auto line = parse_stream_line(reply.body);
-  const auto ttl = line && parse_header(*line) ? integer_field(*line, "TTL") : std::nullopt;
+  const auto ttl = line && parse_header(line->root()) ? integer_field(line->root(), "TTL") : std::nullopt;
   if (!ttl || *ttl < 0) return Error::environment("no answer to a keepalive: " + describe(reply));
   return *ttl == 0 ? std::nullopt : ttl;
 }
 
 struct HoldingTalk::Success {
-  const Json& object;
+  Json object;
   Header header;
 };
 
@@ -238,7 +238,7 @@ Completion HoldingTalk::broken(bool sent, std::string why) { return ended(!sent,
 
 Completion HoldingTalk::refused(const Reply& reply) {
   const auto object = parse_object(reply.body);
-  const auto error = object ? parse_error(*object) : std::nullopt;
+  const auto error = object ? parse_error(object->root()) : std::nullopt;
   const Fate fate = error ? fate_of(*error) : is_foreign(reply) ? Fate::not_this_api : Fate::unknown;
   Completion completion = ended(fate != Fate::unknown, error ? error->to_string() : describe(reply));
   if (fate == Fate::not_this_api) {
@@ -253,10 +253,10 @@ std::optional<Completion> HoldingTalk::receive(const Reply& reply, Duration now)
   const auto object = reply.status != 200 ? std::nullopt
                       : stream            ? parse_stream_line(reply.body)
                                           : parse_object(reply.body);
-  if (!object || parse_error(*object)) return refused(reply);
-  const auto header = parse_header(*object);
+  if (!object || parse_error(object->root())) return refused(reply);
+  const auto header = parse_header(object->root());
   if (!header) return refused(reply);
-  auto understood = understand({*object, *header}, now);
+  auto understood = understand({object->root(), *header}, now);
   if (!understood)
     return ended(false, fmt::format("unparsable reply: {}: {}", understood.error().message, describe(reply)));
   std::optional<Completion> completion = std::move(understood).value();
@@ -306,10 +306,10 @@ Result<std::optional<Completion>> HoldingTalk::understand_create(const Success& 
   if (!succeeded) return Error::environment("succeeded is no boolean");
   if (!*succeeded) {
     // Only a transaction that says what it read instead proves that it did not write.
-    const Json* responses = field(reply.object, "responses");
-    const bool read = responses != nullptr && responses->is_array() && responses->size() == 1 &&
-                      responses->front().is_object() && field(responses->front(), "response_range") != nullptr;
-    if (!read) return Error::environment("a refused transaction without the range it was to do");
+    const auto response = only_response(reply.object);
+    if (!response || !field(*response, "response_range")) {
+      return Error::environment("a refused transaction without the range it was to do");
+    }
     return std::optional(
         Completion{.type = EventType::fail, .value = invocation_.value, .error = "held by somebody else"});
   }

@@ -11,22 +11,21 @@
 namespace faultline::etcd {
 namespace {
 
+// Absent means zero.
 template <class Number>
-std::optional<Number> parse_number(const Json* json) {
-  if (json == nullptr) return Number{0};
-  if (json->is_number_unsigned()) {
-    const auto n = json->get<std::uint64_t>();
+std::optional<Number> parse_number(std::optional<Json> json) {
+  if (!json) return Number{0};
+  if (std::int64_t n = 0; json->get(n) == simdjson::SUCCESS) {
     return std::in_range<Number>(n) ? std::optional(static_cast<Number>(n)) : std::nullopt;
   }
-  if (json->is_number_integer()) {
-    const auto n = json->get<std::int64_t>();
+  if (std::uint64_t n = 0; json->get(n) == simdjson::SUCCESS) {
     return std::in_range<Number>(n) ? std::optional(static_cast<Number>(n)) : std::nullopt;
   }
-  if (!json->is_string()) return std::nullopt;
-  const auto& text = json->get_ref<const std::string&>();
+  const auto text = as_text(*json);
+  if (!text) return std::nullopt;
   Number n{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), n);
+  if (error != std::errc() || end != text->data() + text->size()) return std::nullopt;
   return n;
 }
 
@@ -79,41 +78,67 @@ constexpr std::int64_t unimplemented = 12;
 
 }  // namespace
 
-std::optional<Json> parse_object(std::string_view body) {
-  Json json = Json::parse(body, nullptr, false);
-  if (!json.is_object()) return std::nullopt;
-  return json;
+std::optional<Document> parse_object(std::string_view body) {
+  auto parser = std::make_unique<simdjson::dom::parser>();
+  Json root;
+  if (parser->parse(body.data(), body.size()).get(root) != simdjson::SUCCESS || !root.is_object()) return std::nullopt;
+  return Document(std::move(parser), root);
 }
 
-const Json* field(const Json& object, std::string_view snake_case) {
-  auto found = object.find(snake_case);
-  if (found == object.end() && snake_case.find('_') != snake_case.npos) found = object.find(lower_camel(snake_case));
-  return found == object.end() || found->is_null() ? nullptr : &*found;
+std::optional<Json> field(Json object, std::string_view snake_case) {
+  Json found;
+  auto error = object[snake_case].get(found);
+  if (error != simdjson::SUCCESS && snake_case.find('_') != snake_case.npos) {
+    error = object[lower_camel(snake_case)].get(found);
+  }
+  return error != simdjson::SUCCESS || found.is_null() ? std::nullopt : std::optional(found);
 }
 
-std::optional<std::int64_t> integer_field(const Json& object, std::string_view name) {
+std::optional<std::string_view> as_text(Json json) {
+  std::string_view text;
+  return json.get(text) == simdjson::SUCCESS ? std::optional(text) : std::nullopt;
+}
+
+std::optional<std::int64_t> integer_field(Json object, std::string_view name) {
   return parse_number<std::int64_t>(field(object, name));
 }
 
-std::optional<std::uint64_t> id_field(const Json& object, std::string_view name) {
+std::optional<std::uint64_t> id_field(Json object, std::string_view name) {
   return parse_number<std::uint64_t>(field(object, name));
 }
 
-std::optional<bool> bool_field(const Json& object, std::string_view name) {
-  const Json* json = field(object, name);
-  if (json == nullptr) return false;
-  return json->is_boolean() ? std::optional(json->get<bool>()) : std::nullopt;
+std::optional<bool> bool_field(Json object, std::string_view name) {
+  const auto json = field(object, name);
+  bool value = false;
+  return !json || json->get(value) == simdjson::SUCCESS ? std::optional(value) : std::nullopt;
 }
 
-std::optional<std::string> bytes_field(const Json& object, std::string_view name) {
-  const Json* json = field(object, name);
-  if (json == nullptr) return std::string();
-  return json->is_string() ? from_base64(json->get_ref<const std::string&>()) : std::nullopt;
+std::optional<std::string> bytes_field(Json object, std::string_view name) {
+  const auto json = field(object, name);
+  if (!json) return std::string();
+  const auto text = as_text(*json);
+  return text ? from_base64(*text) : std::nullopt;
 }
 
-std::optional<Header> parse_header(const Json& object) {
-  const Json* json = field(object, "header");
-  if (json == nullptr || !json->is_object()) return std::nullopt;
+std::optional<std::vector<Json>> list_field(Json object, std::string_view name) {
+  const auto json = field(object, name);
+  std::vector<Json> items;
+  if (!json) return items;
+  simdjson::dom::array array;
+  if (json->get(array) != simdjson::SUCCESS) return std::nullopt;
+  for (const Json item : array) items.push_back(item);
+  return items;
+}
+
+std::optional<Json> only_response(Json object) {
+  const auto responses = list_field(object, "responses");
+  if (!responses || responses->size() != 1 || !responses->front().is_object()) return std::nullopt;
+  return responses->front();
+}
+
+std::optional<Header> parse_header(Json object) {
+  const auto json = field(object, "header");
+  if (!json || !json->is_object()) return std::nullopt;
   const auto member_id = id_field(*json, "member_id");
   const auto raft_term = integer_field(*json, "raft_term");
   const auto revision = integer_field(*json, "revision");
@@ -134,15 +159,18 @@ Completion with_header(Completion completion, const Header& header) {
 
 std::string ServerError::to_string() const { return fmt::format("{} {}", code, clip(message, 300)); }
 
-std::optional<ServerError> parse_error(const Json& object) {
-  const Json* error = field(object, "error");
-  const Json& body = error != nullptr && error->is_object() ? *error : object;
-  const Json* code_field = field(body, "code") != nullptr ? field(body, "code") : field(body, "grpc_code");
-  if (code_field == nullptr) return std::nullopt;
+std::optional<ServerError> parse_error(Json object) {
+  const auto error = field(object, "error");
+  const Json body = error && error->is_object() ? *error : object;
+  auto code_field = field(body, "code");
+  if (!code_field) code_field = field(body, "grpc_code");
+  if (!code_field) return std::nullopt;
   const auto code = parse_number<std::int64_t>(code_field);
-  const Json* message = field(body, "message") != nullptr ? field(body, "message") : error;
-  if (!code || *code == 0 || message == nullptr || !message->is_string()) return std::nullopt;
-  return ServerError{*code, message->get<std::string>()};
+  auto message = field(body, "message");
+  if (!message) message = error;
+  const auto text = message ? as_text(*message) : std::nullopt;
+  if (!code || *code == 0 || !text) return std::nullopt;
+  return ServerError{*code, std::string(*text)};
 }
 
 Fate fate_of(const ServerError& error) {

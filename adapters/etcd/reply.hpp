@@ -2,28 +2,50 @@
 // error shapes. Pure. Everything here answers nullopt for what the gateway would never say; nothing throws.
 #pragma once
 
+#include <simdjson.h>
+
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <faultline/etcd/codec.hpp>
 
 namespace faultline::etcd {
 
-using Json = nlohmann::json;
+using Json = simdjson::dom::element;  // a view into its Document
 
-// The body as a JSON object.
-std::optional<Json> parse_object(std::string_view body);
-// The field under its snake_case name or that name in lowerCamel; null pointer if it is absent or null.
-const Json* field(const Json& object, std::string_view snake_case);
+// A body that is a JSON object. Moving it leaves the views into it as they are.
+class Document {
+ public:
+  Document(std::unique_ptr<simdjson::dom::parser> parser, Json root) : parser_(std::move(parser)), root_(root) {}
+  [[nodiscard]] Json root() const { return root_; }
+  // The same document, seen from one of its objects.
+  [[nodiscard]] Document from(Json object) && { return {std::move(parser_), object}; }
+
+ private:
+  std::unique_ptr<simdjson::dom::parser> parser_;
+  Json root_;
+};
+
+std::optional<Document> parse_object(std::string_view body);
+// The field under its snake_case name or that name in lowerCamel; nullopt if it is absent or null.
+std::optional<Json> field(Json object, std::string_view snake_case);
+// Nothing: it is no string.
+std::optional<std::string_view> as_text(Json json);
 
 // Absent means zero (false, empty); nullopt: present, but no such thing.
-std::optional<std::int64_t> integer_field(const Json& object, std::string_view name);
-std::optional<std::uint64_t> id_field(const Json& object, std::string_view name);
-std::optional<bool> bool_field(const Json& object, std::string_view name);
-std::optional<std::string> bytes_field(const Json& object, std::string_view name);  // base64 decoded
+std::optional<std::int64_t> integer_field(Json object, std::string_view name);
+std::optional<std::uint64_t> id_field(Json object, std::string_view name);
+std::optional<bool> bool_field(Json object, std::string_view name);
+std::optional<std::string> bytes_field(Json object, std::string_view name);  // base64 decoded
+std::optional<std::vector<Json>> list_field(Json object, std::string_view name);
+
+// What a transaction of one operation answered: the object that is all of `responses`.
+std::optional<Json> only_response(Json object);
 
 // What every success of the key-value, lease and lock calls begins with.
 struct Header {
@@ -32,7 +54,7 @@ struct Header {
   std::optional<std::int64_t> revision;
 };
 // nullopt: there is none, so it comes from something else than etcd.
-std::optional<Header> parse_header(const Json& object);
+std::optional<Header> parse_header(Json object);
 // With what the header says.
 Completion with_header(Completion completion, const Header& header);
 
@@ -44,7 +66,7 @@ struct ServerError {
 
   [[nodiscard]] std::string to_string() const;  // "<code> <message>"
 };
-std::optional<ServerError> parse_error(const Json& object);
+std::optional<ServerError> parse_error(Json object);
 
 // What an error proves about the request that it answers.
 enum class Fate : std::uint8_t {

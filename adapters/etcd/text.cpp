@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -13,12 +15,34 @@ using Json = nlohmann::json;
 constexpr int max_depth = 64;
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-// The six bits of a base64 character, or -1.
-int sextet(char c) {
-  if (c == '-') return 62;
-  if (c == '_') return 63;
-  const std::size_t at = alphabet.find(c);
-  return at == std::string_view::npos ? -1 : static_cast<int>(at);
+// The six bits of a base64 character of either alphabet, or -1.
+constexpr std::array<std::int8_t, 256> sextets = [] {
+  std::array<std::int8_t, 256> table{};
+  table.fill(-1);
+  for (std::size_t i = 0; i < alphabet.size(); ++i) {
+    table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+  }
+  table['-'] = 62;
+  table['_'] = 63;
+  return table;
+}();
+
+// Whether it stands in JSON as it is.
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+}
+
+// nullopt: not one of the texts that to_stored() makes without the library.
+std::optional<Value> plain_value(std::string_view bytes) {
+  if (bytes.size() >= 2 && bytes.front() == '"' && bytes.back() == '"') {
+    const std::string_view text = bytes.substr(1, bytes.size() - 2);
+    return is_plain(text) ? std::optional(Value::string(text)) : std::nullopt;
+  }
+  std::int64_t n = 0;
+  const auto [end, error] = std::from_chars(bytes.data(), bytes.data() + bytes.size(), n);
+  if (error != std::errc() || end != bytes.data() + bytes.size()) return std::nullopt;
+  const fmt::format_int canonical(n);
+  return std::string_view(canonical.data(), canonical.size()) == bytes ? std::optional(Value(n)) : std::nullopt;
 }
 
 Error no_json(const Value& value, std::string_view why) {
@@ -96,17 +120,16 @@ std::optional<Value> to_value(const Json& json, int depth) {
 }  // namespace
 
 std::string to_base64(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
+  std::string text((bytes.size() + 2) / 3 * 4, '=');
+  char* out = text.data();
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     std::uint32_t group = 0;
     const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
     for (std::size_t j = 0; j < 3; ++j) {
       group = group << 8 | (j < count ? static_cast<unsigned char>(bytes[i + j]) : 0U);
     }
-    for (std::size_t j = 0; j < 4; ++j) {
-      text += j <= count ? alphabet[group >> (18 - 6 * j) & 63] : '=';
-    }
+    for (std::size_t j = 0; j <= count; ++j) out[j] = alphabet[group >> (18 - 6 * j) & 63];
+    out += 4;
   }
   return text;
 }
@@ -118,24 +141,28 @@ std::optional<std::string> from_base64(std::string_view text) {
     ++padding;
   }
   if (text.size() % 4 == 1 || (padding != 0 && (text.size() + padding) % 4 != 0)) return std::nullopt;
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3 + 2);
+  std::string bytes(text.size() * 3 / 4, '\0');
+  std::size_t at = 0;
   std::uint32_t bits = 0;
   int held = 0;
   for (const char c : text) {
-    const int six = sextet(c);
+    const int six = sextets[static_cast<unsigned char>(c)];
     if (six < 0) return std::nullopt;
     bits = bits << 6 | static_cast<std::uint32_t>(six);
     held += 6;
     if (held >= 8) {
       held -= 8;
-      bytes += static_cast<char>(bits >> held & 0xff);
+      bytes[at++] = static_cast<char>(bits >> held & 0xff);
     }
   }
   return bytes;
 }
 
+// Integers, nothing, and strings without anything to escape, which are most of what is stored, need no library.
 Result<std::string> to_stored(const Value& value) {
+  if (value.is_null()) return std::string("null");
+  if (value.kind() == Value::Kind::integer) return fmt::to_string(value.as_integer());
+  if (value.is_string() && is_plain(value.as_text())) return fmt::format("\"{}\"", value.as_text());
   auto json = to_json(value, 0);
   if (!json) return json.error();
   try {
@@ -146,6 +173,7 @@ Result<std::string> to_stored(const Value& value) {
 }
 
 Value from_stored(std::string_view bytes) {
+  if (auto value = plain_value(bytes)) return *std::move(value);
   const Json json = Json::parse(bytes, nullptr, false);
   if (!json.is_discarded()) {
     if (auto value = to_value(json, 0)) {

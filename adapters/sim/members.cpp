@@ -57,12 +57,16 @@ void Engine::fail_task(Error why) {
 
 // One attempt at each running member, others before the node itself, until one says that it is so.
 Result<bool> Engine::ask_members(MemberStep step, NodeIndex member) {
-  std::vector<NodeIndex> contacts;
-  for (NodeIndex i = 0; i < nodes.size(); ++i) {
+  const auto is_contact = [&](NodeIndex i) {
     const Node& node = nodes[i];
-    if (node.is_up && node.pauses == 0 && node.standing != Node::Standing::outside) contacts.push_back(i);
+    return node.is_up && node.pauses == 0 && node.standing != Node::Standing::outside;
+  };
+  std::vector<NodeIndex> contacts;
+  contacts.reserve(nodes.size());
+  for (NodeIndex i = 0; i < nodes.size(); ++i) {
+    if (i != member && is_contact(i)) contacts.push_back(i);
   }
-  std::stable_partition(contacts.begin(), contacts.end(), [&](NodeIndex i) { return i != member; });
+  if (is_contact(member)) contacts.push_back(member);
   std::string last = contacts.empty() ? "no member is running" : "";
   for (const NodeIndex contact : contacts) {
     if (!nodes[contact].is_up) continue;  // it ended over the question before

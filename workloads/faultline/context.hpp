@@ -10,6 +10,7 @@
 #include <faultline/event.hpp>
 #include <faultline/rng.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -40,20 +41,25 @@ class WorkerSet {
     return set;
   }
 
-  void insert(Worker worker) { word(worker) |= bit(worker); }
+  void insert(Worker worker) {
+    word(worker) |= bit(worker);
+    used_ = std::max(used_, position(worker) / 64 + 1);
+  }
   void erase(Worker worker) { word(worker) &= ~bit(worker); }
   [[nodiscard]] bool contains(Worker worker) const {
     return worker >= nemesis_worker && worker < max_workers && (words_[position(worker) / 64] & bit(worker)) != 0;
   }
-  [[nodiscard]] bool empty() const { return words_ == decltype(words_){}; }
+  [[nodiscard]] bool empty() const {
+    return std::all_of(words_.begin(), words_.begin() + used_, [](std::uint64_t w) { return w == 0; });
+  }
   [[nodiscard]] std::size_t size() const {
     std::size_t count = 0;
-    for (const std::uint64_t w : words_) count += static_cast<std::size_t>(std::popcount(w));
+    for (std::size_t i = 0; i < used_; ++i) count += static_cast<std::size_t>(std::popcount(words_[i]));
     return count;
   }
   // The n-th worker from 0. REQUIRES: n < size().
   [[nodiscard]] Worker nth(std::size_t n) const {
-    for (std::size_t i = 0; i < words_.size(); ++i) {
+    for (std::size_t i = 0; i < used_; ++i) {
       const auto here = static_cast<std::size_t>(std::popcount(words_[i]));
       if (n >= here) {
         n -= here;
@@ -68,10 +74,13 @@ class WorkerSet {
 
   friend WorkerSet operator&(const WorkerSet& a, const WorkerSet& b) {
     WorkerSet both;
-    for (std::size_t i = 0; i < a.words_.size(); ++i) both.words_[i] = a.words_[i] & b.words_[i];
+    both.used_ = std::min(a.used_, b.used_);
+    for (std::size_t i = 0; i < both.used_; ++i) both.words_[i] = a.words_[i] & b.words_[i];
     return both;
   }
-  friend bool operator==(const WorkerSet&, const WorkerSet&) = default;
+  friend bool operator==(const WorkerSet& a, const WorkerSet& b) {
+    return std::equal(a.words_.begin(), a.words_.begin() + std::max(a.used_, b.used_), b.words_.begin());
+  }
 
  private:
   static std::size_t position(Worker worker) { return static_cast<std::size_t>(worker + 1); }
@@ -82,6 +91,7 @@ class WorkerSet {
   }
 
   std::array<std::uint64_t, (max_workers + 1) / 64> words_{};
+  std::size_t used_ = 0;  // no word from here on has a bit
 };
 
 struct Context {

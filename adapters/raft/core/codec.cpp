@@ -3,6 +3,7 @@
 #include <faultline/raft/little_endian.hpp>
 #include <faultline/raft/membership.hpp>
 
+#include <array>
 #include <type_traits>
 #include <utility>
 
@@ -10,17 +11,24 @@ namespace faultline::raft {
 
 namespace {
 
+// Integers gather in a buffer of its own and reach the bytes together.
 class Writer {
  public:
   explicit Writer(std::string& bytes) : bytes_(bytes) {}
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  ~Writer() { flush(); }
 
   template <class T>
   void integer(T value) {
-    append_little(bytes_, value);
+    if (gathered_.size() - size_ < sizeof(T)) flush();
+    store_little(gathered_.data() + size_, value);
+    size_ += sizeof(T);
   }
   void flag(bool value) { integer<std::uint8_t>(value ? 1 : 0); }
   void bytes(std::string_view text) {
     integer(static_cast<std::uint32_t>(text.size()));
+    flush();
     bytes_ += text;
   }
   template <class Tag>
@@ -30,7 +38,13 @@ class Writer {
   void number(LogIndex index) { integer(index.value); }
 
  private:
+  void flush() {
+    bytes_.append(gathered_.data(), size_);
+    size_ = 0;
+  }
   std::string& bytes_;
+  std::array<char, 128> gathered_;
+  std::size_t size_ = 0;
 };
 
 // Once it has failed it answers zeros; the first failure is the one told.
@@ -122,6 +136,7 @@ void write(Writer& w, const Config& c) {
 void read(Reader& r, Config& c) {
   for (auto* part : {&c.voters, &c.outgoing, &c.learners}) {
     const std::size_t n = r.count(20);
+    part->reserve(n);
     for (std::size_t i = 0; i < n && !r.failed(); ++i) {
       const auto id = r.number<NodeId>();
       const auto stay = r.number<StayId>();
@@ -228,6 +243,7 @@ void read(Reader& r, Append& m) {
   m.commit = r.number<LogIndex>();
   m.round = r.integer<std::uint64_t>();
   const std::size_t n = r.count(21);
+  m.entries.reserve(n);
   for (std::size_t i = 0; i < n && !r.failed(); ++i) read(r, m.entries.emplace_back());
 }
 
@@ -313,11 +329,17 @@ void read_body(Reader& r, Body& body, std::uint8_t kind) {
   }
 }
 
+// Whole once the writer is gone.
+template <class Write>
+void encode_with(std::string& bytes, const Write& write_all) {
+  Writer w(bytes);
+  write_all(w);
+}
+
 template <class T>
 std::string encode_alone(const T& value) {
   std::string bytes;
-  Writer w(bytes);
-  write(w, value);
+  encode_with(bytes, [&](Writer& w) { write(w, value); });
   return bytes;
 }
 
@@ -390,9 +412,10 @@ Result<HardState> decode_hard_state(std::string_view bytes) { return decode_alon
 
 std::string encode(const Snapshot& snapshot) {
   std::string bytes;
-  Writer w(bytes);
-  w.integer(wire_version);
-  write(w, snapshot);
+  encode_with(bytes, [&](Writer& w) {
+    w.integer(wire_version);
+    write(w, snapshot);
+  });
   return bytes;
 }
 

@@ -21,6 +21,13 @@ bool waits_for_disk(const Body& body) {
          std::holds_alternative<SnapshotReply>(body) || std::holds_alternative<ReadReply>(body);
 }
 
+// Both keep the room they have: these vectors fill and empty at every turn.
+template <class T>
+void hand_over(std::vector<T>& from, std::vector<T>& to) {
+  to.clear();
+  to.swap(from);
+}
+
 }  // namespace
 
 Result<void> validate(const Options& options) {
@@ -163,7 +170,7 @@ void Raft::send(NodeId to, StayId stay, Term term, Body body) {
     return;
   }
   if (box.capacity() == 0) box.reserve(followers_.size() + 1);
-  box.push_back({options_.id, to, term, stay, std::move(body)});
+  box.emplace_back(options_.id, to, term, stay, std::move(body));
 }
 
 // What followers are to be sent changes with what comes in, not with being asked for.
@@ -187,29 +194,24 @@ Ready Raft::ready() {
 
 void Raft::ready(Ready& into) {
   feed_once();
-  into.hard_state.reset();
-  into.messages_now.clear();
-  into.messages_after_persist.clear();
-  std::vector<Message> now = std::move(into.messages_now), later = std::move(into.messages_after_persist);
   fill(into);
-  messages_now_ = std::move(now);  // for the room they have
-  messages_after_persist_ = std::move(later);
 }
 
 void Raft::fill(Ready& ready) {
   ready.number = ++ready_number_;
-  ready.chunks = std::exchange(chunks_, {});
+  hand_over(chunks_, ready.chunks);
   ready.snapshot = std::exchange(snapshot_to_install_, std::nullopt);
   ready.entries = log_.emit(ready.number);
   const HardState now{term_, vote_, log_.commit(), stay_};
   const bool promise_changed = now.term != emitted_.term || now.vote != emitted_.vote;
+  ready.hard_state.reset();
   if (now != emitted_) ready.hard_state = emitted_ = now;
   ready.must_sync = !ready.chunks.empty() || ready.snapshot || !ready.entries.empty() || promise_changed;
-  ready.messages_now = std::exchange(messages_now_, {});
-  ready.messages_after_persist = std::exchange(messages_after_persist_, {});
+  hand_over(messages_now_, ready.messages_now);
+  hand_over(messages_after_persist_, ready.messages_after_persist);
   ready.committed = log_.hand_out(options_.committed_bytes);
-  ready.reads = std::exchange(read_states_, {});
-  ready.lost_reads = std::exchange(lost_reads_, {});
+  hand_over(read_states_, ready.reads);
+  hand_over(lost_reads_, ready.lost_reads);
   outstanding_.push_back({ready.number, term_, vote_});
 }
 
@@ -233,6 +235,7 @@ NodeId Raft::leader() const { return leader_; }
 Term Raft::term() const { return term_; }
 LogIndex Raft::commit() const { return log_.commit(); }
 const Config& Raft::config() const { return log_.config(); }
+bool Raft::config_committed() const { return log_.config_committed(); }
 std::uint64_t Raft::config_version() const { return log_.config_version(); }
 std::optional<Refusal> Raft::refusal() const { return refusal_; }
 

@@ -183,13 +183,14 @@ void Raft::follow(NodeId leader) {
 // D §6.2: a leader that a quorum has not answered for T cannot serve anybody, and must not keep others from being
 // elected.
 void Raft::check_quorum() {
-  if (!options_.check_quorum) return;
+  if (!options_.check_quorum || now_ < quorum_until_) return;
   const std::uint64_t since = reached_by_quorum(log_.config(), [&](NodeId id) {
     const Instant heard = id == options_.id ? now_ : followers_.at(id).heard();
     return static_cast<std::uint64_t>(heard.time_since_epoch().count());
   });
   const Instant heard{Duration(static_cast<Duration::rep>(since))};
-  if (now_ - heard >= options_.election_timeout) become_follower(term_, NodeId{});
+  quorum_until_ = heard + options_.election_timeout;  // at least: who is heard again makes it later
+  if (now_ >= quorum_until_) become_follower(term_, NodeId{});
 }
 
 Outcome Raft::transfer(Instant now, NodeId target) {

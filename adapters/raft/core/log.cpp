@@ -124,16 +124,14 @@ void Log::persisted(std::uint64_t number) {
 }
 
 std::vector<Entry> Log::hand_out(std::uint64_t bytes) {
-  std::vector<Entry> found;
-  std::uint64_t used = 0;
+  if (!has_unapplied()) return {};
   const LogIndex end = std::min(commit_, emitted_);
-  while (handed_ < end) {
-    const Entry& entry = at(handed_ + 1);
-    used += entry.bytes();
-    if (!found.empty() && used > bytes) break;
-    found.push_back(entry);
-    ++handed_;
-  }
+  LogIndex through = handed_ + 1;
+  std::uint64_t used = at(through).bytes();
+  while (through < end && (used += at(through + 1).bytes()) <= bytes) ++through;
+  const auto first = entries_.begin() + static_cast<std::ptrdiff_t>(handed_ - base_);
+  std::vector<Entry> found(first, first + static_cast<std::ptrdiff_t>(through - handed_));
+  handed_ = through;
   return found;
 }
 

@@ -64,7 +64,11 @@ bool well_formed(const Config& config) {
   for (const Member& learner : config.learners) {
     if (find_in(config.voters, learner.id)) return false;
   }
-  return config.members().size() <= members_max;
+  std::size_t members = config.voters.size() + config.learners.size();
+  for (const Member& leaving : config.outgoing) {
+    if (!find_in(config.voters, leaving.id) && !find_in(config.learners, leaving.id)) ++members;
+  }
+  return members <= members_max;
 }
 
 Config initial_config(std::vector<Member> members) {

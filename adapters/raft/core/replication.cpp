@@ -118,6 +118,7 @@ void Raft::settle_config() {
 // One Progress for each member but this; a member of another stay begins anew.
 void Raft::sync_followers() {
   const Config& config = log_.config();
+  quorum_until_ = Instant::min();
   std::erase_if(followers_, [&](const auto& entry) {
     const Member* member = config.find(entry.first);
     return !member || member->stay != entry.second.member().stay;
@@ -161,7 +162,7 @@ void Raft::begin_round() {
 }
 
 void Raft::confirm_rounds() {
-  if (role_ != Role::leader) return;
+  if (role_ != Role::leader || confirmed_round_ == round_) return;
   const std::uint64_t reached = reached_by_quorum(
       log_.config(), [&](NodeId id) { return id == options_.id ? round_ : followers_.at(id).acked_round(); });
   if (reached <= confirmed_round_) return;

@@ -108,7 +108,8 @@ void Node::own() {
     const Instant now = clock_.now();
     host_->tick(now);
     for (const Work& work : works) work(*host_, now);
-    Output output = host_->flush(now);
+    Output output;
+    host_->flush(now, output);
     std::vector<Answer> answers = std::move(output.answers);
     deliver(std::move(output));
     ports_.turn(*host_, std::move(answers));

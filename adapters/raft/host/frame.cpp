@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace faultline::raft {
 namespace {
 
@@ -12,12 +14,17 @@ constexpr std::uint8_t frame_version = 2;
 constexpr std::size_t checksum_bytes = 4;
 enum class Kind : std::uint8_t { message = 1, forward, refused, lease_question, lease_report };
 
+// The head is laid down at once; what follows it depends on the kind.
 class Writer {
  public:
-  Writer(Kind kind, std::size_t about) {
+  Writer(Kind kind, const Frame& frame, std::size_t about) {
     bytes_.reserve(about);
-    bytes_.push_back(static_cast<char>(frame_version));
-    bytes_.push_back(static_cast<char>(kind));
+    std::array<char, 18> head;
+    head[0] = static_cast<char>(frame_version);
+    head[1] = static_cast<char>(kind);
+    store_little(head.data() + 2, frame.from.value);
+    store_little(head.data() + 10, frame.to.value);
+    bytes_.append(head.data(), head.size());
   }
   Writer& u8(std::uint8_t number) {
     bytes_.push_back(static_cast<char>(number));
@@ -90,11 +97,7 @@ std::size_t about_bytes(const Frame& frame) {
 }  // namespace
 
 std::string encode(const Frame& frame) {
-  const auto begin = [&](Kind kind) {
-    Writer writer(kind, about_bytes(frame));
-    writer.u64(frame.from.value).u64(frame.to.value);
-    return writer;
-  };
+  const auto begin = [&](Kind kind) { return Writer(kind, frame, about_bytes(frame)); };
   if (const auto* message = std::get_if<Message>(&frame.word)) {
     return begin(Kind::message).message(*message).take();
   }

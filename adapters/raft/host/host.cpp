@@ -77,7 +77,7 @@ void Host::persisted(Instant now, std::uint64_t number, std::optional<kv::Store>
   durable_ = number;
   raft_.advance(number);
   while (!after_disk_.empty() && after_disk_.front().number <= number) {
-    for (Message& message : after_disk_.front().messages) send(std::move(message));
+    send(std::move(after_disk_.front().message));
     after_disk_.pop_front();
   }
   if (installed) installed_ = std::move(installed);
@@ -96,7 +96,27 @@ void Host::exported(const std::optional<Snapshot>& snapshot) {
                                                  snapshot->term.value, snapshot->size)});
 }
 
-Output Host::flush(Instant now) {
+void Output::swap(Output& other) noexcept {
+  frames.swap(other.frames);
+  chunks.swap(other.chunks);
+  jobs.swap(other.jobs);
+  export_to.swap(other.export_to);
+  retire.swap(other.retire);
+  answers.swap(other.answers);
+  events.swap(other.events);
+}
+
+void Output::clear() {
+  frames.clear();
+  chunks.clear();
+  jobs.clear();
+  export_to.reset();
+  retire.reset();
+  answers.clear();
+  events.clear();
+}
+
+void Host::flush(Instant now, Output& into) {
   follow_leadership(now);
   issue_reads(now);
   obey(now);
@@ -112,7 +132,8 @@ Output Host::flush(Instant now) {
   settle_members();
   settle_snapshots();
   follow_config();
-  return std::exchange(out_, {});
+  into.clear();
+  into.swap(out_);
 }
 
 // --- Readys -------------------------------------------------------------------------------------------------------------------------
@@ -144,9 +165,7 @@ void Host::take(Instant now, Ready& ready) {
     out_.events.push_back({"snapshot", fmt::format("received at {} of term {}", ready.snapshot->index.value,
                                                    ready.snapshot->term.value)});
   }
-  if (!ready.messages_after_persist.empty()) {
-    after_disk_.push_back({ready.number, std::move(ready.messages_after_persist)});
-  }
+  for (Message& message : ready.messages_after_persist) after_disk_.push_back({ready.number, std::move(message)});
   const bool installs = ready.snapshot.has_value();
   // Nothing to write, and nothing on its way to the disk: as good as durable. But a full disk is asked again by every job.
   const bool is_durable = has_space_ && durable_ + 1 == ready.number && ready.chunks.empty() && !ready.snapshot &&

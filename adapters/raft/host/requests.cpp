@@ -208,6 +208,7 @@ void Host::landed(Instant, Flight flight, kv::Reply reply) {
 // once, each carries many reads, and costs one round of messages. False if none was taken.
 bool Host::issue_reads(Instant now) {
   constexpr std::size_t most_tickets = 2;
+  if (fresh_reads_.empty()) return false;
   std::erase_if(fresh_reads_, [&](RequestId id) { return !pending_.contains(id); });
   if (fresh_reads_.empty() || asked_reads_.size() >= most_tickets) return false;
   if (!ask(now, raft_.is_leader() ? options_.reads : ReadMode::index, fresh_reads_)) return false;
@@ -306,18 +307,18 @@ void Host::settle_locks() {
 }
 
 bool Host::is_changed(const ChangeMembers& change) const {
-  const Status status = raft_.status();
-  if (status.config.joint() || status.config_index > status.commit) return false;
-  const Member* member = status.config.find(change.member.id);
+  const Config& config = raft_.config();
+  if (config.joint() || !raft_.config_committed()) return false;
+  const Member* member = config.find(change.member.id);
   if (change.kind == ChangeMembers::Kind::remove) return member == nullptr;
-  if (change.kind == ChangeMembers::Kind::promote) return status.config.is_voter(change.member.id);
+  if (change.kind == ChangeMembers::Kind::promote) return config.is_voter(change.member.id);
   return member != nullptr;
 }
 
 void Host::begin_change(RequestId id, const ChangeMembers& change) {
   if (!raft_.is_leader()) return fail(id, errors::not_leader());
   if (is_changed(change)) return answer(id, Done{});
-  const Config config = raft_.status().config;
+  const Config config = raft_.config();
   Membership target{config.voters, config.learners};
   const auto take_out = [&](std::vector<Member>& members) {
     std::erase_if(members, [&](const Member& member) { return member.id == change.member.id; });
@@ -355,7 +356,7 @@ void Host::settle_members() {
     } else if (!pending.handed) {
       // It waited for another change to end.
       changes_.erase(id);
-      if (!raft_.status().config.joint() || !raft_.is_leader()) {
+      if (!raft_.config().joint() || !raft_.is_leader()) {
         begin_change(id, std::get<ChangeMembers>(pending.request));
       } else {
         changes_.insert(id);

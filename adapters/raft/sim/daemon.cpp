@@ -105,7 +105,8 @@ Result<std::unique_ptr<RaftDaemon>> RaftDaemon::boot(faultline::sim::Surrounding
 // --- turns ----------------------------------------------------------------------------------------------------------------------
 
 void RaftDaemon::finish_turn(Instant now) {
-  deliver(host_->flush(now));
+  host_->flush(now, output_);
+  deliver(output_);
   if (ended_) return;
   if (const auto refusal = host_->raft().refusal()) {
     setting_.probes->hit(Probe::amnesia_refused);
@@ -135,7 +136,7 @@ void RaftDaemon::send(const Frame& frame) {
   surroundings_.send(static_cast<NodeIndex>(frame.to.value - 1), kind_of(frame), encode(frame));
 }
 
-void RaftDaemon::deliver(Output output) {
+void RaftDaemon::deliver(Output& output) {
   if (setting_.invariants != nullptr) {
     for (const DiskJob& job : output.jobs) setting_.invariants->emitted(id_, state_of(host_->raft()), job);
     for (const Frame& frame : output.frames) {

@@ -106,7 +106,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
     finish_turn(now);
   }
   void finish_turn(Instant now);
-  void deliver(Output output);
+  void deliver(Output& output);
   void send(const Frame& frame);
   void look(const std::vector<DiskJob>& jobs);
   void note(const HostEvent& event);
@@ -142,6 +142,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   Rng pace_;
   bool ended_ = false;
   Instant alarm_ = Instant::max();
+  Output output_;  // of the last turn, for the room it has
 
   std::vector<DiskTask> disk_tasks_;
   bool disk_busy_ = false;

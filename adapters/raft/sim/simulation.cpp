@@ -222,9 +222,12 @@ class Simulation {
 
   void count_operations() {
     const History& history = result_.history;
+    std::map<EventType, std::uint64_t> by_type;
     for (EventIndex i = 0; i < history.size(); ++i) {
-      if (history.process(i) < 0 || history.type(i) == EventType::invoke) continue;
-      ++result_.counters["operations " + std::string(to_string(history.type(i)))];
+      if (history.process(i) >= 0 && history.type(i) != EventType::invoke) ++by_type[history.type(i)];
+    }
+    for (const auto& [type, count] : by_type) {
+      result_.counters.emplace("operations " + std::string(to_string(type)), count);
     }
   }
 

@@ -105,7 +105,8 @@ void Group::fly(Flight flight) {
 void Group::turn(NodeId id) {
   Node& node = nodes_.at(id.value);
   for (bool again = true; again;) {
-    Output output = node.host->flush(now_);
+    Output output;
+    node.host->flush(now_, output);
     again = !output.jobs.empty();
     for (Frame& chunk : output.chunks) {
       auto& body = std::get<SnapshotChunk>(std::get<Message>(chunk.word).body);

@@ -284,6 +284,7 @@ class Raft {
   [[nodiscard]] Term term() const;
   [[nodiscard]] LogIndex commit() const;
   [[nodiscard]] const Config& config() const;  // in force; whom messages may go to
+  [[nodiscard]] bool config_committed() const;
   // Another number whenever config() may have changed since the last look; never 0.
   [[nodiscard]] std::uint64_t config_version() const;
   [[nodiscard]] std::optional<Refusal> refusal() const;
@@ -397,6 +398,7 @@ class Raft {
   Instant next_heartbeat_;
   std::uint64_t round_ = 0, confirmed_round_ = 0;
   std::deque<SentRound> sent_rounds_;  // not confirmed yet
+  Instant quorum_until_ = Instant::min();  // until then a quorum has been heard
   Instant lease_from_ = Instant::min();
   ReadQueue reads_;
   NodeId transferee_;

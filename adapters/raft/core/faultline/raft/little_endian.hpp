@@ -11,11 +11,17 @@ namespace faultline::raft {
 
 static_assert(std::endian::native == std::endian::little, "integers are copied as they lie in memory");
 
+// REQUIRES: there is room for sizeof(T) bytes.
+template <class T>
+void store_little(char* bytes, T number) {
+  static_assert(std::is_unsigned_v<T>);
+  std::memcpy(bytes, &number, sizeof(T));
+}
+
 template <class T>
 void append_little(std::string& bytes, T number) {
-  static_assert(std::is_unsigned_v<T>);
   char own[sizeof(T)];
-  std::memcpy(own, &number, sizeof(T));
+  store_little(own, number);
   bytes.append(own, sizeof(T));
 }
 

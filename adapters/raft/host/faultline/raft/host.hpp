@@ -124,6 +124,9 @@ struct Output {
   std::optional<Snapshot> retire;  // the oldest one still needed
   std::vector<Answer> answers;
   std::vector<HostEvent> events;
+
+  void swap(Output& other) noexcept;
+  void clear();  // keeps the room it has
 };
 
 // Counted since the start.
@@ -161,7 +164,8 @@ class Host {
   // Nobody waits for it any more. What was handed to the log still happens.
   void cancel(Instant now, RequestId id);
 
-  Output flush(Instant now);
+  // What `into` held is gone; whoever hands in the same one each time spares allocations.
+  void flush(Instant now, Output& into);
 
   [[nodiscard]] const kv::Store& store() const { return store_; }
   [[nodiscard]] const Raft& raft() const { return raft_; }
@@ -198,7 +202,7 @@ class Host {
   };
   struct AfterDisk {
     std::uint64_t number = 0;
-    std::vector<Message> messages;
+    Message message;
   };
 
   void send(Word word, NodeId to);
