@@ -109,16 +109,20 @@ Value Value::list(std::vector<Value> items) {
 }
 
 Value Value::map(std::vector<Entry> entries) {
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.first < b.first; });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (kept > 0 && entries[kept - 1].first == entries[i].first) --kept;
-    if (kept != i) entries[kept] = std::move(entries[i]);
-    ++kept;
+  const auto ascends = [](const Entry& a, const Entry& b) { return a.first < b.first; };
+  const auto out_of_order = [&](const Entry& a, const Entry& b) { return !ascends(a, b); };
+  if (std::adjacent_find(entries.begin(), entries.end(), out_of_order) != entries.end()) {
+    std::stable_sort(entries.begin(), entries.end(), ascends);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (kept > 0 && entries[kept - 1].first == entries[i].first) --kept;
+      if (kept != i) entries[kept] = std::move(entries[i]);
+      ++kept;
+    }
+    entries.resize(kept);
   }
-  entries.resize(kept);
   Value v;
-  v.bits_.node = Node::make(kept, kept * sizeof(Entry));
+  v.bits_.node = Node::make(entries.size(), entries.size() * sizeof(Entry));
   std::uninitialized_move(entries.begin(), entries.end(), v.bits_.node->payload<Entry>());
   v.kind_ = Kind::map;
   return v;

@@ -141,9 +141,7 @@ class Loop {
 
   // What is wrong with a completion of this worker; empty if nothing is.
   static std::string contradiction(const Event& event, const std::optional<Event>& invocation) {
-    const auto what = [&] {
-      return fmt::format("{} {} of process {}", to_string(event.type), event.f, event.process);
-    };
+    const auto what = [&] { return fmt::format("{} {} of process {}", to_string(event.type), event.f, event.process); };
     if (event.type == EventType::invoke) return what() + " came as a completion";
     if (!invocation) return what() + " completes nothing: the process has no operation outstanding";
     if (event.process != invocation->process)

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <array>
+#include <charconv>
+#include <initializer_list>
 #include <utility>
 #include <vector>
 
@@ -60,21 +63,39 @@ const Names& names_of_extras() {
   return names;
 }
 
+std::string to_hex(std::uint64_t number) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
+  return {digits.data(), end};
+}
+
+std::string joined(std::initializer_list<std::string_view> parts) {
+  std::size_t bytes = 0;
+  for (const std::string_view part : parts) bytes += part.size();
+  std::string text;
+  text.reserve(bytes);
+  for (const std::string_view part : parts) text += part;
+  return text;
+}
+
 std::string range_body(std::string_view key, bool serializable) {
-  return fmt::format(R"({{"key":"{}"{}}})", key, serializable ? R"(,"serializable":true)" : "");
+  return joined({R"({"key":")", key, serializable ? R"(","serializable":true})" : R"("})"});
+}
+
+std::string put_body(std::string_view key, std::string_view stored) {
+  return joined({R"({"key":")", key, R"(","value":")", to_base64(stored), R"("})"});
 }
 
 // A transaction: if `compare`, do `success`; else read the key.
 Request txn(std::string_view key, std::string_view compare, std::string_view success) {
   return {"/v3/kv/txn",
-          fmt::format(
-              R"({{"compare":[{{"key":"{0}",{1}}}],"success":[{2}],"failure":[{{"request_range":{{"key":"{0}"}}}}]}})",
-              key, compare, success),
+          joined({R"({"compare":[{"key":")", key, R"(",)", compare, R"(}],"success":[)", success,
+                  R"(],"failure":[{"request_range":{"key":")", key, R"("}}]})"}),
           true};
 }
 
 std::string put_operation(std::string_view key, std::string_view stored) {
-  return fmt::format(R"({{"request_put":{{"key":"{}","value":"{}"}}}})", key, to_base64(stored));
+  return joined({R"({"request_put":)", put_body(key, stored), "}"});
 }
 
 Result<Request> cas_request(std::string_view key, const Value& input) {
@@ -127,10 +148,8 @@ Result<Conversation> Conversation::start(const Event& invocation, const CodecOpt
     talk.key_ = key;
     const auto stored = to_stored(invocation.value);
     if (!stored) return stored.error();
-    talk.request_ = talk.step_ == Step::remove
-                        ? Request{"/v3/kv/deleterange", range_body(key, false), true}
-                        : Request{"/v3/kv/put",
-                                  fmt::format(R"({{"key":"{}","value":"{}"}})", key, to_base64(stored.value())), true};
+    talk.request_ = talk.step_ == Step::remove ? Request{"/v3/kv/deleterange", range_body(key, false), true}
+                                               : Request{"/v3/kv/put", put_body(key, stored.value()), true};
     return talk;
   }
   if (f == "cas") {
@@ -163,11 +182,8 @@ Result<Conversation> Conversation::start_on_set(const Event& invocation, const C
     const auto element = to_stored(invocation.value);
     if (!element) return element.error();
     Conversation talk(Step::put, invocation.value);
-    const std::string stored = to_base64(element.value());
     talk.request_ = {"/v3/kv/put",
-                     fmt::format(R"({{"key":"{}","value":"{}"}})",
-                                 to_base64(options.key_prefix + key + '/' + element.value()), stored),
-                     true};
+                     put_body(to_base64(options.key_prefix + key + '/' + element.value()), element.value()), true};
     return talk;
   }
   if (invocation.f != "read") {
@@ -317,17 +333,18 @@ Event to_event(const Event& invocation, std::string_view node, const Completion&
   const Names& names = names_of_extras();
   std::vector<Value::Entry> extra;
   extra.reserve(names.count);
-  extra.emplace_back(names.node, Value(node));
-  if (completion.member_id) extra.emplace_back(names.member_id, Value(fmt::format("{:x}", *completion.member_id)));
-  if (completion.raft_term) extra.emplace_back(names.raft_term, Value(*completion.raft_term));
-  if (completion.revision) extra.emplace_back(names.revision, Value(*completion.revision));
-  if (completion.version) extra.emplace_back(names.version, Value(*completion.version));
+  // In the order of their names, which spares the map its sorting.
   if (!completion.error.empty()) extra.emplace_back(names.error, Value(completion.error));
-  if (completion.lost) extra.emplace_back(names.lost, Value(true));
   if (completion.found) extra.emplace_back(names.found, *completion.found);
   if (!completion.harness_error.empty()) {
     extra.emplace_back(names.harness_error, Value(completion.harness_error));
   }
+  if (completion.lost) extra.emplace_back(names.lost, Value(true));
+  if (completion.member_id) extra.emplace_back(names.member_id, Value(to_hex(*completion.member_id)));
+  extra.emplace_back(names.node, Value(node));
+  if (completion.raft_term) extra.emplace_back(names.raft_term, Value(*completion.raft_term));
+  if (completion.revision) extra.emplace_back(names.revision, Value(*completion.revision));
+  if (completion.version) extra.emplace_back(names.version, Value(*completion.version));
   event.extra = Value::map(std::move(extra));
   return event;
 }

@@ -29,6 +29,12 @@ std::optional<Number> parse_number(std::optional<Json> json) {
   return n;
 }
 
+// What the last document of this thread was read with: its buffers serve the next one.
+Document::Parser& spare_parser() {
+  thread_local Document::Parser parser;
+  return parser;
+}
+
 std::string lower_camel(std::string_view snake_case) {
   std::string camel;
   for (std::size_t i = 0; i < snake_case.size(); ++i) {
@@ -78,11 +84,18 @@ constexpr std::int64_t unimplemented = 12;
 
 }  // namespace
 
+Document::~Document() {
+  if (parser_) spare_parser() = std::move(parser_);
+}
+
 std::optional<Document> parse_object(std::string_view body) {
-  auto parser = std::make_unique<simdjson::dom::parser>();
+  Document::Parser parser = std::move(spare_parser());
+  if (!parser) parser = std::make_unique<simdjson::dom::parser>();
   Json root;
-  if (parser->parse(body.data(), body.size()).get(root) != simdjson::SUCCESS || !root.is_object()) return std::nullopt;
-  return Document(std::move(parser), root);
+  const auto error = parser->parse(body.data(), body.size()).get(root);
+  Document document(std::move(parser), root);
+  if (error != simdjson::SUCCESS || !root.is_object()) return std::nullopt;
+  return document;
 }
 
 std::optional<Json> field(Json object, std::string_view snake_case) {

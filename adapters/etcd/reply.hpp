@@ -21,13 +21,17 @@ using Json = simdjson::dom::element;  // a view into its Document
 // A body that is a JSON object. Moving it leaves the views into it as they are.
 class Document {
  public:
-  Document(std::unique_ptr<simdjson::dom::parser> parser, Json root) : parser_(std::move(parser)), root_(root) {}
+  using Parser = std::unique_ptr<simdjson::dom::parser>;
+  Document(Parser parser, Json root) : parser_(std::move(parser)), root_(root) {}
+  Document(Document&&) = default;
+  Document& operator=(Document&&) = default;
+  ~Document();
   [[nodiscard]] Json root() const { return root_; }
   // The same document, seen from one of its objects.
   [[nodiscard]] Document from(Json object) && { return {std::move(parser_), object}; }
 
  private:
-  std::unique_ptr<simdjson::dom::parser> parser_;
+  Parser parser_;
   Json root_;
 };
 

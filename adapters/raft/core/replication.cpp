@@ -186,7 +186,7 @@ void Raft::feed_followers() {
 void Raft::feed(Progress& follower) {
   // Whatever was sent before the log began here may be lost, and could not be sent again: the window must not stand in
   // the way.
-  if (follower.flow() != Flow::snapshot && !log_.term_at(follower.next() - 1)) {
+  if (follower.flow() != Flow::snapshot && !log_.knows_term_at(follower.next() - 1)) {
     follower.begin_snapshot(log_.snapshot());
     ++counters_.snapshots_sent;
   }

@@ -133,7 +133,7 @@ std::string encode(const Frame& frame) {
       .take();
 }
 
-Result<Frame> decode_frame(std::string_view bytes) {
+Result<void> decode_frame(std::string_view bytes, Frame& frame) {
   if (bytes.size() < 1 + checksum_bytes) return Error::bad_input("the frame is cut");
   Reader reader(bytes.substr(0, bytes.size() - checksum_bytes));
   const auto version = reader.number<std::uint8_t>();
@@ -144,7 +144,6 @@ Result<Frame> decode_frame(std::string_view bytes) {
     return Error::bad_input("the frame was damaged on its way: its checksum is wrong");
   }
   const auto kind = reader.number<std::uint8_t>();
-  Frame frame;
   frame.from = {reader.u64()};
   frame.to = {reader.u64()};
   switch (static_cast<Kind>(kind)) {
@@ -185,6 +184,12 @@ Result<Frame> decode_frame(std::string_view bytes) {
     default: return Error::bad_input(fmt::format("unknown kind of frame {}", kind));
   }
   if (!reader.done()) return Error::bad_input(fmt::format("the frame is cut or too long, at byte {}", reader.at()));
+  return {};
+}
+
+Result<Frame> decode_frame(std::string_view bytes) {
+  Frame frame;
+  if (auto decoded = decode_frame(bytes, frame); !decoded) return decoded.error();
   return frame;
 }
 

@@ -165,7 +165,7 @@ void Host::take(Instant now, Ready& ready) {
     out_.events.push_back({"snapshot", fmt::format("received at {} of term {}", ready.snapshot->index.value,
                                                    ready.snapshot->term.value)});
   }
-  for (Message& message : ready.messages_after_persist) after_disk_.push_back({ready.number, std::move(message)});
+  for (Message& message : ready.messages_after_persist) after_disk_.emplace_back(ready.number, std::move(message));
   const bool installs = ready.snapshot.has_value();
   // Nothing to write, and nothing on its way to the disk: as good as durable. But a full disk is asked again by every job.
   const bool is_durable = has_space_ && durable_ + 1 == ready.number && ready.chunks.empty() && !ready.snapshot &&

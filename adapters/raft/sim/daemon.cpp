@@ -126,10 +126,10 @@ void RaftDaemon::wake() {
 }
 
 void RaftDaemon::receive(NodeIndex from, std::string bytes) {
-  auto frame = decode_frame(bytes);
+  Frame frame;
   // Damaged on the way, or it names another sender: raftd notes it and goes on.
-  if (!frame || frame.value().from.value != from + 1) return;
-  turn([&](Host& host, Instant now) { host.receive(now, std::move(frame).value()); });
+  if (!decode_frame(bytes, frame) || frame.from.value != from + 1) return;
+  turn([&](Host& host, Instant now) { host.receive(now, std::move(frame)); });
 }
 
 void RaftDaemon::send(const Frame& frame) {

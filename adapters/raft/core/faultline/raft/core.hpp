@@ -397,7 +397,7 @@ class Raft {
   std::uint64_t uncommitted_bytes_ = 0;
   Instant next_heartbeat_;
   std::uint64_t round_ = 0, confirmed_round_ = 0;
-  std::deque<SentRound> sent_rounds_;  // not confirmed yet
+  std::deque<SentRound> sent_rounds_;      // not confirmed yet
   Instant quorum_until_ = Instant::min();  // until then a quorum has been heard
   Instant lease_from_ = Instant::min();
   ReadQueue reads_;

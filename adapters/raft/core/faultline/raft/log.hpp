@@ -35,6 +35,7 @@ class Log {
 
   // Of the entry at `index`; nothing if it is beyond the log or compacted away. Index 0 and base have a term.
   [[nodiscard]] std::optional<Term> term_at(LogIndex index) const;
+  [[nodiscard]] bool knows_term_at(LogIndex index) const { return index >= base_ && index <= last(); }
   // Whether this log agrees with a leader's up to (index, term): the check of Raft §5.3.
   [[nodiscard]] bool matches(LogIndex index, Term term) const;
   // Raft §5.4.1: whether a log that ends so is at least as good as this one, the term first.

@@ -57,5 +57,7 @@ struct Frame {
 // Decoding checks it and every bound; the error is bad_input.
 std::string encode(const Frame& frame);
 Result<Frame> decode_frame(std::string_view bytes);
+// Into a fresh frame, where it lies.
+Result<void> decode_frame(std::string_view bytes, Frame& into);
 
 }  // namespace faultline::raft
