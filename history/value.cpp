@@ -223,7 +223,15 @@ std::strong_ordering operator<=>(const Value& a, const Value& b) {
 bool operator==(const Value& a, const Value& b) {
   if (a.kind_ != b.kind_) return false;
   if (a.kind_ == Value::Kind::integer) return a.bits_.integer == b.bits_.integer;
-  return (a <=> b) == 0;
+  if (a.kind_ < Value::Kind::string) return (a <=> b) == 0;
+  // Unlike an order, equality is often known without a look at what differs.
+  if (a.bits_.node == b.bits_.node) return true;
+  switch (a.kind_) {
+    case Value::Kind::list: return std::ranges::equal(a.as_list(), b.as_list());
+    case Value::Kind::map: return std::ranges::equal(a.as_map(), b.as_map());
+    case Value::Kind::tagged: return a.tag() == b.tag() && a.tagged_value() == b.tagged_value();
+    default: return a.as_text() == b.as_text();
+  }
 }
 
 std::uint64_t Value::hash() const {

@@ -219,7 +219,7 @@ void Raft::advance(std::uint64_t number) {
   FL_ASSERT(!outstanding_.empty());
   FL_ASSERT(number >= outstanding_.front().number);
   FL_ASSERT(number <= ready_number_);
-  is_fed_ = false;
+  const LogIndex commit = log_.commit();
   while (!outstanding_.empty() && outstanding_.front().number <= number) {
     durable_term_ = outstanding_.front().term;
     durable_vote_ = outstanding_.front().vote;
@@ -228,16 +228,9 @@ void Raft::advance(std::uint64_t number) {
   log_.persisted(number);
   if (role_ == Role::candidate) count_election();  // its own vote may have become durable
   if (role_ == Role::leader) advance_commit();     // its own copy may have
+  if (log_.commit() != commit) is_fed_ = false;
 }
 
-bool Raft::is_leader() const { return role_ == Role::leader; }
-NodeId Raft::leader() const { return leader_; }
-Term Raft::term() const { return term_; }
-LogIndex Raft::commit() const { return log_.commit(); }
-const Config& Raft::config() const { return log_.config(); }
-bool Raft::config_committed() const { return log_.config_committed(); }
-std::uint64_t Raft::config_version() const { return log_.config_version(); }
-std::optional<Refusal> Raft::refusal() const { return refusal_; }
 
 Status Raft::status() const {
   Status status{.id = options_.id,

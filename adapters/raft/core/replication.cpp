@@ -180,7 +180,9 @@ void Raft::feed_followers() {
     reads_.assign(round_ + 1, log_.commit());
     begin_round();
   }
-  for (auto& [id, follower] : followers_) feed(follower);
+  for (auto& [id, follower] : followers_) {
+    if (!follower.has_all(log_.last(), log_.commit(), round_)) feed(follower);
+  }
 }
 
 void Raft::feed(Progress& follower) {

@@ -118,18 +118,18 @@ void Output::clear() {
 
 void Host::flush(Instant now, Output& into) {
   follow_leadership(now);
-  issue_reads(now);
+  if (!fresh_reads_.empty()) issue_reads(now);
   obey(now);
   follow_leadership(now);
   settle_reads(now);
   // Those that waited for a ticket to come back.
-  if (issue_reads(now)) {
+  if (!fresh_reads_.empty() && issue_reads(now)) {
     obey(now);
     settle_reads(now);
   }
-  settle_lease_reports();
-  settle_locks();
-  settle_members();
+  if (!lease_reports_.empty()) settle_lease_reports();
+  if (!locks_.empty()) settle_locks();
+  if (!changes_.empty()) settle_members();
   settle_snapshots();
   follow_config();
   into.clear();

@@ -208,7 +208,6 @@ void Host::landed(Instant, Flight flight, kv::Reply reply) {
 // once, each carries many reads, and costs one round of messages. False if none was taken.
 bool Host::issue_reads(Instant now) {
   constexpr std::size_t most_tickets = 2;
-  if (fresh_reads_.empty()) return false;
   std::erase_if(fresh_reads_, [&](RequestId id) { return !pending_.contains(id); });
   if (fresh_reads_.empty() || asked_reads_.size() >= most_tickets) return false;
   if (!ask(now, raft_.is_leader() ? options_.reads : ReadMode::index, fresh_reads_)) return false;
@@ -296,7 +295,7 @@ void Host::settle_lease_reports() {
 // --- Locks, members, time --------------------------------------------------------------------------------------------------
 
 void Host::settle_locks() {
-  if (locks_.empty() || locks_seen_ == store_.revision()) return;
+  if (locks_seen_ == store_.revision()) return;
   locks_seen_ = store_.revision();
   for (const RequestId id : std::set<RequestId>(locks_)) {
     const kv::Ticket ticket = *pending_.at(id).ticket;
@@ -346,7 +345,6 @@ void Host::begin_change(RequestId id, const ChangeMembers& change) {
 }
 
 void Host::settle_members() {
-  if (changes_.empty()) return;
   for (const RequestId id : std::set<RequestId>(changes_)) {
     const Pending& pending = pending_.at(id);
     if (const auto* transfer = std::get_if<Transfer>(&pending.request)) {

@@ -279,15 +279,15 @@ class Raft {
   // Whether a lease read whose value was read before `now` may be answered.
   [[nodiscard]] bool lease_holds(Instant now) const;
 
-  [[nodiscard]] bool is_leader() const;
-  [[nodiscard]] NodeId leader() const;  // 0: unknown
-  [[nodiscard]] Term term() const;
-  [[nodiscard]] LogIndex commit() const;
-  [[nodiscard]] const Config& config() const;  // in force; whom messages may go to
-  [[nodiscard]] bool config_committed() const;
+  [[nodiscard]] bool is_leader() const { return role_ == Role::leader; }
+  [[nodiscard]] NodeId leader() const { return leader_; }  // 0: unknown
+  [[nodiscard]] Term term() const { return term_; }
+  [[nodiscard]] LogIndex commit() const { return log_.commit(); }
+  [[nodiscard]] const Config& config() const { return log_.config(); }  // in force; whom messages may go to
+  [[nodiscard]] bool config_committed() const { return log_.config_committed(); }
   // Another number whenever config() may have changed since the last look; never 0.
-  [[nodiscard]] std::uint64_t config_version() const;
-  [[nodiscard]] std::optional<Refusal> refusal() const;
+  [[nodiscard]] std::uint64_t config_version() const { return log_.config_version(); }
+  [[nodiscard]] std::optional<Refusal> refusal() const { return refusal_; }
   [[nodiscard]] Status status() const;
 
  private:

@@ -45,6 +45,10 @@ class Progress {
   // A heartbeat is due: what was lost may be sent again.
   void allow_again() { waiting_ = false; }
 
+  // Whether it was sent everything there is, so that there is nothing to do for it.
+  [[nodiscard]] bool has_all(LogIndex last, LogIndex commit, std::uint64_t round) const {
+    return flow_ == Flow::replicate && next_ > last && round_sent_ >= round && commit_sent_ >= commit;
+  }
   // Whether another append or chunk may leave.
   [[nodiscard]] bool may_send(std::uint64_t window_messages, std::uint64_t window_bytes) const;
   void sent_entries(LogIndex last, std::uint64_t bytes);
