@@ -38,6 +38,12 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_by_instruction(std::strin
     bytes.remove_prefix(8);
   }
   auto last = static_cast<std::uint32_t>(crc);
+  if (bytes.size() >= 4) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, bytes.data(), 4);
+    last = __builtin_ia32_crc32si(last, word);
+    bytes.remove_prefix(4);
+  }
   for (const char byte : bytes) last = __builtin_ia32_crc32qi(last, static_cast<unsigned char>(byte));
   return ~last;
 }

@@ -108,10 +108,9 @@ void Node::own() {
     const Instant now = clock_.now();
     host_->tick(now);
     for (const Work& work : works) work(*host_, now);
-    Output output;
-    host_->flush(now, output);
+    Output& output = host_->flush(now);
     std::vector<Answer> answers = std::move(output.answers);
-    deliver(std::move(output));
+    deliver(output);
     ports_.turn(*host_, std::move(answers));
   }
 }
@@ -124,7 +123,7 @@ void Node::send_all(std::vector<Frame> frames) {
   ports_.send(std::move(encoded));
 }
 
-void Node::deliver(Output output) {
+void Node::deliver(Output& output) {
   send_all(std::move(output.frames));
   for (DiskJob& job : output.jobs) disk_tasks_->push({.job = std::move(job), .mark = {}, .retire = {}});
   if (output.retire) disk_tasks_->push({.job = {}, .mark = {}, .retire = std::move(output.retire)});

@@ -64,7 +64,7 @@ class Node {
   void own();
   void keep_disk();
   void keep_files();
-  void deliver(Output output);
+  void deliver(Output& output);
   void send_all(std::vector<Frame> frames);
   void note_disk(std::size_t jobs, Duration took);
 

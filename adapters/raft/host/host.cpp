@@ -92,18 +92,8 @@ void Host::exported(const std::optional<Snapshot>& snapshot) {
   if (!snapshots_.empty() && snapshots_.back().index >= snapshot->index) return;
   snapshots_.push_back(*snapshot);
   raft_.snapshot_taken(*snapshot);
-  out_.events.push_back({"snapshot", fmt::format("taken at {} of term {}, {} bytes", snapshot->index.value,
+  out_->events.push_back({"snapshot", fmt::format("taken at {} of term {}, {} bytes", snapshot->index.value,
                                                  snapshot->term.value, snapshot->size)});
-}
-
-void Output::swap(Output& other) noexcept {
-  frames.swap(other.frames);
-  chunks.swap(other.chunks);
-  jobs.swap(other.jobs);
-  export_to.swap(other.export_to);
-  retire.swap(other.retire);
-  answers.swap(other.answers);
-  events.swap(other.events);
 }
 
 void Output::clear() {
@@ -116,7 +106,7 @@ void Output::clear() {
   events.clear();
 }
 
-void Host::flush(Instant now, Output& into) {
+Output& Host::flush(Instant now) {
   follow_leadership(now);
   if (!fresh_reads_.empty()) issue_reads(now);
   obey(now);
@@ -132,19 +122,21 @@ void Host::flush(Instant now, Output& into) {
   if (!changes_.empty()) settle_members();
   settle_snapshots();
   follow_config();
-  into.clear();
-  into.swap(out_);
+  Output& done = *out_;
+  out_ = out_ == &outputs_[0] ? &outputs_[1] : &outputs_[0];
+  out_->clear();
+  return done;
 }
 
 // --- Readys -------------------------------------------------------------------------------------------------------------------------
 
 void Host::send(Word word, NodeId to) {
-  out_.frames.push_back({.from = options_.raft.id, .to = to, .word = std::move(word)});
+  out_->frames.push_back({.from = options_.raft.id, .to = to, .word = std::move(word)});
 }
 
 void Host::send(Message&& message) {
   const bool needs_bytes = std::holds_alternative<SnapshotChunk>(message.body);
-  Frame& frame = (needs_bytes ? out_.chunks : out_.frames).emplace_back();
+  Frame& frame = (needs_bytes ? out_->chunks : out_->frames).emplace_back();
   frame.from = options_.raft.id;
   frame.to = message.to;
   frame.word.emplace<Message>(std::move(message));
@@ -158,11 +150,11 @@ void Host::obey(Instant now) {
 }
 
 void Host::take(Instant now, Ready& ready) {
-  out_.frames.reserve(out_.frames.size() + ready.messages_now.size() + ready.messages_after_persist.size());
+  out_->frames.reserve(out_->frames.size() + ready.messages_now.size() + ready.messages_after_persist.size());
   for (Message& message : ready.messages_now) send(std::move(message));
   if (ready.snapshot) {
     snapshots_.push_back(*ready.snapshot);
-    out_.events.push_back({"snapshot", fmt::format("received at {} of term {}", ready.snapshot->index.value,
+    out_->events.push_back({"snapshot", fmt::format("received at {} of term {}", ready.snapshot->index.value,
                                                    ready.snapshot->term.value)});
   }
   for (Message& message : ready.messages_after_persist) after_disk_.emplace_back(ready.number, std::move(message));
@@ -171,7 +163,7 @@ void Host::take(Instant now, Ready& ready) {
   const bool is_durable = has_space_ && durable_ + 1 == ready.number && ready.chunks.empty() && !ready.snapshot &&
                           ready.entries.empty() && !ready.hard_state;
   if (!is_durable) {
-    out_.jobs.push_back({.number = ready.number,
+    out_->jobs.push_back({.number = ready.number,
                          .chunks = std::move(ready.chunks),
                          .snapshot = std::move(ready.snapshot),
                          .entries = std::move(ready.entries),
@@ -234,7 +226,7 @@ void Host::apply(Instant now, const Entry& entry) {
     lessor_->note(now, *lease);
     if (command && std::holds_alternative<kv::LeaseExpire>(command.value().request) && lease->ttl == 0) {
       ++counters_.leases_expired;
-      out_.events.push_back({"lease", fmt::format("{} expired", static_cast<std::int64_t>(lease->id))});
+      out_->events.push_back({"lease", fmt::format("{} expired", static_cast<std::int64_t>(lease->id))});
     }
   }
   if (const auto* session = std::get_if<kv::SessionReply>(&reply.response)) {
@@ -265,7 +257,7 @@ void Host::follow_leadership(Instant now) {
   if (raft_.leader() != leader_seen_) unpark_at_ = now;
   if (raft_.term() == term_seen_ && raft_.leader() == leader_seen_) return;
   const Status status = raft_.status();
-  out_.events.push_back({"role", fmt::format("{} in term {}, leader {}", to_text(status.role), status.term.value,
+  out_->events.push_back({"role", fmt::format("{} in term {}, leader {}", to_text(status.role), status.term.value,
                                              status.leader ? std::to_string(status.leader.value) : "unknown")});
   term_seen_ = status.term;
   leader_seen_ = status.leader;
@@ -277,7 +269,7 @@ void Host::follow_config() {
   config_version_seen_ = raft_.config_version();
   if (raft_.config() == config_seen_) return;
   config_seen_ = raft_.config();
-  out_.events.push_back({"config", to_text(config_seen_)});
+  out_->events.push_back({"config", to_text(config_seen_)});
 }
 
 // --- Snapshots ----------------------------------------------------------------------------------------------------------------------
@@ -285,7 +277,7 @@ void Host::follow_config() {
 void Host::settle_snapshots() {
   while (snapshots_.size() > 1 && !raft_.needs(snapshots_.front())) {
     snapshots_.erase(snapshots_.begin());
-    out_.retire = snapshots_.front();
+    out_->retire = snapshots_.front();
   }
   if (exporting_ || options_.snapshot_entries == 0 || !held_.empty()) return;
   const LogIndex applied = store_.applied();
@@ -294,7 +286,7 @@ void Host::settle_snapshots() {
   exporting_ = true;
   exported_at_ = applied;
   bytes_since_ = 0;
-  out_.export_to.emplace(Export{raft_.describe(applied), store_.view()});
+  out_->export_to.emplace(Export{raft_.describe(applied), store_.view()});
 }
 
 }  // namespace faultline::raft

@@ -67,7 +67,7 @@ void Host::answer(RequestId id, Response response) {
   changes_.erase(id);
   if (found->second.flight != 0) flights_.erase(found->second.flight);
   pending_.erase(found);
-  out_.answers.push_back({.id = id,
+  out_->answers.push_back({.id = id,
                           .result = std::move(response),
                           .revision = store_.revision(),
                           .term = raft_.term(),
@@ -79,7 +79,7 @@ void Host::cancel(Instant, RequestId id) {
   if (found == pending_.end()) return;
   std::optional<kv::Ticket> ticket = std::move(found->second.ticket);
   answer(id, kv::Failure{});
-  out_.answers.pop_back();
+  out_->answers.pop_back();
   if (ticket) launch(0, {.client = {}, .request = kv::DeleteRange{.key = ticket->key, .range_end = {}}});
 }
 

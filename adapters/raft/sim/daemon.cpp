@@ -105,8 +105,7 @@ Result<std::unique_ptr<RaftDaemon>> RaftDaemon::boot(faultline::sim::Surrounding
 // --- turns ----------------------------------------------------------------------------------------------------------------------
 
 void RaftDaemon::finish_turn(Instant now) {
-  host_->flush(now, output_);
-  deliver(output_);
+  deliver(host_->flush(now));
   if (ended_) return;
   if (const auto refusal = host_->raft().refusal()) {
     setting_.probes->hit(Probe::amnesia_refused);

@@ -142,7 +142,6 @@ class RaftDaemon final : public faultline::sim::Daemon {
   Rng pace_;
   bool ended_ = false;
   Instant alarm_ = Instant::max();
-  Output output_;  // of the last turn, for the room it has
 
   std::vector<DiskTask> disk_tasks_;
   bool disk_busy_ = false;

@@ -217,7 +217,10 @@ void Invariants::stepped(NodeId id, const NodeState& state, const kv::Store& sto
   const bool leads = state.leads;
   if (std::exchange(n.new_members, false)) check_members(id, n, state);
   if (leads && commit > n.commit) check_quorum(id, n, state);
-  if (state.config != nullptr && leads && n.counted_by != *state.config) n.counted_by = *state.config;
+  if (state.config != nullptr && leads && (state.config_version == 0 || n.counted_version != state.config_version)) {
+    n.counted_by = *state.config;
+    n.counted_version = state.config_version;
+  }
   if (term == n.term && commit == n.commit && applied == n.applied && leads == n.leads) return;
   if (term < n.term)
     found("MON", fmt::format("the term of {} falls from {} to {}", name(id), n.term.value, term.value));

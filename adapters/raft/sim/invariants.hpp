@@ -50,9 +50,12 @@ struct NodeState {
   Term term;
   LogIndex commit;
   bool leads = false;
-  const Config* config = nullptr;  // in force
+  const Config* config = nullptr;   // in force
+  std::uint64_t config_version = 0;  // another one whenever the configuration may be; 0: unknown
 };
-inline NodeState state_of(const Raft& raft) { return {raft.term(), raft.commit(), raft.is_leader(), &raft.config()}; }
+inline NodeState state_of(const Raft& raft) {
+  return {raft.term(), raft.commit(), raft.is_leader(), &raft.config(), raft.config_version()};
+}
 
 class Invariants {
  public:
@@ -127,6 +130,7 @@ class Invariants {
     bool rotten = false;       // its disk was damaged once
     bool new_members = false;  // in this step its log got, or lost, a configuration
     Config counted_by;         // the configuration in force when the last step ended
+    std::uint64_t counted_version = 0;
     LogView log;
     std::deque<Promise> synced;                      // as of the last syncs, the newest last; never empty while alive
     std::deque<Promise> jobs;                        // handed to the disk, not synced

@@ -105,8 +105,7 @@ void Group::fly(Flight flight) {
 void Group::turn(NodeId id) {
   Node& node = nodes_.at(id.value);
   for (bool again = true; again;) {
-    Output output;
-    node.host->flush(now_, output);
+    Output& output = node.host->flush(now_);
     again = !output.jobs.empty();
     for (Frame& chunk : output.chunks) {
       auto& body = std::get<SnapshotChunk>(std::get<Message>(chunk.word).body);

@@ -26,6 +26,7 @@
 #include <faultline/raft/kv/snapshot.hpp>
 #include <faultline/raft/kv/store.hpp>
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -125,7 +126,6 @@ struct Output {
   std::vector<Answer> answers;
   std::vector<HostEvent> events;
 
-  void swap(Output& other) noexcept;
   void clear();  // keeps the room it has
 };
 
@@ -164,8 +164,8 @@ class Host {
   // Nobody waits for it any more. What was handed to the log still happens.
   void cancel(Instant now, RequestId id);
 
-  // What `into` held is gone; whoever hands in the same one each time spares allocations.
-  void flush(Instant now, Output& into);
+  // Good until the next flush; what is moved from it costs its room, which is used again otherwise.
+  Output& flush(Instant now);
 
   [[nodiscard]] const kv::Store& store() const { return store_; }
   [[nodiscard]] const Raft& raft() const { return raft_; }
@@ -244,7 +244,8 @@ class Host {
   Raft raft_;
   kv::Store store_;
   std::unique_ptr<Lessor> lessor_;
-  Output out_;
+  std::array<Output, 2> outputs_;
+  Output* out_ = &outputs_[0];  // what is collected; the other one was flushed last
   HostCounters counters_;
   bool has_space_ = true;
 
