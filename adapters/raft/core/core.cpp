@@ -231,7 +231,6 @@ void Raft::advance(std::uint64_t number) {
   if (log_.commit() != commit) is_fed_ = false;
 }
 
-
 Status Raft::status() const {
   Status status{.id = options_.id,
                 .role = role_,

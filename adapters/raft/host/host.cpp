@@ -93,7 +93,7 @@ void Host::exported(const std::optional<Snapshot>& snapshot) {
   snapshots_.push_back(*snapshot);
   raft_.snapshot_taken(*snapshot);
   out_->events.push_back({"snapshot", fmt::format("taken at {} of term {}, {} bytes", snapshot->index.value,
-                                                 snapshot->term.value, snapshot->size)});
+                                                  snapshot->term.value, snapshot->size)});
 }
 
 void Output::clear() {
@@ -155,7 +155,7 @@ void Host::take(Instant now, Ready& ready) {
   if (ready.snapshot) {
     snapshots_.push_back(*ready.snapshot);
     out_->events.push_back({"snapshot", fmt::format("received at {} of term {}", ready.snapshot->index.value,
-                                                   ready.snapshot->term.value)});
+                                                    ready.snapshot->term.value)});
   }
   for (Message& message : ready.messages_after_persist) after_disk_.emplace_back(ready.number, std::move(message));
   const bool installs = ready.snapshot.has_value();
@@ -164,11 +164,11 @@ void Host::take(Instant now, Ready& ready) {
                           ready.entries.empty() && !ready.hard_state;
   if (!is_durable) {
     out_->jobs.push_back({.number = ready.number,
-                         .chunks = std::move(ready.chunks),
-                         .snapshot = std::move(ready.snapshot),
-                         .entries = std::move(ready.entries),
-                         .hard_state = ready.hard_state,
-                         .must_sync = ready.must_sync});
+                          .chunks = std::move(ready.chunks),
+                          .snapshot = std::move(ready.snapshot),
+                          .entries = std::move(ready.entries),
+                          .hard_state = ready.hard_state,
+                          .must_sync = ready.must_sync});
   }
   // Asked again with a new ticket: a read has no effect.
   for (const ReadId& lost : ready.lost_reads) {
@@ -258,7 +258,7 @@ void Host::follow_leadership(Instant now) {
   if (raft_.term() == term_seen_ && raft_.leader() == leader_seen_) return;
   const Status status = raft_.status();
   out_->events.push_back({"role", fmt::format("{} in term {}, leader {}", to_text(status.role), status.term.value,
-                                             status.leader ? std::to_string(status.leader.value) : "unknown")});
+                                              status.leader ? std::to_string(status.leader.value) : "unknown")});
   term_seen_ = status.term;
   leader_seen_ = status.leader;
 }

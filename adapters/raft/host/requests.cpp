@@ -68,10 +68,10 @@ void Host::answer(RequestId id, Response response) {
   if (found->second.flight != 0) flights_.erase(found->second.flight);
   pending_.erase(found);
   out_->answers.push_back({.id = id,
-                          .result = std::move(response),
-                          .revision = store_.revision(),
-                          .term = raft_.term(),
-                          .applied = store_.applied()});
+                           .result = std::move(response),
+                           .revision = store_.revision(),
+                           .term = raft_.term(),
+                           .applied = store_.applied()});
 }
 
 void Host::cancel(Instant, RequestId id) {
