@@ -54,7 +54,8 @@ struct Failure {
 };
 
 struct Totals {
-  std::size_t seeds = 0, repeated = 0, undecided = 0, vacuous = 0, quiet = 0, excused = 0;
+  std::size_t seeds = 0, repeated = 0, vacuous = 0, quiet = 0, excused = 0;
+  std::vector<std::uint64_t> undecided;  // the seeds
   std::uint64_t steps = 0, operations = 0, ok = 0, hash = 0, leader_changes = 0;
   std::map<std::string, KindCount> faults;
   Duration virtual_time{};
@@ -65,7 +66,7 @@ Totals totals_of(const CampaignResult& result) {
   for (const SeedResult& seed : result.seeds) {
     ++all.seeds;
     all.repeated += seed.repeated;
-    all.undecided += seed.undecided;
+    if (seed.undecided) all.undecided.push_back(seed.seed);
     all.vacuous += seed.vacuous && !seed.quiet;
     all.quiet += seed.quiet;
     all.excused += seed.excused;
@@ -193,7 +194,13 @@ class SimVerb {
                         to_text(totals_.virtual_time), totals_.steps);
     text += fmt::format("{} ran twice{}; hash of all {:016x}\n", totals_.repeated, told_repeats(), totals_.hash);
     text += fmt::format("{} without faults, {} whose faults had no effect, {} excused from converging, {} undecided\n",
-                        totals_.quiet, totals_.vacuous, totals_.excused, totals_.undecided);
+                        totals_.quiet, totals_.vacuous, totals_.excused, totals_.undecided.size());
+    if (!totals_.undecided.empty()) {
+      const std::size_t shown = std::min(totals_.undecided.size(), most_shown);
+      text += fmt::format("undecided within the checker's limits: seed{} {}{}\n", totals_.undecided.size() == 1 ? "" : "s",
+                          fmt::join(totals_.undecided.begin(), totals_.undecided.begin() + shown, ", "),
+                          shown < totals_.undecided.size() ? ", …" : "");
+    }
     std::string missed;
     for (const auto& [name, hits] : result_.probes) {
       if (hits == 0) missed += (missed.empty() ? "" : "; ") + name;
@@ -222,7 +229,7 @@ class SimVerb {
     }
     if (broken) return 3;
     const bool proves_nothing = totals_.vacuous > 0 && totals_.vacuous + totals_.quiet == totals_.seeds;
-    return totals_.undecided > 0 || proves_nothing ? 2 : 0;
+    return !totals_.undecided.empty() || proves_nothing ? 2 : 0;
   }
 
   void print_json() {
@@ -254,7 +261,8 @@ class SimVerb {
     object["without_faults"] = totals_.quiet;
     object["vacuous"] = totals_.vacuous;
     object["excused"] = totals_.excused;
-    object["undecided"] = totals_.undecided;
+    object["undecided"] = totals_.undecided.size();
+    object["undecided_seeds"] = totals_.undecided;
     object["interrupted"] = result_.interrupted;
     if (all_ran()) object["probes"] = result_.probes;
     console_.result(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");

@@ -71,6 +71,30 @@ TEST(StoredValue, EachValueHasOneTextThatReadsBackAsIt) {
   }
 }
 
+// A list goes through the JSON library whatever is in it; what stands alone may be written and read without.
+TEST(StoredValue, AValueAloneIsWrittenAndReadAsTheLibraryDoesItInAList) {
+  Rng rng(11);
+  constexpr std::string_view letters = "019-+. e\"\\/\n\x7f~nul";
+  for (int i = 0; i < 5000; ++i) {
+    std::string text(rng.below(6), '\0');
+    for (char& c : text) c = letters[rng.below(letters.size())];
+    for (const Value& value : {Value(text), Value(rng.between(-1000, 1000)), Value()}) {
+      const auto alone = to_stored(value);
+      const auto inside = to_stored(Value::list({value}));
+      ASSERT_TRUE(alone.ok() && inside.ok());
+      ASSERT_EQ("[" + alone.value() + "]", inside.value());
+      ASSERT_EQ(from_stored(alone.value()), value);
+    }
+    // As bytes that somebody else wrote.
+    const Value alone = from_stored(text), inside = from_stored("[" + text + "]");
+    if (alone.is_tagged() || text.empty()) {
+      ASSERT_TRUE(text.empty() || inside.is_tagged()) << text;
+    } else {
+      ASSERT_EQ(inside, Value::list({alone})) << text;
+    }
+  }
+}
+
 TEST(StoredValue, RefusesWhatJsonCannotSay) {
   Value deep(1);
   for (int i = 0; i < 70; ++i) deep = Value::list({deep});
