@@ -29,9 +29,13 @@ bool Progress::accepted(LogIndex match) {
   return news;
 }
 
-bool Progress::refused(LogIndex prev, LogIndex candidate) {
+bool Progress::refused(LogIndex prev, LogIndex candidate, std::uint64_t answered) {
   if (flow_ == Flow::snapshot || prev <= match_) return false;
   if (flow_ == Flow::probe && prev + 1 != next_) return false;  // about an older probe
+  if (flow_ == Flow::replicate) {
+    if (answered <= fell_back_round_) return false;
+    fell_back_round_ = round_sent_;
+  }
   next_ = std::max(match_ + 1, std::min(prev, candidate + 1));
   flow_ = Flow::probe;
   waiting_ = false;
@@ -41,7 +45,7 @@ bool Progress::refused(LogIndex prev, LogIndex candidate) {
 
 bool Progress::may_send(std::uint64_t window_messages, std::uint64_t window_bytes) const {
   if (flow_ != Flow::replicate) return !waiting_;
-  return inflight_.size() < window_messages && inflight_bytes_ < window_bytes;
+  return inflight_.size() < (is_careful() ? 1 : window_messages) && inflight_bytes_ < window_bytes;
 }
 
 void Progress::sent_entries(LogIndex last, std::uint64_t bytes) {

@@ -79,7 +79,7 @@ void Raft::handle(const Message& message, AppendReply& answer) {
     }
   } else {
     // A hint that lies before this log begins leads to the oldest entry, and from there to a snapshot.
-    follower->refused(answer.prev_index, log_.last_not_after(answer.hint_index, answer.hint_term));
+    follower->refused(answer.prev_index, log_.last_not_after(answer.hint_index, answer.hint_term), answer.round);
   }
   confirm_rounds();
 }

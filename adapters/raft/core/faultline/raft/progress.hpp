@@ -1,7 +1,8 @@
 // Progress: what a leader knows about one follower, and how much it may send it.
 //
 //   probe      it is not known where the logs part: one append at a time, again after each heartbeat
-//   replicate  they agree up to `match`: appends follow each other without waiting, inside a window
+//   replicate  they agree up to `match`: appends follow each other without waiting, inside a window; after a refusal one at a time
+//              until it answers a heartbeat round begun since
 //   snapshot   what it needs is compacted away: a snapshot goes out chunk by chunk, each when the last was answered
 //
 // Pure bookkeeping; replication.cpp decides.
@@ -40,8 +41,11 @@ class Progress {
   void heard_from(Instant now, std::uint64_t round);
   // It holds the log up to `match`; whether that is news.
   bool accepted(LogIndex match);
-  // It refused an append after `prev`; the logs agree nowhere beyond `candidate`. Whether that is news.
-  bool refused(LogIndex prev, LogIndex candidate);
+  // It refused an append after `prev` of heartbeat round `answered`; the logs agree nowhere beyond `candidate`. Whether that is news.
+  // While it replicates, one refusal a round counts. Appends that overtake each other are refused by the dozen, and were each of them a
+  // reason to send the window again, between two answers that accept, every window would beget several: a storm that lasts as long as
+  // there is something to send. Nothing is lost by it: an append of this round that is missing is missed by the next heartbeat, too.
+  bool refused(LogIndex prev, LogIndex candidate, std::uint64_t answered);
   // A heartbeat is due: what was lost may be sent again.
   void allow_again() { waiting_ = false; }
 
@@ -66,6 +70,8 @@ class Progress {
     std::uint64_t bytes;
   };
   void clear_window();
+  // Answers to what was sent before it fell back may still arrive: the window stays shut to all but one append.
+  [[nodiscard]] bool is_careful() const { return acked_round_ <= fell_back_round_; }
 
   Member member_;
   Flow flow_ = Flow::probe;
@@ -77,6 +83,7 @@ class Progress {
   std::uint64_t acked_round_ = 0;
   LogIndex commit_sent_;
   std::uint64_t round_sent_ = 0;
+  std::uint64_t fell_back_round_ = 0;  // the newest one sent when last it fell back from replicate to probe
   Snapshot snapshot_;
   std::uint64_t offset_ = 0;
   std::uint64_t offset_round_ = 0;  // when that offset became known
