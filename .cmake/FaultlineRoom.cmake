@@ -3,8 +3,9 @@
 #   faultline_room(checker DEPENDS history)             library faultline::checker from ./*.cpp, public face ./faultline/
 #   faultline_room(base DIR base SOURCES_FROM . extra)   sources from the named folders, relative to DIR
 #   faultline_room(serve WAITS DEPENDS reports)          its code mostly waits: the tests' build does not optimise it, which compiles faster
+#   faultline_room(cli BATCHED ALONE a.cpp DEPENDS …)    its sources but a.cpp are compiled several at a time, see FAULTLINE_BATCHES
 #   faultline_program(faultline main.cpp DEPENDS cli)    an executable from one file; its room is a library, so that tests reach it
-#   faultline_tests(history DEPENDS history)             one GoogleTest binary from tests/<folder>/*_test.cpp
+#   faultline_tests(history DEPENDS history)             one GoogleTest binary from tests/<folder>/*_test.cpp, compiled several at a time
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -29,10 +30,29 @@ if(FAULTLINE_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
+# Most of what it takes to compile a file of ours goes into headers that the next one includes too, and into the same instances of the
+# same templates. So sources that bear it are compiled some at a time, which halves their cost. A file whose names clash with those of
+# another of its target (the compiler says so) is named after ALONE; rooms that planted bugs replace file by file (tests/mutants) are
+# not BATCHED at all. Off where a compiler cache is in use: it serves single files better.
+if(CMAKE_CXX_COMPILER_LAUNCHER)
+  set(batches OFF)
+else()
+  set(batches ON)
+endif()
+option(FAULTLINE_BATCHES "Compile several sources at a time" ${batches})
+
+function(faultline_batch target folder)
+  if(FAULTLINE_BATCHES)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+    list(TRANSFORM ARGN PREPEND "${folder}/")
+    set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
+endfunction()
+
 set_property(GLOBAL PROPERTY FAULTLINE_EXPORTED "")
 
 function(faultline_room name)
-  cmake_parse_arguments(ROOM "EXPORTED;WAITS" "DIR;EXCEPT" "SOURCES_FROM;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ROOM "EXPORTED;WAITS;BATCHED" "DIR;EXCEPT" "SOURCES_FROM;DEPENDS;PRIVATE;ALONE" ${ARGN})
   set(dir "${CMAKE_CURRENT_SOURCE_DIR}")
   if(ROOM_DIR)
     set(dir "${dir}/${ROOM_DIR}")
@@ -56,6 +76,9 @@ function(faultline_room name)
   else()
     add_library(${target} INTERFACE)
     set(public INTERFACE)
+  endif()
+  if(ROOM_BATCHED AND sources)
+    faultline_batch(${target} "${dir}" ${ROOM_ALONE})
   endif()
   if(ROOM_WAITS AND sources)
     target_compile_options(${target} PRIVATE $<$<CONFIG:Dev>:-O0>)
@@ -86,11 +109,16 @@ function(faultline_program name main)
 endfunction()
 
 # Its own sources are not optimised, as they take longer to compile than to run; COMPUTES says that they do search or simulate much.
-# Labels let `ctest -L` choose; a test that starts real daemons names the resource it needs so that machines are not swamped.
+# Labels let `ctest -L` choose. tests/run has two slots for each core: WAITS says that a test mostly waits for daemons, timeouts and
+# sockets and takes one of them; whatever computes takes two, which is a core.
 function(faultline_tests name)
-  cmake_parse_arguments(TESTS "COMPUTES" "TIMEOUT" "DEPENDS;PRIVATE;PROPERTIES" ${ARGN})
+  cmake_parse_arguments(TESTS "COMPUTES;WAITS" "TIMEOUT" "DEPENDS;PRIVATE;PROPERTIES;ALONE" ${ARGN})
   if(NOT TESTS_TIMEOUT)
     set(TESTS_TIMEOUT 300)
+  endif()
+  set(slots 2)
+  if(TESTS_WAITS)
+    set(slots 1)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   if(NOT sources)
@@ -98,6 +126,7 @@ function(faultline_tests name)
   endif()
   set(target "${name}_test")
   add_executable(${target} ${sources})
+  faultline_batch(${target} "${CMAKE_CURRENT_SOURCE_DIR}" ${TESTS_ALONE})
   foreach(dependency IN LISTS TESTS_DEPENDS)
     target_link_libraries(${target} PRIVATE faultline::${dependency})
   endforeach()
@@ -108,7 +137,7 @@ function(faultline_tests name)
     target_compile_options(${target} PRIVATE $<$<CONFIG:Dev>:-O0>)
   endif()
   gtest_discover_tests(${target} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT ${TESTS_TIMEOUT} ${TESTS_PROPERTIES})
+                       PROPERTIES TIMEOUT ${TESTS_TIMEOUT} PROCESSORS ${slots} ${TESTS_PROPERTIES})
 endfunction()
 
 function(faultline_install_package)

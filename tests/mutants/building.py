@@ -50,6 +50,8 @@ class Tree:
             name = name.decode()
             near = [os.path.normpath(os.path.join(os.path.dirname(path), name))] if kind == b'"' else []
             for candidate in [*near, *(f"{folder}/{name}" for folder in self.folders)]:
+                if os.path.isabs(candidate):  # as a batch of sources names them
+                    candidate = os.path.relpath(candidate, self.root)
                 if self.read(candidate) is not None:
                     found.append(candidate)
                     break
@@ -174,6 +176,9 @@ class Builder:
         sources = self.recipe(program).sources
         clean, tree = Tree(self.root, self.folders()), Tree(self.root, self.folders(), apply(mutant, self.root))
         changed = [path for path in sources if set(tree.needs(path)) & set(mutant.files) and clean.digest(path) != tree.digest(path)]
+        for path in changed:
+            if "/Unity/" in path:
+                raise BuildError(f"{mutant.id} changes what is compiled in a batch, {path}: the room's CMakeLists.txt must not say BATCHED")
         objects = [self.cache / "objects" / f"{tree.digest(path, shlex.join(self._command(sources[path])))}.o" for path in changed]
         missing = [(path, file) for path, file in zip(changed, objects) if not file.exists()]
         if not missing:

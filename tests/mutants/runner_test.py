@@ -54,6 +54,13 @@ class RunnerTest(unittest.TestCase):
         with self.assertRaisesRegex(PatchError, "is not there any more"):
             apply(mutant, self.root)
 
+    def test_a_batch_needs_what_its_sources_include(self):
+        (self.root / "b").mkdir()
+        (self.root / "x.hpp").write_text("")
+        (self.root / "x.cpp").write_text('#include "x.hpp"\n')
+        (self.root / "b" / "unity_0_cxx.cxx").write_text(f'#include "{self.root}/x.cpp"\n')
+        self.assertEqual(Tree(self.root, []).needs("b/unity_0_cxx.cxx"), ["b/unity_0_cxx.cxx", "x.cpp", "x.hpp"])
+
     def test_refuses_a_place_that_is_not_the_only_one(self):
         mutant = self.mutant()
         (self.root / "x.cpp").write_text(SOURCE + SOURCE)
