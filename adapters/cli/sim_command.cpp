@@ -197,9 +197,10 @@ class SimVerb {
                         totals_.quiet, totals_.vacuous, totals_.excused, totals_.undecided.size());
     if (!totals_.undecided.empty()) {
       const std::size_t shown = std::min(totals_.undecided.size(), most_shown);
-      text += fmt::format("undecided within the checker's limits: seed{} {}{}\n", totals_.undecided.size() == 1 ? "" : "s",
-                          fmt::join(totals_.undecided.begin(), totals_.undecided.begin() + shown, ", "),
-                          shown < totals_.undecided.size() ? ", …" : "");
+      text +=
+          fmt::format("undecided within the checker's limits: seed{} {}{}\n", totals_.undecided.size() == 1 ? "" : "s",
+                      fmt::join(totals_.undecided.begin(), totals_.undecided.begin() + shown, ", "),
+                      shown < totals_.undecided.size() ? ", …" : "");
     }
     std::string missed;
     for (const auto& [name, hits] : result_.probes) {

@@ -114,21 +114,20 @@ class EventQueue {
     }
     heap_[at] = key;
   }
+  // The hole at the top goes all the way down, for the last key mostly belongs there; then the key rises from it.
   void sink(Key key) {
+    const std::size_t size = heap_.size();
     std::size_t at = 0;
-    for (;;) {
-      const std::size_t first = at * fan + 1;
-      if (first >= heap_.size()) break;
+    for (std::size_t first = 1; first < size; first = at * fan + 1) {
       std::size_t least = first;
-      const std::size_t end = first + fan < heap_.size() ? first + fan : heap_.size();
+      const std::size_t end = first + fan < size ? first + fan : size;
       for (std::size_t child = first + 1; child < end; ++child) {
         least = heap_[child] < heap_[least] ? child : least;
       }
-      if (key < heap_[least]) break;
       heap_[at] = heap_[least];
       at = least;
     }
-    heap_[at] = key;
+    rise(at, key);
   }
 
   static constexpr std::uint32_t chunk_size = 256;

@@ -180,9 +180,20 @@ void Raft::feed_once() {
 
 bool Raft::has_ready() {
   feed_once();
-  return !messages_now_.empty() || !messages_after_persist_.empty() || !chunks_.empty() || snapshot_to_install_ ||
-         log_.has_unemitted() || log_.has_unapplied() || !read_states_.empty() || !lost_reads_.empty() ||
-         emitted_ != HardState{term_, vote_, log_.commit(), stay_};
+  return !messages_now_.empty() || !messages_after_persist_.empty() || has_more_than_messages();
+}
+
+bool Raft::has_more_than_messages() const {
+  return !chunks_.empty() || snapshot_to_install_ || log_.has_unemitted() || log_.has_unapplied() ||
+         !read_states_.empty() || !lost_reads_.empty() || emitted_ != HardState{term_, vote_, log_.commit(), stay_};
+}
+
+bool Raft::take_messages(std::vector<Message>& into) {
+  if (!outstanding_.empty() || has_more_than_messages()) return false;
+  hand_over(messages_now_, into);
+  for (Message& message : messages_after_persist_) into.push_back(std::move(message));
+  messages_after_persist_.clear();
+  return true;
 }
 
 Ready Raft::ready() {

@@ -144,6 +144,11 @@ void Host::send(Message&& message) {
 
 void Host::obey(Instant now) {
   while (raft_.has_ready()) {
+    // A full disk is asked again by every job.
+    if (has_space_ && raft_.take_messages(ready_.messages_now)) {
+      for (Message& message : ready_.messages_now) send(std::move(message));
+      continue;
+    }
     raft_.ready(ready_);
     take(now, ready_);
   }

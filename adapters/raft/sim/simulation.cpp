@@ -152,10 +152,23 @@ class Simulation {
     std::stable_sort(notes.begin(), notes.end(), [](const Event& a, const Event& b) { return a.time < b.time; });
     History& history = result_.history;
     history.reserve(recorded.size() + notes.size());
+    std::vector<FunctionId> functions;
+    for (const std::string& f : recorded.functions()) functions.push_back(*history.intern_function(f));
     std::size_t next = 0;
     for (EventIndex i = 0; i < recorded.size(); ++i) {
       for (; next < notes.size() && notes[next].time <= recorded.time(i); ++next) append(history, notes[next]);
-      append(history, recorded.event(i));
+      if (recorded.process(i) == nemesis_process) {
+        append(history, recorded.event(i));
+        continue;
+      }
+      History::Row row{.type = recorded.type(i),
+                       .function = functions[recorded.function(i)],
+                       .process = recorded.process(i),
+                       .key_id = history.intern_key(recorded.key(i)),
+                       .extra_id = history.intern_extra(recorded.extra(i)),
+                       .value = recorded.value(i),
+                       .time = recorded.time(i)};
+      if (history.append_row(row) == none) append(history, recorded.event(i));
     }
     for (; next < notes.size(); ++next) append(history, notes[next]);
     result_.done = schedule_from_history(history, run_.schedule->seed);

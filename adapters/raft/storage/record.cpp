@@ -42,6 +42,15 @@ std::string_view payload_fault(RecordType type, std::string_view payload) {
   return "a type that is not known";
 }
 
+// Words of 64 bits, little-endian.
+template <class... Word>
+Fixed<8 * sizeof...(Word)> packed(Word... words) {
+  Fixed<8 * sizeof...(Word)> all;
+  char* at = all.bytes.data();
+  ((store_little(at, std::uint64_t{words}), at += 8), ...);
+  return all;
+}
+
 bool plausible(std::string_view bytes) {
   const std::uint32_t length = get_u32(bytes, 0);
   const auto type = static_cast<std::uint8_t>(bytes[4]);
@@ -67,11 +76,7 @@ void put_record(std::string& out, Chain& chain, RecordType type, std::string_vie
   FL_ASSERT(length >= 1);
   FL_ASSERT(length <= payload_bytes_max);
   const std::size_t start = out.size();
-  put_u32(out, static_cast<std::uint32_t>(length));
-  put_u32(out, static_cast<std::uint32_t>(type));
-  put_u64(out, chain.durable);
-  put_u32(out, chain.crc);
-  put_u32(out, 0);
+  out.append(packed(length | static_cast<std::uint64_t>(type) << 32, chain.durable, chain.crc));
   out.append(head).append(body).append(padded(length) - length, '\0');
   const std::string_view record = std::string_view(out).substr(start);
   chain.crc = record_crc(chain.position, record, record.substr(record_head_bytes));
@@ -79,44 +84,20 @@ void put_record(std::string& out, Chain& chain, RecordType type, std::string_vie
   for (std::size_t i = 0; i < 4; ++i) out[start + 20 + i] = static_cast<char>(chain.crc >> (8 * i) & 0xff);
 }
 
-std::string segment_payload(const SegmentHead& head) {
-  std::string out;
-  out.reserve(segment_payload_bytes);
-  put_u32(out, head.version);
-  put_u32(out, head.bytes);
-  put_u64(out, head.identity.cluster);
-  put_u64(out, head.identity.node.value);
-  put_u64(out, head.sequence);
-  put_u64(out, head.first.value);
-  return out;
+Fixed<segment_payload_bytes> segment_payload(const SegmentHead& head) {
+  return packed(std::uint64_t{head.version} | std::uint64_t{head.bytes} << 32, head.identity.cluster,
+                head.identity.node.value, head.sequence, head.first.value);
 }
 
-std::string entry_payload_head(const Entry& entry) {
-  std::string out;
-  out.reserve(entry_payload_head_bytes);
-  put_u64(out, entry.term.value);
-  put_u64(out, entry.index.value);
-  put_u64(out, static_cast<std::uint64_t>(entry.kind));
-  return out;
+Fixed<entry_payload_head_bytes> entry_payload_head(const Entry& entry) {
+  return packed(entry.term.value, entry.index.value, static_cast<std::uint64_t>(entry.kind));
 }
 
-std::string hard_state_payload(const HardState& state) {
-  std::string out;
-  out.reserve(hard_state_payload_bytes);
-  put_u64(out, state.term.value);
-  put_u64(out, state.vote.value);
-  put_u64(out, state.commit.value);
-  put_u64(out, state.stay.value);
-  return out;
+Fixed<hard_state_payload_bytes> hard_state_payload(const HardState& state) {
+  return packed(state.term.value, state.vote.value, state.commit.value, state.stay.value);
 }
 
-std::string mark_payload(Mark mark) {
-  std::string out;
-  out.reserve(mark_payload_bytes);
-  put_u64(out, mark.index.value);
-  put_u64(out, mark.term.value);
-  return out;
-}
+Fixed<mark_payload_bytes> mark_payload(Mark mark) { return packed(mark.index.value, mark.term.value); }
 
 SegmentHead segment_of(std::string_view payload) {
   return {.version = get_u32(payload, 0),

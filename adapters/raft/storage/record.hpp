@@ -5,6 +5,7 @@
 
 #include <faultline/raft/storage/wal.hpp>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -47,14 +48,20 @@ struct SegmentHead {
   LogIndex first;
 };
 
-std::string segment_payload(const SegmentHead& head);
-std::string entry_payload_head(const Entry& entry);
-std::string hard_state_payload(const HardState& state);
-std::string mark_payload(Mark mark);
 inline constexpr std::uint64_t entry_payload_head_bytes = 24;
 inline constexpr std::uint64_t segment_payload_bytes = 40;
 inline constexpr std::uint64_t hard_state_payload_bytes = 32;
 inline constexpr std::uint64_t mark_payload_bytes = 16;
+// Bytes whose number is fixed, as a view while they live.
+template <std::size_t size>
+struct Fixed {
+  std::array<char, size> bytes;
+  operator std::string_view() const { return {bytes.data(), size}; }  // NOLINT: implicit, it is a view
+};
+Fixed<segment_payload_bytes> segment_payload(const SegmentHead& head);
+Fixed<entry_payload_head_bytes> entry_payload_head(const Entry& entry);
+Fixed<hard_state_payload_bytes> hard_state_payload(const HardState& state);
+Fixed<mark_payload_bytes> mark_payload(Mark mark);
 
 // REQUIRES: the payload is of a record that `read_record` took as good, of that type.
 SegmentHead segment_of(std::string_view payload);

@@ -265,6 +265,9 @@ class Raft {
   Ready ready();
   // The same, into one that was obeyed already.
   void ready(Ready& into);
+  // Where nothing is on its way to the disk and nothing would have to go there: all messages, as a Ready that is durable at once, without
+  // one. False, and nothing happened, if there is more to obey than messages. What `into` held is gone.
+  bool take_messages(std::vector<Message>& into);
   // This Ready and all earlier ones are durable. REQUIRES: one that was handed out and not yet advanced.
   void advance(std::uint64_t number);
 
@@ -344,6 +347,7 @@ class Raft {
   void confirm_rounds();
   void fill(Ready& ready);
   void feed_once();
+  [[nodiscard]] bool has_more_than_messages() const;
   void feed_followers();
   void feed(Progress& follower);
   void send_append(Progress& follower, std::vector<Entry> entries);
