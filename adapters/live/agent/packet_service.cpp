@@ -65,14 +65,25 @@ Result<Json> PacketService::filter(const Json& request) {
   auto intent = journal_.intend_filter(filter_tool_, name_);
   if (!intent) return intent.error();
   filter_intent_ = intent.value();
-  filter_.emplace(tool.value(), FilterPlan{.name = name_, .harness = harness_, .sources = sources_}, "");
+  FilterPlan plan{.name = name_, .harness = harness_, .sources = sources_};
+  if (request.contains("clients")) {
+    plan.clients = request["clients"].at("from").get<std::string>();
+    plan.client_port = request["clients"].at("port").get<std::uint16_t>();
+  }
+  clients_are_told_apart_ = !plan.clients.empty();
+  filter_.emplace(tool.value(), std::move(plan), "");
   if (auto made = filter_->set_up(); !made) return made.error();
   return none();
 }
 
 Result<Json> PacketService::drop(const Json& request) {
   if (!filter_) return Error::environment("no filter has been declared");
-  if (auto done = filter_->drop(request.at("sources").get<std::set<std::size_t>>()); !done) return done.error();
+  Dropped dropped{.sources = request.at("sources").get<std::set<std::size_t>>()};
+  if (request.contains("clients"))
+    dropped.clients = request["clients"].get<std::set<std::pair<std::uint16_t, std::uint16_t>>>();
+  if (!dropped.clients.empty() && !clients_are_told_apart_)
+    return Error::environment("nobody said where connections of clients come from");
+  if (auto done = filter_->drop(dropped); !done) return done.error();
   return none();
 }
 

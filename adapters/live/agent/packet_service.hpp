@@ -1,7 +1,9 @@
 // PacketService: what happens to packets on their way into one node: who is dropped (PacketFilter), and what the others suffer (PacketQueue).
 //
-//   filter   harness address sources      declares who may be dropped, queued, and heard as probes; `address` is the node's own
-//   drop     sources                      positions in `sources` that are dropped from now on
+//   filter   harness address sources [clients]   declares who may be dropped, queued, and heard as probes; `address` is the node's own;
+//                                         clients: {"from":address,"port":n}: where their connections come from and go to
+//   drop     sources [clients]            positions in `sources` that are dropped from now on; of clients [[first,last],…], the ports their
+//                                         connections come from
 //   dropped                               {"packets","rules"}, and once packets were queued {"queued","traffic"}
 //   shape    links                        [{"from":position,…}]: see traffic_json.hpp; all other links are clear from now on
 //   echo                                  {"port"}: answers probes until the end
@@ -46,6 +48,7 @@ class PacketService {
   std::vector<std::string> sources_;
   Leftovers& journal_;
   std::optional<PacketFilter> filter_;
+  bool clients_are_told_apart_ = false;
   std::optional<Leftovers::Id> filter_intent_;
   std::string filter_tool_;
   std::unique_ptr<PacketQueue> queue_;

@@ -254,13 +254,29 @@ TEST(MakeNetwork, ChoosesNamespacesForRootAndTheProxyForOthersAndSaysSo) {
 TEST(PacketFilter, BatchesAndListingsOfBothTools) {
   const FilterPlan plan{.name = "faultline_x", .harness = "10.99.0.254", .sources = {"10.99.0.1", "10.99.0.2"}};
   EXPECT_EQ(nft_rules(plan, {}), "flush chain ip faultline_x input\n");
-  EXPECT_EQ(nft_rules(plan, {1}),
+  EXPECT_EQ(nft_rules(plan, {.sources = {1}}),
             "flush chain ip faultline_x input\n"
             "add rule ip faultline_x input ip saddr 10.99.0.254 accept\n"
             "add rule ip faultline_x input ip saddr 10.99.0.2 counter name \"from_1\" drop\n");
-  EXPECT_EQ(iptables_rules(plan, {0}),
+  EXPECT_EQ(iptables_rules(plan, {.sources = {0}}),
             "*filter\n:faultline_x - [0:0]\n-A faultline_x -s 10.99.0.254 -j ACCEPT\n-A faultline_x -s 10.99.0.1 -j "
             "DROP\nCOMMIT\n");
+  FilterPlan of_clients = plan;
+  of_clients.sources = {};
+  of_clients.clients = "10.99.0.254";
+  of_clients.client_port = 2379;
+  EXPECT_EQ(nft_rules(of_clients, {.clients = {{10000, 10099}}}),
+            "flush chain ip faultline_x input\nflush chain ip faultline_x output\n"
+            "add rule ip faultline_x input ip saddr 10.99.0.254 tcp sport 10000-10099 tcp dport 2379 counter name "
+            "\"from_others\" drop\n"
+            "add rule ip faultline_x output ip daddr 10.99.0.254 tcp sport 2379 tcp dport 10000-10099 counter name "
+            "\"from_others\" drop\n"
+            "add rule ip faultline_x input ip saddr 10.99.0.254 accept\n");
+  EXPECT_EQ(iptables_rules(of_clients, {.clients = {{10000, 10099}}}),
+            "*filter\n:faultline_x - [0:0]\n:faultline_x_o - [0:0]\n"
+            "-A faultline_x -s 10.99.0.254 -p tcp -m tcp --sport 10000:10099 --dport 2379 -j DROP\n"
+            "-A faultline_x_o -d 10.99.0.254 -p tcp -m tcp --sport 2379 --dport 10000:10099 -j DROP\n"
+            "-A faultline_x -s 10.99.0.254 -j ACCEPT\nCOMMIT\n");
   EXPECT_EQ(nft_packets("table ip x {\n\tcounter from_0 {\n\t\tpackets 7 bytes 420\n\t}\n\tcounter from_1 { packets 5 "
                         "bytes 1 }\n}\n"),
             12);
@@ -296,12 +312,12 @@ void expect_filter_to_drop_and_count(FilterTool tool) {
                 }).ok());
   };
   EXPECT_FALSE(filter.has_rules().value());
-  ASSERT_TRUE(filter.drop({0}).ok());
+  ASSERT_TRUE(filter.drop({.sources = {0}}).ok());
   EXPECT_TRUE(filter.has_rules().value());
   send_three_from("10.99.0.1");
   send_three_from("10.99.0.2");
   EXPECT_EQ(filter.dropped_packets().value(), 3);
-  ASSERT_TRUE(filter.drop({1}).ok());
+  ASSERT_TRUE(filter.drop({.sources = {1}}).ok());
   send_three_from("10.99.0.2");
   EXPECT_EQ(filter.dropped_packets().value(), 6) << "counts survive a change of rules";
   ASSERT_TRUE(filter.drop({}).ok());
