@@ -1,7 +1,9 @@
 // DiskService: the disk of the daemon of one node: its supervisor, if the harness asks for one, and the edits of its files.
 //
 //   supervise  seed reads          the daemon is supervised from its next start
-//   add        rule                {"rule"}; see disk_json.hpp. At a crash point the daemon is killed
+//   add        rule                {"rule"}; see disk_json.hpp. At a crash point the daemon is killed; a call that meets a watch that
+//                                  holds waits until it is let go, at most 2 s
+//   met        [let_go]            {"rules":[…]}: the watches that a call has met; `let_go`: those whose call goes on
 //   remove     rule                {"count","pages"}
 //   can_lose                       an error if a power loss cannot be played
 //   lose       loss seed           {"pages","entries"}; `loss` is the number of the enumeration. REQUIRES: the daemon is down
@@ -20,7 +22,9 @@
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/machines.hpp>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -32,6 +36,20 @@ inline constexpr const char* edits_name = "edits";
 
 // Takes back what the file of a dead keeper says; says what was done. A file that was changed since stays as it is.
 Result<std::vector<std::string>> take_back_edits(const std::filesystem::path& edits);
+
+// What calls have met, between the threads of the supervisor and the owner of the service.
+class MetCalls {
+ public:
+  // By any number that was not used before.
+  void meet(std::uint64_t watch);
+  void let_go(std::uint64_t watch);
+  [[nodiscard]] bool holds(std::uint64_t watch) const;
+  [[nodiscard]] std::vector<std::uint64_t> all() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, Instant> held_until_;
+};
 
 class DiskService {
  public:
@@ -54,6 +72,7 @@ class DiskService {
   using Json = nlohmann::json;
   Result<Json> supervise(const Json& request);
   Result<Json> add(const Json& request, NodeDaemon& daemon);
+  Json met(const Json& request);
   Result<Json> rot(const Json& request);
   Result<Json> take_back(const Json& request);
   Result<void> write_down() const;
@@ -63,6 +82,8 @@ class DiskService {
   std::optional<Leftovers::Id> scratch_;
   std::unique_ptr<DiskSupervisor> supervisor_;
   std::set<DiskSupervisor::RuleId> rules_;
+  std::map<DiskSupervisor::RuleId, std::uint64_t> watches_;  // by rule, its number in met_
+  std::shared_ptr<MetCalls> met_ = std::make_shared<MetCalls>();
   std::vector<FileEdit> edits_;  // in the order in which they were made
 };
 

@@ -1,6 +1,10 @@
 // Disks and processors of remote nodes.
 #include <faultline/text.hpp>
 
+#include <chrono>
+#include <iterator>
+#include <thread>
+
 #include "adapters/live/agent/disk_json.hpp"
 #include "machines.hpp"
 
@@ -19,11 +23,65 @@ Result<void> outcome(const Result<Json>& reply) { return reply ? Result<void>() 
 }  // namespace
 
 Result<DiskSupervisor::RuleId> RemoteDisk::add(DiskRule rule) {
-  Json told = agent::to_json(rule);
-  if (told.is_null()) return Error::bad_input("the disks of remote nodes have no such rule");
-  const auto reply = ask(node_, "add", {{"rule", std::move(told)}});
+  const auto reply = ask(node_, "add", {{"rule", agent::to_json(rule)}});
   if (!reply) return reply.error();
-  return reply.value().value("rule", DiskSupervisor::RuleId(0));
+  const auto id = reply.value().value("rule", DiskSupervisor::RuleId(0));
+  if (auto* watch = std::get_if<WatchRule>(&rule)) calls_.await(id, std::move(watch->seen), std::move(watch->holds));
+  return id;
+}
+
+CallWatch::~CallWatch() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void CallWatch::await(DiskSupervisor::RuleId rule, std::function<void()> seen, std::function<bool()> holds) {
+  {
+    const std::lock_guard lock(mutex_);
+    awaited_[rule] = {.seen = std::move(seen), .holds = std::move(holds)};
+    if (looks_) return;
+    looks_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+  thread_ = std::thread([this] { look(); });
+}
+
+// Those that were met and wait no longer; nullopt: nothing is awaited any more.
+std::optional<std::vector<DiskSupervisor::RuleId>> CallWatch::to_let_go() {
+  const std::lock_guard lock(mutex_);
+  std::vector<DiskSupervisor::RuleId> rules;
+  for (auto at = awaited_.begin(); at != awaited_.end();) {
+    const auto& [rule, each] = *at;
+    const bool goes_on = each.is_met && (!each.holds || !each.holds());
+    if (goes_on) rules.push_back(rule);
+    at = goes_on ? awaited_.erase(at) : std::next(at);
+  }
+  looks_ = !ends_ && (!rules.empty() || !awaited_.empty());
+  return looks_ ? std::optional(std::move(rules)) : std::nullopt;
+}
+
+void CallWatch::met(const std::vector<DiskSupervisor::RuleId>& rules) {
+  const std::lock_guard lock(mutex_);
+  for (const auto rule : rules) {
+    const auto found = awaited_.find(rule);
+    if (found == awaited_.end() || found->second.is_met) continue;
+    found->second.is_met = true;
+    found->second.seen();
+  }
+}
+
+// A node that does not answer is lost, and its run ends.
+void CallWatch::look() {
+  constexpr auto between_questions = std::chrono::milliseconds(5);
+  while (auto let_go = to_let_go()) {
+    const auto reply = ask(node_, "met", {{"let_go", *let_go}});
+    if (!reply) break;
+    met(reply.value().value("rules", std::vector<DiskSupervisor::RuleId>()));
+    std::this_thread::sleep_for(between_questions);
+  }
 }
 
 Result<DiskRuleEffect> RemoteDisk::remove(DiskSupervisor::RuleId id) {

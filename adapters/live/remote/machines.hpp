@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <faultline/live/machines.hpp>
@@ -95,9 +96,38 @@ class RemoteClock final : public ClockControl {
   RemoteNode& node_;
 };
 
+// Tells of the calls that a node's keeper sees, by asking it again and again as long as one is awaited or held; calls wait there meanwhile.
+class CallWatch {
+ public:
+  explicit CallWatch(RemoteNode& node) : node_(node) {}
+  ~CallWatch();
+  CallWatch(const CallWatch&) = delete;
+  CallWatch& operator=(const CallWatch&) = delete;
+
+  // The keeper knows the rule by that number.
+  void await(DiskSupervisor::RuleId rule, std::function<void()> seen, std::function<bool()> holds);
+
+ private:
+  struct Awaited {
+    std::function<void()> seen;
+    std::function<bool()> holds;
+    bool is_met = false;
+  };
+  void look();
+  [[nodiscard]] std::optional<std::vector<DiskSupervisor::RuleId>> to_let_go();
+  void met(const std::vector<DiskSupervisor::RuleId>& rules);
+
+  RemoteNode& node_;
+  std::mutex mutex_;  // guards the next three
+  std::map<DiskSupervisor::RuleId, Awaited> awaited_;
+  bool looks_ = false;
+  bool ends_ = false;
+  std::thread thread_;
+};
+
 class RemoteDisk final : public DiskControl {
  public:
-  explicit RemoteDisk(RemoteNode& node) : node_(node) {}
+  explicit RemoteDisk(RemoteNode& node) : node_(node), calls_(node) {}
 
   // The keeper does it when it is asked to start the daemon.
   Result<DiskSupervisor::ChildStep> prepare() override { return DiskSupervisor::ChildStep(); }
@@ -111,6 +141,7 @@ class RemoteDisk final : public DiskControl {
 
  private:
   RemoteNode& node_;
+  CallWatch calls_;
 };
 
 class RemoteFiles final : public DiskFiles {
