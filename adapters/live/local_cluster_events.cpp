@@ -25,9 +25,7 @@ Error none_such(const std::string& what, const std::string& name, std::span<cons
 }  // namespace
 
 Result<void> LocalCluster::can_watch_frame(const FrameTrigger& trigger) const {
-  if (options_.machines)
-    return Error::bad_input("frames between remote nodes are not seen", "let the decision wait for a heal or a time");
-  if (options_.network == NetworkKind::namespaces) {
+  if (!options_.machines && options_.network == NetworkKind::namespaces) {
     return Error::bad_input("frames between nodes are only seen by the fault proxy, not in namespaces",
                             "use --network proxy, or let the decision wait for something else");
   }

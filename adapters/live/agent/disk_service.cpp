@@ -7,8 +7,6 @@
 #include <cerrno>
 #include <fstream>
 
-#include <faultline/live/traffic.hpp>
-
 #include "adapters/live/descriptor.hpp"
 #include "disk_json.hpp"
 
@@ -115,55 +113,21 @@ Result<Json> DiskService::add(const Json& request, NodeDaemon& daemon) {
   if (!rule) return rule.error();
   if (auto* crash = std::get_if<CrashRule>(&rule.value()))
     crash->crash = [daemon = &daemon] { (void)daemon->kill().ok(); };
-  auto* const watch = std::get_if<WatchRule>(&rule.value());
-  const std::uint64_t number = watches_.size();
-  if (watch != nullptr) {
+  if (auto* watch = std::get_if<WatchRule>(&rule.value())) {
+    const std::uint64_t number = watches_.size();
     watch->seen = [met = met_, number] { met->meet(number); };
     if (request["rule"].at("holds").get<bool>()) watch->holds = [met = met_, number] { return met->holds(number); };
+    watches_.push_back(supervisor_->add(std::move(rule).value()));
+    return Json{{"rule", watches_.back()}, {"watch", number}};
   }
-  const bool watches = watch != nullptr;
   const auto id = supervisor_->add(std::move(rule).value());
-  if (watches)
-    watches_[id] = number;
-  else
-    rules_.insert(id);
+  rules_.insert(id);
   return Json{{"rule", id}};
 }
 
 Json DiskService::met(const Json& request) {
-  for (const auto rule : request.value("let_go", std::vector<DiskSupervisor::RuleId>())) {
-    if (const auto found = watches_.find(rule); found != watches_.end()) met_->let_go(found->second);
-  }
-  Json rules = Json::array();
-  const auto all = met_->all();
-  for (const auto& [rule, number] : watches_) {
-    if (std::find(all.begin(), all.end(), number) != all.end()) rules.push_back(rule);
-  }
-  return {{"rules", std::move(rules)}};
-}
-
-void MetCalls::meet(std::uint64_t watch) {
-  constexpr auto longest_hold = std::chrono::seconds(2);
-  const std::lock_guard lock(mutex_);
-  held_until_[watch] = steady_now() + longest_hold;
-}
-
-void MetCalls::let_go(std::uint64_t watch) {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = held_until_.find(watch); found != held_until_.end()) found->second = Instant::min();
-}
-
-bool MetCalls::holds(std::uint64_t watch) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = held_until_.find(watch);
-  return found != held_until_.end() && steady_now() < found->second;
-}
-
-std::vector<std::uint64_t> MetCalls::all() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::uint64_t> watches;
-  for (const auto& [watch, until] : held_until_) watches.push_back(watch);
-  return watches;
+  for (const auto number : request.value("let_go", std::vector<std::uint64_t>())) met_->let_go(number);
+  return {{"met", met_->all()}};
 }
 
 // Written anew under its own name, or left as it was.
@@ -228,8 +192,8 @@ void DiskService::started() {
 std::vector<std::string> DiskService::release() {
   std::vector<std::string> done;
   for (const auto rule : rules_) supervisor_->remove(rule);
-  for (const auto& [rule, number] : watches_) {
-    supervisor_->remove(rule);
+  for (std::uint64_t number = 0; number < watches_.size(); ++number) {
+    supervisor_->remove(watches_[number]);
     met_->let_go(number);
   }
   if (!rules_.empty()) done.push_back("ended " + std::to_string(rules_.size()) + " faults of its disk");

@@ -1,9 +1,8 @@
 // DiskService: the disk of the daemon of one node: its supervisor, if the harness asks for one, and the edits of its files.
 //
 //   supervise  seed reads          the daemon is supervised from its next start
-//   add        rule                {"rule"}; see disk_json.hpp. At a crash point the daemon is killed; a call that meets a watch that
-//                                  holds waits until it is let go, at most 2 s
-//   met        [let_go]            {"rules":[…]}: the watches that a call has met; `let_go`: those whose call goes on
+//   add        rule                {"rule"}, and of a watch {"watch"}: its number; see disk_json.hpp. At a crash point the daemon is killed
+//   met        [let_go]            {"met":[…]}: the watches that a call has met, by their numbers; see MetEvents
 //   remove     rule                {"count","pages"}
 //   can_lose                       an error if a power loss cannot be played
 //   lose       loss seed           {"pages","entries"}; `loss` is the number of the enumeration. REQUIRES: the daemon is down
@@ -22,13 +21,13 @@
 #include <faultline/live/leftovers.hpp>
 #include <faultline/live/machines.hpp>
 #include <filesystem>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
+
+#include "met_events.hpp"
 
 namespace faultline::live::agent {
 
@@ -36,20 +35,6 @@ inline constexpr const char* edits_name = "edits";
 
 // Takes back what the file of a dead keeper says; says what was done. A file that was changed since stays as it is.
 Result<std::vector<std::string>> take_back_edits(const std::filesystem::path& edits);
-
-// What calls have met, between the threads of the supervisor and the owner of the service.
-class MetCalls {
- public:
-  // By any number that was not used before.
-  void meet(std::uint64_t watch);
-  void let_go(std::uint64_t watch);
-  [[nodiscard]] bool holds(std::uint64_t watch) const;
-  [[nodiscard]] std::vector<std::uint64_t> all() const;
-
- private:
-  mutable std::mutex mutex_;
-  std::map<std::uint64_t, Instant> held_until_;
-};
 
 class DiskService {
  public:
@@ -82,8 +67,8 @@ class DiskService {
   std::optional<Leftovers::Id> scratch_;
   std::unique_ptr<DiskSupervisor> supervisor_;
   std::set<DiskSupervisor::RuleId> rules_;
-  std::map<DiskSupervisor::RuleId, std::uint64_t> watches_;  // by rule, its number in met_
-  std::shared_ptr<MetCalls> met_ = std::make_shared<MetCalls>();
+  std::vector<DiskSupervisor::RuleId> watches_;  // by their number in met_
+  std::shared_ptr<MetEvents> met_ = std::make_shared<MetEvents>();
   std::vector<FileEdit> edits_;  // in the order in which they were made
 };
 

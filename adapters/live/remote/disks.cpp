@@ -1,10 +1,6 @@
 // Disks and processors of remote nodes.
 #include <faultline/text.hpp>
 
-#include <chrono>
-#include <iterator>
-#include <thread>
-
 #include "adapters/live/agent/disk_json.hpp"
 #include "machines.hpp"
 
@@ -22,66 +18,19 @@ Result<void> outcome(const Result<Json>& reply) { return reply ? Result<void>() 
 
 }  // namespace
 
+RemoteDisk::RemoteDisk(RemoteNode& node)
+    : node_(node), calls_([&node](const EventPoll::Events& let_go) -> Result<EventPoll::Events> {
+        const auto reply = ask(node, "met", {{"let_go", let_go}});
+        if (!reply) return reply.error();
+        return reply.value().value("met", EventPoll::Events());
+      }) {}
+
 Result<DiskSupervisor::RuleId> RemoteDisk::add(DiskRule rule) {
   const auto reply = ask(node_, "add", {{"rule", agent::to_json(rule)}});
   if (!reply) return reply.error();
-  const auto id = reply.value().value("rule", DiskSupervisor::RuleId(0));
-  if (auto* watch = std::get_if<WatchRule>(&rule)) calls_.await(id, std::move(watch->seen), std::move(watch->holds));
-  return id;
-}
-
-CallWatch::~CallWatch() {
-  {
-    const std::lock_guard lock(mutex_);
-    ends_ = true;
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
-void CallWatch::await(DiskSupervisor::RuleId rule, std::function<void()> seen, std::function<bool()> holds) {
-  {
-    const std::lock_guard lock(mutex_);
-    awaited_[rule] = {.seen = std::move(seen), .holds = std::move(holds)};
-    if (looks_) return;
-    looks_ = true;
-  }
-  if (thread_.joinable()) thread_.join();
-  thread_ = std::thread([this] { look(); });
-}
-
-// Those that were met and wait no longer; nullopt: nothing is awaited any more.
-std::optional<std::vector<DiskSupervisor::RuleId>> CallWatch::to_let_go() {
-  const std::lock_guard lock(mutex_);
-  std::vector<DiskSupervisor::RuleId> rules;
-  for (auto at = awaited_.begin(); at != awaited_.end();) {
-    const auto& [rule, each] = *at;
-    const bool goes_on = each.is_met && (!each.holds || !each.holds());
-    if (goes_on) rules.push_back(rule);
-    at = goes_on ? awaited_.erase(at) : std::next(at);
-  }
-  looks_ = !ends_ && (!rules.empty() || !awaited_.empty());
-  return looks_ ? std::optional(std::move(rules)) : std::nullopt;
-}
-
-void CallWatch::met(const std::vector<DiskSupervisor::RuleId>& rules) {
-  const std::lock_guard lock(mutex_);
-  for (const auto rule : rules) {
-    const auto found = awaited_.find(rule);
-    if (found == awaited_.end() || found->second.is_met) continue;
-    found->second.is_met = true;
-    found->second.seen();
-  }
-}
-
-// A node that does not answer is lost, and its run ends.
-void CallWatch::look() {
-  constexpr auto between_questions = std::chrono::milliseconds(5);
-  while (auto let_go = to_let_go()) {
-    const auto reply = ask(node_, "met", {{"let_go", *let_go}});
-    if (!reply) break;
-    met(reply.value().value("rules", std::vector<DiskSupervisor::RuleId>()));
-    std::this_thread::sleep_for(between_questions);
-  }
+  if (auto* watch = std::get_if<WatchRule>(&rule))
+    calls_.await(reply.value().value("watch", std::uint64_t(0)), {std::move(watch->seen), std::move(watch->holds)});
+  return reply.value().value("rule", DiskSupervisor::RuleId(0));
 }
 
 Result<DiskRuleEffect> RemoteDisk::remove(DiskSupervisor::RuleId id) {

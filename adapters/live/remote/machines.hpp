@@ -8,11 +8,11 @@
 #include <set>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <faultline/live/machines.hpp>
 
+#include "event_poll.hpp"
 #include "node_link.hpp"
 
 namespace faultline::live::remote {
@@ -96,38 +96,9 @@ class RemoteClock final : public ClockControl {
   RemoteNode& node_;
 };
 
-// Tells of the calls that a node's keeper sees, by asking it again and again as long as one is awaited or held; calls wait there meanwhile.
-class CallWatch {
- public:
-  explicit CallWatch(RemoteNode& node) : node_(node) {}
-  ~CallWatch();
-  CallWatch(const CallWatch&) = delete;
-  CallWatch& operator=(const CallWatch&) = delete;
-
-  // The keeper knows the rule by that number.
-  void await(DiskSupervisor::RuleId rule, std::function<void()> seen, std::function<bool()> holds);
-
- private:
-  struct Awaited {
-    std::function<void()> seen;
-    std::function<bool()> holds;
-    bool is_met = false;
-  };
-  void look();
-  [[nodiscard]] std::optional<std::vector<DiskSupervisor::RuleId>> to_let_go();
-  void met(const std::vector<DiskSupervisor::RuleId>& rules);
-
-  RemoteNode& node_;
-  std::mutex mutex_;  // guards the next three
-  std::map<DiskSupervisor::RuleId, Awaited> awaited_;
-  bool looks_ = false;
-  bool ends_ = false;
-  std::thread thread_;
-};
-
 class RemoteDisk final : public DiskControl {
  public:
-  explicit RemoteDisk(RemoteNode& node) : node_(node), calls_(node) {}
+  explicit RemoteDisk(RemoteNode& node);
 
   // The keeper does it when it is asked to start the daemon.
   Result<DiskSupervisor::ChildStep> prepare() override { return DiskSupervisor::ChildStep(); }
@@ -141,7 +112,7 @@ class RemoteDisk final : public DiskControl {
 
  private:
   RemoteNode& node_;
-  CallWatch calls_;
+  EventPoll calls_;
 };
 
 class RemoteFiles final : public DiskFiles {
@@ -179,12 +150,12 @@ class RemotePressure final : public NodePressure {
 // Packets are judged by the keepers, each those that reach its node. A healed link is sounded by trains of probes from one keeper to the
 // other and back: clocks of machines differ, so that only their sender can time them. Where the first probes did not all come back, before any
 // fault (a firewall lets only the system's own ports pass), connections to the peers' ports must do. Clients are told apart by the ports their
-// connections leave from, which set_up() tries by dropping one of them for each node.
+// connections leave from, which set_up() tries by dropping one of them for each node. Frames are seen by the keeper of the node they reach.
 class RemoteNetwork final : public Network {
  public:
-  // The nodes outlive it.
-  RemoteNetwork(const RemoteNodes& nodes, std::vector<NodeName> names, NetworkNeeds needs)
-      : nodes_(nodes), names_(std::move(names)), needs_(needs) {}
+  // The nodes outlive it. `system`: under test, whose frames agents may know; empty: nobody knows it.
+  RemoteNetwork(const RemoteNodes& nodes, std::vector<NodeName> names, NetworkNeeds needs, std::string system)
+      : nodes_(nodes), names_(std::move(names)), needs_(needs), system_(std::move(system)) {}
 
   Result<void> set_up() override;
   [[nodiscard]] const std::vector<NodeName>& nodes() const override { return names_; }
@@ -196,6 +167,8 @@ class RemoteNetwork final : public Network {
   [[nodiscard]] Result<void> can_shape(const PacketRules& rules) const override;
   Result<void> cut_clients(const ClientCuts& cuts) override;
   [[nodiscard]] Result<void> can_cut_clients() const override;
+  [[nodiscard]] Result<void> can_watch_frames() const override;
+  Result<void> watch(std::vector<FrameWatch> frames) override;
   [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t worker) const override {
     return {.to = addresses(node).client, .from = {}, .ports = worker < ports_.size() ? ports_[worker] : nullptr};
   }
@@ -205,7 +178,7 @@ class RemoteNetwork final : public Network {
   Result<Value> probe(Duration limit) override;
   [[nodiscard]] NetworkCounters counters() override;
   Result<void> enter() const override { return {}; }
-  Result<void> tear_down() override { return {}; }
+  Result<void> tear_down() override;
   [[nodiscard]] std::string describe() const override;
 
  private:
@@ -217,6 +190,7 @@ class RemoteNetwork final : public Network {
   [[nodiscard]] RemoteNode& node_of(const NodeName& name) const;
   Result<void> declare_filter(RemoteNode& node, const std::vector<std::string>& sources) const;
   Result<void> try_client_ports(RemoteNode& node);
+  [[nodiscard]] Result<void> can_look_at_frames() const;
   Result<void> load_filter(RemoteNode& node, const Cuts& cuts);
   Result<void> load_filters();
   Result<void> probe_clients(RemoteNode& node, Duration limit);
@@ -227,6 +201,8 @@ class RemoteNetwork final : public Network {
   const RemoteNodes& nodes_;
   std::vector<NodeName> names_;
   NetworkNeeds needs_;
+  std::string system_;
+  std::vector<std::unique_ptr<EventPoll>> frames_;
   std::vector<std::shared_ptr<SourcePorts>> ports_;  // by worker; empty if clients are not cut off
   std::mutex mutex_;                                 // guards what follows, for threads of several nodes
   std::map<NodeName, Cuts> wanted_;

@@ -60,7 +60,17 @@ Result<void> RemoteNetwork::try_client_ports(RemoteNode& node) {
       "use partition without clients, or run faultline where the nodes see its own address and ports");
 }
 
+Result<void> RemoteNetwork::can_look_at_frames() const {
+  if (system_.empty()) {
+    return Error::environment("a daemon with a start command of its own may speak otherwise between its nodes",
+                              "leave `start` out of the inventory, or let the decision wait for something else");
+  }
+  const auto can = can_shape({});
+  return can ? can : Error::environment("frames are not seen: " + can.error().message, can.error().remedy);
+}
+
 Result<void> RemoteNetwork::set_up() {
+  if (auto can = needs_.frames ? can_look_at_frames() : Result<void>(); !can) return can;
   if (needs_.client_links) {
     auto ports = ports_of_workers(needs_.workers);
     if (!ports) return ports.error();
@@ -70,7 +80,11 @@ Result<void> RemoteNetwork::set_up() {
   for (const auto& node : nodes_) sources.push_back(node->address);
   const auto made = on_each(nodes_, [&](RemoteNode& node) -> Result<void> {
     if (auto declared = declare_filter(node, sources); !declared) return declared;
-    return try_client_ports(node);
+    if (auto tried = try_client_ports(node); !tried) return tried;
+    // From before the daemons run: a stream that is not seen from its beginning cannot be taken apart.
+    if (!needs_.frames) return {};
+    auto tapped = node.link.ask({{"do", "tap"}, {"system", system_}});
+    return tapped ? Result<void>() : tapped.error();
   });
   if (!made || !needs_.packets || names_.size() < 2 || !can_shape({})) return made;
   constexpr std::int64_t few = 20;
@@ -200,6 +214,49 @@ Result<void> RemoteNetwork::can_cut_clients() const {
                           "use --nemesis directed, or a schedule that cuts clients off, from the start of the run");
 }
 
+Result<void> RemoteNetwork::can_watch_frames() const {
+  if (needs_.frames) return {};
+  return Error::bad_input("frames between remote nodes are only seen in runs that look for them from the start",
+                          "start the run with the schedule that waits for frames");
+}
+
+Result<void> RemoteNetwork::watch(std::vector<FrameWatch> frames) {
+  frames_.clear();
+  if (frames.empty()) return {};
+  if (auto can = can_watch_frames(); !can) return can;
+  for (const auto& node : nodes_) {
+    Json list = Json::array();
+    std::vector<EventPoll::Awaited> awaited;
+    for (FrameWatch& frame : frames) {
+      if (frame.to != node->link.node().name) continue;
+      const auto from = std::find_if(nodes_.begin(), nodes_.end(),
+                                     [&](const auto& other) { return other->link.node().name == frame.from; });
+      FL_ASSERT(from != nodes_.end());
+      list.push_back({{"frame", frame.frame},
+                      {"from", from - nodes_.begin()},
+                      {"nth", frame.nth},
+                      {"holds", frame.holds != nullptr}});
+      awaited.push_back({std::move(frame.seen), std::move(frame.holds)});
+    }
+    if (awaited.empty()) continue;
+    if (auto told = node->link.ask({{"do", "watch"}, {"frames", std::move(list)}}); !told) return told.error();
+    frames_.push_back(
+        std::make_unique<EventPoll>([&link = node->link](const EventPoll::Events& let_go) -> Result<EventPoll::Events> {
+          const auto reply = link.ask({{"do", "met"}, {"let_go", let_go}});
+          if (!reply) return reply.error();
+          return reply.value().value("met", EventPoll::Events());
+        }));
+    for (std::size_t i = 0; i < awaited.size(); ++i) frames_.back()->await(i, std::move(awaited[i]));
+  }
+  return {};
+}
+
+// What asks the nodes ends before their links do.
+Result<void> RemoteNetwork::tear_down() {
+  frames_.clear();
+  return {};
+}
+
 // From here, by ports that were cut off since the last time.
 Result<void> RemoteNetwork::probe_clients(RemoteNode& node, Duration limit) {
   const NodeName& name = node.link.node().name;
@@ -320,6 +377,7 @@ std::string RemoteNetwork::describe() const {
   for (const auto& node : nodes_) tools.insert(node->hello.value("filter", "no packet filter"));
   std::string text = fmt::format("{} remote nodes over ssh ({})", nodes_.size(), fmt::join(tools, ", "));
   if (needs_.client_links) text += "; clients are told apart by the ports their connections come from";
+  if (needs_.frames) text += "; frames are seen by the keeper of the node they reach (NFQUEUE)";
   if (!needs_.packets || !can_shape({})) return text;
   text +=
       "; packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the keeper of the node they "

@@ -100,7 +100,7 @@ class RemoteMachines final : public Machines {
   }
 
   std::unique_ptr<Network> make_network(const std::vector<NodeName>& nodes, const NetworkNeeds& needs) override {
-    return std::make_unique<RemoteNetwork>(nodes_, nodes, needs);
+    return std::make_unique<RemoteNetwork>(nodes_, nodes, needs, target_.start.empty() ? options_.target : "");
   }
 
   Result<void> prepare(NodePlace& place) override {

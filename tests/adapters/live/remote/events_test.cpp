@@ -144,6 +144,53 @@ TEST(RemoteCalls, TheAwaitedCallWaitsOnItsNodeUntilTheFaultIsThereAndNotLongerTh
   EXPECT_TRUE(is_ok(cluster.tear_down()));
 }
 
+// --- frames ----------------------------------------------------------------------------------------------------------------------------
+
+// Whoever leads sends appends to the two others; what waits for the others' appends waits in vain.
+TEST(RemoteFrames, ThoseOfRaftAreSeenByTheNodesTheyReachAndTheirFaultsBite) {
+  if (!test::can_host_nodes() || !test::can_queue_packets()) return;
+  Nodes nodes;
+  std::string decisions;
+  int id = 0;
+  for (const std::string from : {"n1", "n2", "n3"}) {
+    for (const std::string to : {"n1", "n2", "n3"}) {
+      if (from == to) continue;
+      decisions += std::string(id == 0 ? "" : ",\n") + R"({"id":)" + std::to_string(id + 1) +
+                   R"(,"on":{"frame":"AppendEntries","from":")" + from + R"(","to":")" + to +
+                   R"(","nth":5},"for":"500ms","fault":{"kind":"partition","grudge":{")" + to + R"(":[")" + from +
+                   R"("]}}})";
+      ++id;
+    }
+  }
+  std::ofstream(nodes.folder() / "frames.json") << R"({"version":1,"seed":3,"decisions":[)" << decisions << "]}";
+  const CommandResult done =
+      nodes.faultline({"run", "--target", "raft", "--inventory", nodes.write_inventory("", nodes.raft_table()).string(),
+                       "--schedule", (nodes.folder() / "frames.json").string(), "--rate", "100/s", "--seed", "7",
+                       "--time-limit", "4s", "--out", (nodes.folder() / "frames").string(), "--json"});
+  ASSERT_EQ(done.status, 0) << done.output << done.errors;
+  const json verdict = json::parse(done.output, nullptr, false);
+  EXPECT_EQ(verdict["verdict"], "valid");
+  ASSERT_EQ(verdict["faults"].size(), 1U);
+  EXPECT_GE(verdict["faults"][0]["count"].get<int>(), 2) << done.errors;
+  EXPECT_TRUE(verdict["faults"][0]["bit"].get<bool>()) << verdict["faults"].dump();
+  for (const NodeName node : {"n1", "n2", "n3"}) {
+    EXPECT_TRUE(test::ends(nodes, node)) << node;
+    EXPECT_EQ(nodes.rules(node), "") << node;
+  }
+}
+
+TEST(RemoteFrames, ThoseOfADaemonThatIsStartedByACommandOfItsOwnAreRefused) {
+  if (!test::can_host_nodes()) return;
+  Nodes nodes({"n1"});
+  auto options =
+      test::gossip_on(nodes, nodes.parsed("", "[targets.gossip]\nstart = \"true\"\npid-file = \"/nowhere\"\n"));
+  options.needs.frames = true;
+  LocalCluster cluster(std::move(options));
+  const auto up = cluster.set_up();
+  ASSERT_FALSE(up.ok());
+  EXPECT_NE(up.error().to_string().find("a start command of its own"), std::string::npos) << up.error().to_string();
+}
+
 // --- the whole -------------------------------------------------------------------------------------------------------------------------
 
 constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
