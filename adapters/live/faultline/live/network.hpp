@@ -148,7 +148,7 @@ enum class NetworkKind { automatic, namespaces, proxy };
 struct NetworkNeeds {
   bool packets =
       false;            // packet, clog, swizzle_clog: where they do not work in namespaces, `automatic` takes the proxy
-  bool frames = false;  // decisions wait for frames, which only the proxy sees: `automatic` takes it
+  bool frames = false;  // decisions wait for frames, which on this machine the proxy sees: `automatic` takes it
   bool client_links = false;  // partitions include clients; through the proxy it costs clients a hop
   std::size_t workers = 64;   // whose clients these are, at most
 };
