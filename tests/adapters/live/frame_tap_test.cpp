@@ -29,9 +29,10 @@ MakeFramer letters() {
 
 constexpr unsigned syn = 2, fin = 1, ack = 16;
 
-std::string number(std::uint32_t value, std::size_t size) {
+// The low bytes, the highest first.
+std::string number(std::uint64_t value, std::size_t size) {
   std::string bytes;
-  for (std::size_t i = size; i-- > 0;) bytes += static_cast<char>(value >> 8U * i);
+  for (std::size_t i = size; i-- > 0;) bytes += static_cast<char>(i < sizeof value ? value >> 8U * i : 0);
   return bytes;
 }
 
