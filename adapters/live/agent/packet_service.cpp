@@ -202,6 +202,7 @@ HealedLeftovers PacketService::end() {
   const auto rules = filter_ ? filter_->has_rules() : Result<bool>(false);
   remove(filter_intent_, filter_tool_, name_, rules.ok() && rules.value(), "removed the rules that dropped packets");
   // First what is under way arrives, then new packets come by no queue; who has no judge lets pass.
+  for (const auto event : met_ ? met_->all() : std::vector<std::uint64_t>()) met_->let_go(event);
   if (queue_) (void)queue_->shape({}).ok();
   remove(queue_intent_, queue_tool_, queue_name(name_), shapes_, "removed the rules that held or changed packets");
   queue_.reset();

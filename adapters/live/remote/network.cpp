@@ -37,7 +37,7 @@ Result<void> RemoteNetwork::try_client_ports(RemoteNode& node) {
   const NodeName& name = node.link.node().name;
   if (ports_.empty() || !node.hello.contains("filter")) return {};
   if (auto loaded = load_filter(node, {.nodes = {}, .clients = {0}}); !loaded) return loaded;
-  constexpr auto patience = std::chrono::seconds(5);  // the kernel sends it again after one and after three
+  constexpr auto patience = std::chrono::seconds(4);  // the kernel sends it again after one and after three
   const auto connection = begin_connection(*ports_[0], addresses(name).client);
   if (!connection) return connection.error();
   std::int64_t dropped = 0;

@@ -104,6 +104,29 @@ TEST(RemoteClients, ClientsWithoutPortsOfTheirOwnAreNotCutOff) {
   EXPECT_NE(refused.error().message.find("no ports of their own"), std::string::npos) << refused.error().message;
 }
 
+TEST(RemoteClients, PortsThatAreTranslatedOnTheWayAreNoticedBeforeTheRun) {
+  if (!test::can_host_nodes()) return;
+  Nodes nodes({"n1"});
+  // In the namespace of the harness, which goes with the nodes.
+  const auto translated = run_checked({"nft", "-f", "-"},
+                                      "add table ip translate\nadd chain ip translate out { type nat hook postrouting "
+                                      "priority 100; }\nadd rule ip translate out tcp sport 10000-32767 masquerade to "
+                                      ":40000-50000\n",
+                                      "");
+  if (!translated) {
+    std::printf("%s: addresses cannot be translated here\n", translated.error().to_string().c_str());
+    return;
+  }
+  auto options = test::gossip_on(nodes, nodes.parsed());
+  options.needs.client_links = true;
+  LocalCluster cluster(std::move(options));
+  const auto up = cluster.set_up();
+  ASSERT_FALSE(up.ok());
+  EXPECT_NE(up.error().to_string().find("address translation"), std::string::npos) << up.error().to_string();
+  EXPECT_TRUE(is_ok(cluster.tear_down()));
+  EXPECT_EQ(nodes.rules("n1"), "");
+}
+
 // --- calls -----------------------------------------------------------------------------------------------------------------------------
 
 Decision on_call(std::uint64_t id, const std::string& kind, CallTrigger call) {
@@ -193,8 +216,9 @@ TEST(RemoteFrames, ThoseOfADaemonThatIsStartedByACommandOfItsOwnAreRefused) {
 
 // --- the whole -------------------------------------------------------------------------------------------------------------------------
 
+// The calls come early, and the leader is killed when their faults are over, so that none of them hits a daemon that is down.
 constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
-{"id":1,"on":{"role":"leader","after":"200ms"},"for":"1s","fault":{"kind":"kill","parameters":{"target":"primaries"}}},
+{"id":1,"on":{"role":"leader","after":"4s"},"for":"1s","fault":{"kind":"kill","parameters":{"target":"primaries"}}},
 {"id":2,"on":{"heal":1,"after":"100ms"},"for":"1s","fault":{"kind":"partition","parameters":{"clients":{"n1":["c0","c3"],"n2":["c1"]}}}},
 {"id":3,"on":{"call":"fsync","node":"n1","nth":9,"file":"FILE"},"for":"500ms","fault":{"kind":"kill","nodes":["n1"],"parameters":{"disk":"lose_unsynced"}}},
 {"id":4,"on":{"call":"write","node":"n2","nth":9,"edge":"after","file":"FILE"},"for":"1s","fault":{"kind":"fsync_error","nodes":["n2"],"parameters":{"errno":"EIO","pages":"drop","file":"FILE"}}},
