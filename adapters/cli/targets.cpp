@@ -178,6 +178,7 @@ live::DiskOptions disks_of(const Settings& settings, const Schedule* schedule) {
 // What the faults of this run ask of the network.
 live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule) {
   live::NetworkNeeds needs;
+  needs.workers = settings.number("concurrency");
   if (schedule == nullptr) {
     needs.client_links = asks_for(settings, "directed");
     for (const std::string& name : settings.list("nemesis")) {

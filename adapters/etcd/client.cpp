@@ -95,13 +95,16 @@ awaitable<Event> hold_one(std::shared_ptr<Connection> connection, std::shared_pt
   co_return to_event(invocation, options->node, *completion);
 }
 
+LocalEnd local_end(const ClientOptions& options) { return {.address = options.from, .ports = options.ports}; }
+
 class GatewayClient final : public live::Client {
  public:
   GatewayClient(boost::asio::any_io_executor executor, ClientOptions options)
       : options_(std::make_shared<ClientOptions>(std::move(options))),
-        connection_(
-            std::make_shared<Connection>(executor, options_->endpoint, options_->reply_bytes_max, options_->from)),
-        keeper_(std::make_shared<Keeper>(std::move(executor), options_->endpoint, options_->from, options_->outside)) {
+        connection_(std::make_shared<Connection>(executor, options_->endpoint, options_->reply_bytes_max,
+                                                 local_end(*options_))),
+        keeper_(std::make_shared<Keeper>(std::move(executor), options_->endpoint, local_end(*options_),
+                                         options_->outside)) {
     FL_ASSERT(options_->outside || options_->codec.objects < Objects::locks);
   }
   ~GatewayClient() override {

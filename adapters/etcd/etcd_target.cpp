@@ -112,6 +112,7 @@ class EtcdTarget final : public live::Target {
     return make_client(std::move(executor), {.node = node,
                                              .endpoint = route.to,
                                              .from = route.from,
+                                             .ports = route.ports,
                                              .codec = {.reads = options_.reads, .objects = options_.objects},
                                              .operation_timeout = options_.operation_timeout,
                                              .outside = outside_});

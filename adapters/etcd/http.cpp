@@ -49,7 +49,7 @@ std::string text_of(beast::string_view view) { return {view.data(), view.size()}
 }  // namespace
 
 Connection::Connection(asio::any_io_executor executor, live::Endpoint endpoint, std::size_t reply_bytes_max,
-                       std::string from)
+                       LocalEnd from)
     : endpoint_(std::move(endpoint)),
       reply_bytes_max_(reply_bytes_max),
       from_(std::move(from)),
@@ -62,13 +62,20 @@ bool Connection::is_spoilt() {
   return n >= 0 || errno != EAGAIN;
 }
 
-// A fresh socket, bound to the local address before it connects.
-bool Connection::bind_to(const std::string& address) {
+// A fresh socket, bound to the local end before it connects. A port that is still in use is passed over.
+bool Connection::bind_to(const LocalEnd& end) {
   boost::system::error_code error;
   auto& socket = stream_.socket();
   socket.close(error);
-  const auto local = asio::ip::make_address(address, error);
+  const auto local = asio::ip::make_address(end.address.empty() ? "0.0.0.0" : end.address, error);
   if (!error) socket.open(tcp::v4(), error);
+  if (!error && end.ports) {
+    for (std::size_t i = 0; i < end.ports->size(); ++i) {
+      socket.bind(tcp::endpoint(local, end.ports->next()), error);
+      if (error != asio::error::address_in_use) break;
+    }
+    return !error;
+  }
   // Which port is left to connect(), where only the pair of both ends must be free.
   const int on = 1;
   if (!error) ::setsockopt(socket.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
@@ -114,7 +121,7 @@ asio::awaitable<Exchange> Connection::exchange(std::shared_ptr<Connection> self,
     const auto address = asio::ip::make_address(self->endpoint_.host, bad_address);
     if (bad_address) co_return self->failed(End::not_sent, "connecting", bad_address);
     self->stream_.expires_at(deadline);
-    if (!self->from_.empty() && !self->bind_to(self->from_))
+    if ((!self->from_.address.empty() || self->from_.ports) && !self->bind_to(self->from_))
       co_return self->failed(End::not_sent, "binding", asio::error::address_in_use);
     const auto [error] = co_await self->stream_.async_connect(tcp::endpoint(address, self->endpoint_.port), as_tuple);
     if (error) co_return self->failed(End::not_sent, "connecting", error);

@@ -31,11 +31,16 @@ struct Exchange {
   std::string error;  // else
 };
 
+// The local end of connections: an address, or any if it is empty; ports, or any if there are none.
+struct LocalEnd {
+  std::string address;
+  std::shared_ptr<live::SourcePorts> ports;
+};
+
 class Connection {
  public:
-  // `from`: the local address; empty: any.
   Connection(boost::asio::any_io_executor executor, live::Endpoint endpoint, std::size_t reply_bytes_max,
-             std::string from = {});
+             LocalEnd from = {});
 
   // Sends `message`, a whole HTTP request, and reads one reply, connecting first if need be. Owns the connection while
   // it runs, so the caller may let go of it.
@@ -52,13 +57,13 @@ class Connection {
   // Closed by the server, or holding bytes that nobody asked for.
   [[nodiscard]] bool is_spoilt();
   void close();
-  bool bind_to(const std::string& address);
+  bool bind_to(const LocalEnd& end);
   Exchange failed(Exchange::End end, const char* phase, boost::system::error_code error);
   Exchange replied(Reply reply, bool reusable);
 
   live::Endpoint endpoint_;
   std::size_t reply_bytes_max_;
-  std::string from_;
+  LocalEnd from_;
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   boost::asio::steady_timer timer_;

@@ -19,7 +19,7 @@ namespace faultline::etcd {
 class Keeper {
  public:
   // `from`, `outside`: see ClientOptions.
-  Keeper(boost::asio::any_io_executor executor, live::Endpoint endpoint, std::string from,
+  Keeper(boost::asio::any_io_executor executor, live::Endpoint endpoint, LocalEnd from,
          std::shared_ptr<Outside> outside)
       : executor_(std::move(executor)),
         endpoint_(std::move(endpoint)),
@@ -38,7 +38,7 @@ class Keeper {
 
   boost::asio::any_io_executor executor_;
   live::Endpoint endpoint_;
-  std::string from_;
+  LocalEnd from_;
   std::shared_ptr<Outside> outside_;
   Holdings holdings_;
   std::vector<std::weak_ptr<Connection>> connections_;

@@ -45,6 +45,12 @@ void EventBoard::performed(std::uint64_t decision) {
   if (const auto found = states_.find(decision); found != states_.end()) found->second.is_performed = true;
 }
 
+bool EventBoard::may_hold(std::uint64_t decision) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = states_.find(decision);
+  return found != states_.end() && found->second.may_hold;
+}
+
 bool EventBoard::holds(std::uint64_t decision) const {
   const std::lock_guard lock(mutex_);
   const auto found = states_.find(decision);

@@ -1,7 +1,9 @@
-// The events a local cluster can tell of: frames as its proxy sees them, calls as its disk supervisors do, roles as its nodes tell.
+// The events a local cluster can tell of: frames as its proxy sees them, calls as its disk supervisors do, here or on the nodes' own machines,
+// roles as its nodes tell.
 #include <faultline/live/local_cluster.hpp>
 
 #include <algorithm>
+#include <functional>
 
 #include <faultline/text.hpp>
 
@@ -23,9 +25,7 @@ Error none_such(const std::string& what, const std::string& name, std::span<cons
 }  // namespace
 
 Result<void> LocalCluster::can_watch_frame(const FrameTrigger& trigger) const {
-  if (options_.machines)
-    return Error::bad_input("frames between remote nodes are not seen", "let the decision wait for a heal or a time");
-  if (options_.network == NetworkKind::namespaces) {
+  if (!options_.machines && options_.network == NetworkKind::namespaces) {
     return Error::bad_input("frames between nodes are only seen by the fault proxy, not in namespaces",
                             "use --network proxy, or let the decision wait for something else");
   }
@@ -40,11 +40,12 @@ Result<void> LocalCluster::can_watch_frame(const FrameTrigger& trigger) const {
 }
 
 Result<void> LocalCluster::can_watch_call(const CallTrigger& trigger) const {
-  if (options_.machines)
-    return Error::bad_input("calls of remote nodes are not seen", "let the decision wait for a heal or a time");
   const auto call = disk_call_of(trigger.call);
   if (!call) return none_such("call", trigger.call, disk_call_words());
-  if (auto works = disks_can_be_supervised(); !works) return works;
+  // The keepers of remote nodes see calls as they see crash points.
+  if (auto works = options_.machines ? options_.machines->supports({.kind = "crash_point"}) : disks_can_be_supervised();
+      !works)
+    return works;
   if (!options_.disks.supervised) {
     return Error::bad_input(
         "calls are only seen of nodes whose disks are supervised from their start, which these are not",
@@ -80,7 +81,8 @@ Result<void> LocalCluster::watch(std::shared_ptr<EventBoard> board) {
   for (const auto& [decision, trigger] : board->watched()) {
     if (auto can = can_watch(trigger); !can) return can;
     const auto seen = [board, id = decision] { board->happened(id); };
-    const auto holds = [board, id = decision] { return board->holds(id); };
+    std::function<bool()> holds;
+    if (board->may_hold(decision)) holds = [board, id = decision] { return board->holds(id); };
     if (const auto* frame = std::get_if<FrameTrigger>(&trigger.what)) {
       frames.push_back({frame->frame, frame->from, frame->to, frame->nth, seen, holds});
     } else if (const auto* call = std::get_if<CallTrigger>(&trigger.what)) {

@@ -211,7 +211,8 @@ Result<void> NamespaceNetwork::load_filters() {
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
     if (wanted_[i] == dropped_[i]) continue;
     dropped_[i].reset();
-    if (auto loaded = filters_[i].drop(wanted_[i].nodes, wanted_[i].clients); !loaded) return loaded;
+    if (auto loaded = filters_[i].drop({.sources = wanted_[i].nodes, .others = wanted_[i].clients}); !loaded)
+      return loaded;
     dropped_[i] = wanted_[i];
   }
   return {};

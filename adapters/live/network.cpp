@@ -51,8 +51,9 @@ Result<void> try_namespace(FilterTool tool) {
                   "link add br0 type bridge\nlink add a0 type veth peer name b0\nlink set a0 master br0\n", "");
   if (!links) return Error::environment(links.error().message, "load the kernel modules bridge and veth");
   const FilterPlan plan{.name = "faultline_try", .harness = "10.99.0.254", .sources = {"10.99.0.1"}};
-  auto filter = tool == FilterTool::nft ? run_checked({"nft", "-f", "-"}, nft_setup(plan) + nft_rules(plan, {0}), "")
-                                        : run_checked({"iptables-restore", "--noflush"}, iptables_setup(plan), "");
+  auto filter = tool == FilterTool::nft
+                    ? run_checked({"nft", "-f", "-"}, nft_setup(plan) + nft_rules(plan, {.sources = {0}}), "")
+                    : run_checked({"iptables-restore", "--noflush"}, iptables_setup(plan), "");
   if (!filter) return Error::environment(filter.error().message, "load the kernel module nf_tables");
   return {};
 }

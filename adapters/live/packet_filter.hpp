@@ -1,13 +1,15 @@
 // PacketFilter: the rules of ours in one node's namespace: who it drops, and how many packets that cost.
 //
-// One nft table (or iptables chain) named for the run; every change is one atomic batch, nothing else in the namespace is touched. The
-// first rule accepts the harness: no fault may cut the control address.
+// One nft table (or iptables chain) named for the run; every change is one atomic batch, nothing else in the namespace is touched. No fault
+// may cut the control address: the harness is accepted before anybody is dropped, but for connections of its clients, told by the ports
+// they come from and go to, which are dropped both ways.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <faultline/result.hpp>
@@ -23,18 +25,30 @@ const char* to_string(FilterTool tool);
 // Addresses of everybody, so that counters can be declared once: they survive a change of rules.
 struct FilterPlan {
   std::string name;                  // of table or chain: letters, digits, underscore
-  std::string harness;               // IPv4 address never dropped
+  std::string harness;               // IPv4 address never dropped, but for connections of clients
   std::vector<std::string> sources;  // IPv4 addresses that may be dropped
+  // Connections of clients that may be dropped come from this IPv4 address to this port; empty: none may be.
+  std::string clients;
+  std::uint16_t client_port = 0;
 };
 
-// The batches, as text for `nft -f -` and `iptables-restore --noflush`. `dropped`: positions in plan.sources.
+// What is dropped: in, and of connections of clients also out.
+struct Dropped {
+  std::set<std::size_t> sources;                              // positions in FilterPlan::sources
+  std::set<std::string> others;                               // further addresses, counted together
+  std::set<std::pair<std::uint16_t, std::uint16_t>> clients;  // ranges of ports they come from, counted with the others
+
+  [[nodiscard]] bool empty() const { return sources.empty() && others.empty() && clients.empty(); }
+  friend bool operator==(const Dropped&, const Dropped&) = default;
+};
+
+// The batches, as text for `nft -f -` and `iptables-restore --noflush`.
 std::string nft_setup(const FilterPlan& plan);
-// `others`: further addresses that are dropped, and counted together.
-std::string nft_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped,
-                      const std::set<std::string>& others = {});
+std::string nft_rules(const FilterPlan& plan, const Dropped& dropped);
 std::string iptables_setup(const FilterPlan& plan);
-std::string iptables_rules(const FilterPlan& plan, const std::set<std::size_t>& dropped,
-                           const std::set<std::string>& others = {});
+std::string iptables_rules(const FilterPlan& plan, const Dropped& dropped);
+// The chain of what goes out.
+std::string output_name(const std::string& name);
 // The sum of "packets N" in `nft list counters`, and of "[N:B] -A NAME … -j DROP" in `iptables-save -c`.
 std::int64_t nft_packets(const std::string& listing);
 std::int64_t iptables_packets(const std::string& listing, const std::string& name);
@@ -49,8 +63,8 @@ class PacketFilter {
   PacketFilter(FilterTool tool, FilterPlan plan, std::string name_space);
 
   Result<void> set_up();
-  // From now on exactly these sources are dropped.
-  Result<void> drop(const std::set<std::size_t>& sources, const std::set<std::string>& others = {});
+  // From now on exactly these are dropped.
+  Result<void> drop(const Dropped& dropped);
   // Packets dropped since set_up.
   Result<std::int64_t> dropped_packets();
   // Whether a dropping rule is loaded, as the kernel says.

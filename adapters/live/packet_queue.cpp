@@ -141,6 +141,22 @@ class PacketQueue::Judge {
     deliver();
     ring();
   }
+  void tap(const MakeFramer& framer) {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t to = 0; to < queues_.size(); ++to) {
+      if (queues_[to]) taps_[to] = std::make_unique<FrameTap>(framer);
+    }
+  }
+  void watch(const std::map<std::pair<std::size_t, std::size_t>, std::vector<FrameWatch>>& watches) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [to, tap] : taps_) {
+      std::map<std::size_t, std::vector<FrameWatch>> by_source;
+      for (const auto& [link, frames] : watches) {
+        if (link.second == to) by_source[link.first] = frames;
+      }
+      tap->watch(by_source);
+    }
+  }
   TrafficCounters counters() {
     const std::lock_guard lock(mutex_);
     TrafficCounters sum;
@@ -188,35 +204,52 @@ class PacketQueue::Judge {
       if (packet.size() >= source_at + sizeof source) std::memcpy(&source, packet.data() + source_at, sizeof source);
       const auto from = by_address_.find(source);
       if (from == by_address_.end()) return queues_[to]->pass(id);
+      const auto tap = taps_.find(to);
+      const bool passes = tap != taps_.end() && !tap->second->holds(from->second);
+      const bool is_awaited = tap != taps_.end() && tap->second->look(from->second, packet) && passes;
       Parcel parcel{.id = id, .bytes = std::string(packet), .frozen = header_bytes(packet)};
       if (!way(from->second, to).lane.send(steady_now(), std::move(parcel))) queues_[to]->drop(id);
+      if (is_awaited) pass_on(from->second, to);
     });
   }
 
   // Passes what arrives now; when to look again.
   std::optional<Instant> deliver() {
     std::optional<Instant> next;
-    for (std::size_t i = 0; i < links_.size(); ++i) {
-      if (!queues_[i / queues_.size()]) continue;
-      QueueSocket& queue = *queues_[i / queues_.size()];
-      for (const Parcel& parcel : links_[i]->lane.take(steady_now())) {
-        if (parcel.is_copy) {
-          queue.inject(parcel.bytes);
-        } else {
-          queue.pass(static_cast<std::uint32_t>(parcel.id), parcel.is_damaged ? parcel.bytes : std::string_view());
+    const auto look_again = [&](Instant then) { next = std::min(next.value_or(then), then); };
+    for (std::size_t to = 0; to < queues_.size(); ++to) {
+      if (!queues_[to]) continue;
+      const auto tap = taps_.find(to);
+      for (std::size_t from = 0; from < queues_.size(); ++from) {
+        if (tap != taps_.end() && tap->second->holds(from)) {
+          look_again(steady_now() + std::chrono::milliseconds(1));
+          continue;
         }
+        pass_on(from, to);
+        if (const auto then = way(from, to).lane.next(steady_now())) look_again(*then);
       }
-      if (const auto then = links_[i]->lane.next(steady_now())) next = std::min(next.value_or(*then), *then);
     }
     return next;
+  }
+
+  void pass_on(std::size_t from, std::size_t to) {
+    QueueSocket& queue = *queues_[to];
+    for (const Parcel& parcel : way(from, to).lane.take(steady_now())) {
+      if (parcel.is_copy) {
+        queue.inject(parcel.bytes);
+      } else {
+        queue.pass(static_cast<std::uint32_t>(parcel.id), parcel.is_damaged ? parcel.bytes : std::string_view());
+      }
+    }
   }
 
   std::vector<std::optional<QueueSocket>> queues_;  // by place; none of one that is not judged
   std::map<std::uint32_t, std::size_t> by_address_;
   Descriptor bell_;
   std::atomic<bool> stopping_{false};
-  std::mutex mutex_;                         // guards links_, and the sockets while the thread runs
-  std::vector<std::unique_ptr<Way>> links_;  // to * places + from
+  std::mutex mutex_;                                       // guards what follows, and the sockets while the thread runs
+  std::map<std::size_t, std::unique_ptr<FrameTap>> taps_;  // by place
+  std::vector<std::unique_ptr<Way>> links_;                // to * places + from
   std::thread thread_;
 };
 
@@ -251,19 +284,42 @@ Result<void> PacketQueue::load(std::size_t place, const std::set<std::size_t>& q
   return {};
 }
 
+Result<void> PacketQueue::start() {
+  if (judge_) return {};
+  auto started = Judge::start(places_);
+  if (!started) return started.error();
+  judge_ = std::move(started).value();
+  return {};
+}
+
 Result<void> PacketQueue::shape(const Pairs& faults) {
-  if (!judge_) {
-    if (faults.empty()) return {};
-    auto started = Judge::start(places_);
-    if (!started) return started.error();
-    judge_ = std::move(started).value();
-  }
+  if (!judge_ && faults.empty()) return {};
+  if (auto started = start(); !started) return started;
   judge_->shape(faults);
+  return load_all(faults);
+}
+
+Result<void> PacketQueue::tap(const MakeFramer& framer) {
+  if (auto started = start(); !started) return started;
+  judge_->tap(framer);
+  is_tapped_ = true;
+  return load_all({});
+}
+
+void PacketQueue::watch(const std::map<std::pair<std::size_t, std::size_t>, std::vector<FrameWatch>>& watches) {
+  FL_ASSERT(is_tapped_);
+  judge_->watch(watches);
+}
+
+Result<void> PacketQueue::load_all(const Pairs& faults) {
   for (std::size_t to = 0; to < places_.size(); ++to) {
     if (!places_[to].judged) continue;
     std::set<std::size_t> queued;
     for (const auto& [pair, on_it] : faults) {
       if (pair.second == to && !on_it.empty()) queued.insert(pair.first);
+    }
+    for (std::size_t from = 0; is_tapped_ && from < places_.size(); ++from) {
+      if (from != to) queued.insert(from);
     }
     if (queued == queued_[to]) continue;
     if (auto loaded = load(to, queued); !loaded) return loaded;

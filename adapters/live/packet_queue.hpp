@@ -10,7 +10,9 @@
 //
 // netem would do most of this in the kernel, but counts only what it lost, and needs a class for each destination.
 //
-// Thread rules: shape(), counters() and stop() from one thread at a time; a thread of its own, started by the first fault, judges.
+// Frames that somebody waits for are seen on their way (see FrameTap); for that every packet of every link comes by here.
+//
+// Thread rules: shape(), tap(), watch(), counters() and stop() from one thread at a time; a thread of its own, started by the first fault, judges.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +26,7 @@
 #include <faultline/live/traffic.hpp>
 #include <faultline/result.hpp>
 
+#include "frame_tap.hpp"
 #include "packet_filter.hpp"
 
 namespace faultline::live {
@@ -57,6 +60,11 @@ class PacketQueue {
 
   // The faults that lie on links from now on; all other links are clear. What was under way on those arrives at once.
   Result<void> shape(const Pairs& faults);
+  // From now on every packet from one place to another comes by here, so that frames are seen in streams that begin later.
+  Result<void> tap(const MakeFramer& framer);
+  // By link, the frames that are watched for, these and no others. REQUIRES: tap() succeeded.
+  void watch(const std::map<std::pair<std::size_t, std::size_t>, std::vector<FrameWatch>>& watches);
+  [[nodiscard]] bool is_tapped() const { return is_tapped_; }
   [[nodiscard]] TrafficCounters counters() const;
   // Whether a rule is loaded, as the kernel says.
   [[nodiscard]] Result<bool> has_rules() const;
@@ -64,6 +72,8 @@ class PacketQueue {
 
  private:
   class Judge;
+  Result<void> start();
+  Result<void> load_all(const Pairs& faults);
   Result<void> load(std::size_t place, const std::set<std::size_t>& queued);
   [[nodiscard]] FilterPlan plan() const;
 
@@ -73,6 +83,7 @@ class PacketQueue {
   std::vector<std::set<std::size_t>> queued_;  // by place: the sources with a rule
   std::set<std::size_t> loaded_;               // places that have our table, or chain and the jump into it
   std::unique_ptr<Judge> judge_;
+  bool is_tapped_ = false;
 };
 
 }  // namespace faultline::live

@@ -24,7 +24,7 @@ ROOMS = {
     'adapters/live': (('history', 'workloads', 'nemesis', 'adapters/live/clock', 'adapters/live/disk'), False),
     'adapters/live/ssh': (('history/base',), False),
     'adapters/live/agent': (('history', 'nemesis', 'adapters/live', 'adapters/live/clock', 'adapters/live/disk',
-                             'reports/sha256.hpp'), False),
+                             'adapters/raft/control/peer_framer.hpp', 'reports/sha256.hpp'), False),
     'adapters/live/remote': (('history', 'workloads', 'nemesis', 'adapters/live', 'adapters/live/clock', 'adapters/live/ssh',
                               'adapters/live/agent/clock_json.hpp', 'adapters/live/agent/disk_json.hpp',
                               'adapters/live/agent/traffic_json.hpp', 'reports/sha256.hpp'), False),

@@ -1,8 +1,9 @@
 // Rules of disks and edits of files as they cross the wire, and as a node writes them down.
 //
 // A rule: {"kind":"errors","reads":false,"error":5,"probability":1,"file":""}, {"kind":"sync","error":5,"drops":true,"nth":1,"file":""},
-// {"kind":"space","bytes":0}, {"kind":"slow","latency_ns":50000000}, {"kind":"crash","call":4,"nth":1,"after":false,"file":""}; `error`
-// is an errno, `call` the number of the enumeration. Who gets a crash says himself what happens then. Null: a rule that stays at home.
+// {"kind":"space","bytes":0}, {"kind":"slow","latency_ns":50000000}, {"kind":"crash","call":4,"nth":1,"after":false,"file":""},
+// {"kind":"watch","call":4,"nth":1,"after":false,"file":"","holds":true}; `error` is an errno, `call` the number of the enumeration. Who
+// gets a crash or a watch says himself what happens then.
 // An edit: {"file":"2f…","name":"77616c","offset":7,"before":"6f","after":"6e","size":100,"cuts":false}; names and bytes in hexadecimal.
 #pragma once
 
@@ -38,7 +39,9 @@ inline nlohmann::json to_json(const DiskRule& rule) {
             {"after", crash->after},
             {"file", crash->file}};
   }
-  return {};
+  const auto& watch = std::get<WatchRule>(rule);
+  return {{"kind", "watch"},    {"call", static_cast<int>(watch.call)}, {"nth", watch.nth}, {"after", watch.after},
+          {"file", watch.file}, {"holds", watch.holds != nullptr}};
 }
 
 inline Result<DiskRule> rule_from_json(const nlohmann::json& json) {
@@ -53,13 +56,13 @@ inline Result<DiskRule> rule_from_json(const nlohmann::json& json) {
   }
   if (kind == "space") return DiskRule(SpaceRule{json.at("bytes").get<std::uint64_t>()});
   if (kind == "slow") return DiskRule(SlowRule{Duration(json.at("latency_ns").get<std::int64_t>())});
-  const int call = kind == "crash" ? json.at("call").get<int>() : -1;
+  const int call = kind == "crash" || kind == "watch" ? json.at("call").get<int>() : -1;
   if (call < 0 || call > static_cast<int>(DiskCall::mkdir)) return Error::bad_input("no rule of disks: " + json.dump());
-  return DiskRule(CrashRule{static_cast<DiskCall>(call),
-                            json.at("nth").get<std::uint64_t>(),
-                            json.at("after").get<bool>(),
-                            json.at("file").get<std::string>(),
-                            {}});
+  const auto nth = json.at("nth").get<std::uint64_t>();
+  const bool after = json.at("after").get<bool>();
+  auto file = json.at("file").get<std::string>();
+  if (kind == "crash") return DiskRule(CrashRule{static_cast<DiskCall>(call), nth, after, std::move(file), {}});
+  return DiskRule(WatchRule{static_cast<DiskCall>(call), nth, after, std::move(file), {}, {}});
 }
 
 inline nlohmann::json to_json(const FileEdit& edit) {

@@ -65,6 +65,7 @@ Result<Json> DiskService::perform(const std::string& what, const Json& request, 
   if (what == "take_back") return take_back(request);
   if (!supervisor_ || daemon == nullptr) return Error::environment("the disk of the daemon is not supervised");
   if (what == "add") return add(request, *daemon);
+  if (what == "met") return met(request);
   if (what == "remove") {
     const auto rule = request.at("rule").get<DiskSupervisor::RuleId>();
     rules_.erase(rule);
@@ -112,9 +113,21 @@ Result<Json> DiskService::add(const Json& request, NodeDaemon& daemon) {
   if (!rule) return rule.error();
   if (auto* crash = std::get_if<CrashRule>(&rule.value()))
     crash->crash = [daemon = &daemon] { (void)daemon->kill().ok(); };
+  if (auto* watch = std::get_if<WatchRule>(&rule.value())) {
+    const std::uint64_t number = watches_.size();
+    watch->seen = [met = met_, number] { met->meet(number); };
+    if (request["rule"].at("holds").get<bool>()) watch->holds = [met = met_, number] { return met->holds(number); };
+    watches_.push_back(supervisor_->add(std::move(rule).value()));
+    return Json{{"rule", watches_.back()}, {"watch", number}};
+  }
   const auto id = supervisor_->add(std::move(rule).value());
   rules_.insert(id);
   return Json{{"rule", id}};
+}
+
+Json DiskService::met(const Json& request) {
+  for (const auto number : request.value("let_go", std::vector<std::uint64_t>())) met_->let_go(number);
+  return {{"met", met_->all()}};
 }
 
 // Written anew under its own name, or left as it was.
@@ -179,6 +192,10 @@ void DiskService::started() {
 std::vector<std::string> DiskService::release() {
   std::vector<std::string> done;
   for (const auto rule : rules_) supervisor_->remove(rule);
+  for (std::uint64_t number = 0; number < watches_.size(); ++number) {
+    supervisor_->remove(watches_[number]);
+    met_->let_go(number);
+  }
   if (!rules_.empty()) done.push_back("ended " + std::to_string(rules_.size()) + " faults of its disk");
   rules_.clear();
   return done;

@@ -1,7 +1,8 @@
 // DiskService: the disk of the daemon of one node: its supervisor, if the harness asks for one, and the edits of its files.
 //
 //   supervise  seed reads          the daemon is supervised from its next start
-//   add        rule                {"rule"}; see disk_json.hpp. At a crash point the daemon is killed
+//   add        rule                {"rule"}, and of a watch {"watch"}: its number; see disk_json.hpp. At a crash point the daemon is killed
+//   met        [let_go]            {"met":[…]}: the watches that a call has met, by their numbers; see MetEvents
 //   remove     rule                {"count","pages"}
 //   can_lose                       an error if a power loss cannot be played
 //   lose       loss seed           {"pages","entries"}; `loss` is the number of the enumeration. REQUIRES: the daemon is down
@@ -25,6 +26,8 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include "met_events.hpp"
 
 namespace faultline::live::agent {
 
@@ -54,6 +57,7 @@ class DiskService {
   using Json = nlohmann::json;
   Result<Json> supervise(const Json& request);
   Result<Json> add(const Json& request, NodeDaemon& daemon);
+  Json met(const Json& request);
   Result<Json> rot(const Json& request);
   Result<Json> take_back(const Json& request);
   Result<void> write_down() const;
@@ -63,6 +67,8 @@ class DiskService {
   std::optional<Leftovers::Id> scratch_;
   std::unique_ptr<DiskSupervisor> supervisor_;
   std::set<DiskSupervisor::RuleId> rules_;
+  std::vector<DiskSupervisor::RuleId> watches_;  // by their number in met_
+  std::shared_ptr<MetEvents> met_ = std::make_shared<MetEvents>();
   std::vector<FileEdit> edits_;  // in the order in which they were made
 };
 

@@ -18,11 +18,18 @@ Result<void> outcome(const Result<Json>& reply) { return reply ? Result<void>() 
 
 }  // namespace
 
+RemoteDisk::RemoteDisk(RemoteNode& node)
+    : node_(node), calls_([&node](const EventPoll::Events& let_go) -> Result<EventPoll::Events> {
+        const auto reply = ask(node, "met", {{"let_go", let_go}});
+        if (!reply) return reply.error();
+        return reply.value().value("met", EventPoll::Events());
+      }) {}
+
 Result<DiskSupervisor::RuleId> RemoteDisk::add(DiskRule rule) {
-  Json told = agent::to_json(rule);
-  if (told.is_null()) return Error::bad_input("the disks of remote nodes have no such rule");
-  const auto reply = ask(node_, "add", {{"rule", std::move(told)}});
+  const auto reply = ask(node_, "add", {{"rule", agent::to_json(rule)}});
   if (!reply) return reply.error();
+  if (auto* watch = std::get_if<WatchRule>(&rule))
+    calls_.await(reply.value().value("watch", std::uint64_t(0)), {std::move(watch->seen), std::move(watch->holds)});
   return reply.value().value("rule", DiskSupervisor::RuleId(0));
 }
 

@@ -12,6 +12,7 @@
 
 #include <faultline/live/machines.hpp>
 
+#include "event_poll.hpp"
 #include "node_link.hpp"
 
 namespace faultline::live::remote {
@@ -97,7 +98,7 @@ class RemoteClock final : public ClockControl {
 
 class RemoteDisk final : public DiskControl {
  public:
-  explicit RemoteDisk(RemoteNode& node) : node_(node) {}
+  explicit RemoteDisk(RemoteNode& node);
 
   // The keeper does it when it is asked to start the daemon.
   Result<DiskSupervisor::ChildStep> prepare() override { return DiskSupervisor::ChildStep(); }
@@ -111,6 +112,7 @@ class RemoteDisk final : public DiskControl {
 
  private:
   RemoteNode& node_;
+  EventPoll calls_;
 };
 
 class RemoteFiles final : public DiskFiles {
@@ -147,12 +149,13 @@ class RemotePressure final : public NodePressure {
 
 // Packets are judged by the keepers, each those that reach its node. A healed link is sounded by trains of probes from one keeper to the
 // other and back: clocks of machines differ, so that only their sender can time them. Where the first probes did not all come back, before any
-// fault (a firewall lets only the system's own ports pass), connections to the peers' ports must do.
+// fault (a firewall lets only the system's own ports pass), connections to the peers' ports must do. Clients are told apart by the ports their
+// connections leave from, which set_up() tries by dropping one of them for each node. Frames are seen by the keeper of the node they reach.
 class RemoteNetwork final : public Network {
  public:
-  // The nodes outlive it.
-  RemoteNetwork(const RemoteNodes& nodes, std::vector<NodeName> names, NetworkNeeds needs)
-      : nodes_(nodes), names_(std::move(names)), needs_(needs) {}
+  // The nodes outlive it. `system`: under test, whose frames agents may know; empty: nobody knows it.
+  RemoteNetwork(const RemoteNodes& nodes, std::vector<NodeName> names, NetworkNeeds needs, std::string system)
+      : nodes_(nodes), names_(std::move(names)), needs_(needs), system_(std::move(system)) {}
 
   Result<void> set_up() override;
   [[nodiscard]] const std::vector<NodeName>& nodes() const override { return names_; }
@@ -164,8 +167,10 @@ class RemoteNetwork final : public Network {
   [[nodiscard]] Result<void> can_shape(const PacketRules& rules) const override;
   Result<void> cut_clients(const ClientCuts& cuts) override;
   [[nodiscard]] Result<void> can_cut_clients() const override;
-  [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t) const override {
-    return {.to = addresses(node).client, .from = {}};
+  [[nodiscard]] Result<void> can_watch_frames() const override;
+  Result<void> watch(std::vector<FrameWatch> frames) override;
+  [[nodiscard]] ClientRoute client_route(const NodeName& node, std::size_t worker) const override {
+    return {.to = addresses(node).client, .from = {}, .ports = worker < ports_.size() ? ports_[worker] : nullptr};
   }
   // There and back.
   Result<Sounding> sound(const NodeName& from, const NodeName& to, std::int64_t count, Duration pace,
@@ -173,11 +178,22 @@ class RemoteNetwork final : public Network {
   Result<Value> probe(Duration limit) override;
   [[nodiscard]] NetworkCounters counters() override;
   Result<void> enter() const override { return {}; }
-  Result<void> tear_down() override { return {}; }
+  Result<void> tear_down() override;
   [[nodiscard]] std::string describe() const override;
 
  private:
+  // Whom a node drops: nodes by position, clients by worker.
+  struct Cuts {
+    std::set<std::size_t> nodes, clients;
+    friend bool operator==(const Cuts&, const Cuts&) = default;
+  };
   [[nodiscard]] RemoteNode& node_of(const NodeName& name) const;
+  Result<void> declare_filter(RemoteNode& node, const std::vector<std::string>& sources) const;
+  Result<void> try_client_ports(RemoteNode& node);
+  [[nodiscard]] Result<void> can_look_at_frames() const;
+  Result<void> load_filter(RemoteNode& node, const Cuts& cuts);
+  Result<void> load_filters();
+  Result<void> probe_clients(RemoteNode& node, Duration limit);
   Result<void> shape_node(RemoteNode& node, const std::map<std::size_t, LinkFaults>& links);
   Result<void> probe_node(RemoteNode& node, Duration limit) const;
   Result<std::int64_t> probe_shaped(Duration limit);
@@ -185,9 +201,15 @@ class RemoteNetwork final : public Network {
   const RemoteNodes& nodes_;
   std::vector<NodeName> names_;
   NetworkNeeds needs_;
-  std::mutex mutex_;                                   // guards what follows, for threads of several nodes
-  std::map<NodeName, std::set<std::size_t>> dropped_;  // as far as it is known
-  std::map<NodeName, std::int64_t> packets_;           // as last heard
+  std::string system_;
+  std::vector<std::unique_ptr<EventPoll>> frames_;
+  std::vector<std::shared_ptr<SourcePorts>> ports_;  // by worker; empty if clients are not cut off
+  std::mutex mutex_;                                 // guards what follows, for threads of several nodes
+  std::map<NodeName, Cuts> wanted_;
+  std::map<NodeName, std::optional<Cuts>> dropped_;        // nullopt: nobody knows
+  std::map<NodeName, std::set<std::size_t>> clients_cut_;  // since the last probe
+  std::map<NodeName, std::int64_t> packets_;               // as last heard
+  std::map<NodeName, std::int64_t> packets_tried_;         // of them, before any fault
   // By node, those that reach it, by the position of who sends them. Nullopt: nobody knows.
   std::map<NodeName, std::optional<std::map<std::size_t, LinkFaults>>> links_;
   std::map<NodeName, TrafficCounters> traffic_;  // as last heard

@@ -10,6 +10,7 @@
 #include <faultline/live/remote.hpp>
 #include <faultline/text.hpp>
 
+#include "client_ports.hpp"
 #include "machines.hpp"
 
 namespace faultline::live::remote {
@@ -100,7 +101,7 @@ class RemoteMachines final : public Machines {
   }
 
   std::unique_ptr<Network> make_network(const std::vector<NodeName>& nodes, const NetworkNeeds& needs) override {
-    return std::make_unique<RemoteNetwork>(nodes_, nodes, needs);
+    return std::make_unique<RemoteNetwork>(nodes_, nodes, needs, target_.start.empty() ? options_.target : "");
   }
 
   Result<void> prepare(NodePlace& place) override {
@@ -396,6 +397,11 @@ NodeReport examine(const RemoteOptions& options) {
     report.abilities.push_back({"", "faultline-agent", "missing", "remote nodes", agent.error().to_string()});
     return report;
   }
+  constexpr std::size_t usual_concurrency = 10;
+  const auto ports = ports_of_workers(usual_concurrency);
+  report.abilities.push_back({"", "ports", ports ? "ok" : "degraded",
+                              "--nemesis directed: clients told apart by the ports they leave from",
+                              ports ? "-" : ports.error().to_string()});
   RemoteNodes nodes;
   const std::string run_id = fresh_run_id();
   for (const InventoryNode& entry : options.inventory.nodes) {
@@ -424,11 +430,12 @@ NodeReport examine(const RemoteOptions& options) {
         abilities.push_back({name, ability, works ? "ok" : "degraded", enables,
                              works ? "-" : hello.value()[lacking].get<std::string>()});
       };
-      add("filter", "--nemesis partition", "filter_error");
+      add("filter", "--nemesis partition, directed", "filter_error");
       add("clocks", node.link.node().settable_clock ? "--nemesis clock, by setting the machine's" : "--nemesis clock",
           "clock_error");
-      add("packets", "--nemesis packet, clog", "queue_error");
-      add("disks", "--nemesis power, crash, disk: writes lost, torn, failing, slow", "disk_error");
+      add("packets", "--nemesis packet, clog; decisions that wait for frames", "queue_error");
+      add("disks", "--nemesis power, crash, disk: writes lost, torn, failing, slow; decisions that wait for calls",
+          "disk_error");
       if (!hello.value().value("performs", true))
         abilities.back().remedy = "Linux 5.19 would make the order of calls exact";
       add("pressure", "--nemesis pressure", "pressure_error");

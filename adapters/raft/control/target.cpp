@@ -122,6 +122,7 @@ class Target final : public live::Target {
     return etcd::make_client(std::move(executor), {.node = node,
                                                    .endpoint = route.to,
                                                    .from = route.from,
+                                                   .ports = route.ports,
                                                    .codec = {.reads = reads, .objects = options_.objects},
                                                    .operation_timeout = options_.operation_timeout,
                                                    .outside = outside_});

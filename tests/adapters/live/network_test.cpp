@@ -2,6 +2,7 @@
 #include <faultline/live/network.hpp>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include "adapters/live/namespaces.hpp"
 #include "adapters/live/packet_filter.hpp"
@@ -254,13 +255,29 @@ TEST(MakeNetwork, ChoosesNamespacesForRootAndTheProxyForOthersAndSaysSo) {
 TEST(PacketFilter, BatchesAndListingsOfBothTools) {
   const FilterPlan plan{.name = "faultline_x", .harness = "10.99.0.254", .sources = {"10.99.0.1", "10.99.0.2"}};
   EXPECT_EQ(nft_rules(plan, {}), "flush chain ip faultline_x input\n");
-  EXPECT_EQ(nft_rules(plan, {1}),
+  EXPECT_EQ(nft_rules(plan, {.sources = {1}}),
             "flush chain ip faultline_x input\n"
             "add rule ip faultline_x input ip saddr 10.99.0.254 accept\n"
             "add rule ip faultline_x input ip saddr 10.99.0.2 counter name \"from_1\" drop\n");
-  EXPECT_EQ(iptables_rules(plan, {0}),
+  EXPECT_EQ(iptables_rules(plan, {.sources = {0}}),
             "*filter\n:faultline_x - [0:0]\n-A faultline_x -s 10.99.0.254 -j ACCEPT\n-A faultline_x -s 10.99.0.1 -j "
             "DROP\nCOMMIT\n");
+  FilterPlan of_clients = plan;
+  of_clients.sources = {};
+  of_clients.clients = "10.99.0.254";
+  of_clients.client_port = 2379;
+  EXPECT_EQ(nft_rules(of_clients, {.clients = {{10000, 10099}}}),
+            "flush chain ip faultline_x input\nflush chain ip faultline_x output\n"
+            "add rule ip faultline_x input ip saddr 10.99.0.254 tcp sport 10000-10099 tcp dport 2379 counter name "
+            "\"from_others\" drop\n"
+            "add rule ip faultline_x output ip daddr 10.99.0.254 tcp sport 2379 tcp dport 10000-10099 counter name "
+            "\"from_others\" drop\n"
+            "add rule ip faultline_x input ip saddr 10.99.0.254 accept\n");
+  EXPECT_EQ(iptables_rules(of_clients, {.clients = {{10000, 10099}}}),
+            "*filter\n:faultline_x - [0:0]\n:faultline_x_o - [0:0]\n"
+            "-A faultline_x -s 10.99.0.254 -p tcp -m tcp --sport 10000:10099 --dport 2379 -j DROP\n"
+            "-A faultline_x_o -d 10.99.0.254 -p tcp -m tcp --sport 2379 --dport 10000:10099 -j DROP\n"
+            "-A faultline_x -s 10.99.0.254 -j ACCEPT\nCOMMIT\n");
   EXPECT_EQ(nft_packets("table ip x {\n\tcounter from_0 {\n\t\tpackets 7 bytes 420\n\t}\n\tcounter from_1 { packets 5 "
                         "bytes 1 }\n}\n"),
             12);
@@ -296,12 +313,12 @@ void expect_filter_to_drop_and_count(FilterTool tool) {
                 }).ok());
   };
   EXPECT_FALSE(filter.has_rules().value());
-  ASSERT_TRUE(filter.drop({0}).ok());
+  ASSERT_TRUE(filter.drop({.sources = {0}}).ok());
   EXPECT_TRUE(filter.has_rules().value());
   send_three_from("10.99.0.1");
   send_three_from("10.99.0.2");
   EXPECT_EQ(filter.dropped_packets().value(), 3);
-  ASSERT_TRUE(filter.drop({1}).ok());
+  ASSERT_TRUE(filter.drop({.sources = {1}}).ok());
   send_three_from("10.99.0.2");
   EXPECT_EQ(filter.dropped_packets().value(), 6) << "counts survive a change of rules";
   ASSERT_TRUE(filter.drop({}).ok());
@@ -309,6 +326,67 @@ void expect_filter_to_drop_and_count(FilterTool tool) {
   send_three_from("10.99.0.1");
   EXPECT_EQ(filter.dropped_packets().value(), 6);
   EXPECT_TRUE(delete_namespace(name).ok());
+}
+
+// A listener that takes connections without being asked, and what connects to it from a port of its own.
+void expect_filter_to_tell_clients_apart(FilterTool tool) {
+  const std::string name = "fl-" + fresh_run_id() + "-filter";
+  ASSERT_TRUE(create_namespace(name).ok());
+  const std::string space = namespace_path(name);
+  ASSERT_TRUE(run_checked({"ip", "link", "set", "lo", "up"}, "", space).ok());
+  constexpr std::uint16_t port = 2379;
+  PacketFilter filter(
+      tool, {.name = "faultline_x", .harness = "127.0.0.1", .sources = {}, .clients = "127.0.0.1", .client_port = port},
+      space);
+  ASSERT_TRUE(filter.set_up().ok());
+  const auto local = [](std::uint16_t number) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(number);
+    ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    return address;
+  };
+  Descriptor listener;
+  const auto is_heard_from = [&](std::uint16_t number) {
+    bool heard = false;
+    EXPECT_TRUE(run_in_namespace(space, [&] {
+                  const Descriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+                  sockaddr_in address = local(number);
+                  ASSERT_EQ(::bind(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+                  address = local(port);
+                  (void)::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+                  pollfd watched{client.get(), POLLOUT, 0};
+                  heard = ::poll(&watched, 1, 100) == 1 && (watched.revents & POLLERR) == 0;
+                }).ok());
+    return heard;
+  };
+  ASSERT_TRUE(run_in_namespace(space, [&] {
+                listener = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+                const sockaddr_in address = local(port);
+                ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+                ASSERT_EQ(::listen(listener.get(), 9), 0);
+              }).ok());
+  EXPECT_TRUE(is_heard_from(10001));
+  ASSERT_TRUE(filter.drop({.clients = {{10000, 10099}, {10200, 10299}}}).ok());
+  EXPECT_TRUE(filter.has_rules().value());
+  EXPECT_FALSE(is_heard_from(10099));
+  EXPECT_TRUE(is_heard_from(10100)) << "between the two";
+  EXPECT_FALSE(is_heard_from(10200));
+  EXPECT_GE(filter.dropped_packets().value(), 2);
+  ASSERT_TRUE(filter.drop({}).ok());
+  EXPECT_TRUE(is_heard_from(10098));
+  EXPECT_GE(filter.dropped_packets().value(), 2) << "counts survive a change of rules";
+  ASSERT_TRUE(filter.drop({.clients = {{10000, 10099}}}).ok());
+  Result<bool> removed = false;
+  ASSERT_TRUE(run_in_namespace(space, [&] { removed = remove_filter(to_string(tool), "faultline_x"); }).ok());
+  EXPECT_TRUE(removed.ok() && removed.value());
+  EXPECT_TRUE(is_heard_from(10097));
+  EXPECT_TRUE(delete_namespace(name).ok());
+}
+
+TEST(PacketFilter, BothToolsTellClientsApartByTheirPorts) {
+  if (!test::is_root()) return;
+  for (const FilterTool tool : {FilterTool::nft, FilterTool::iptables}) expect_filter_to_tell_clients_apart(tool);
 }
 
 TEST(PacketFilter, NftDropsAndCounts) {

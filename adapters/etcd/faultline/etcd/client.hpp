@@ -39,8 +39,9 @@ struct Outside {
 
 struct ClientOptions {
   NodeName node;
-  live::Endpoint endpoint;  // a numeric address
-  std::string from;         // the local address of the connection; empty: any
+  live::Endpoint endpoint;                   // a numeric address
+  std::string from;                          // the local address of the connection; empty: any
+  std::shared_ptr<live::SourcePorts> ports;  // and its local port; null: any
   CodecOptions codec;
   Duration operation_timeout = std::chrono::seconds(5);  // below the server's own 7 s
   std::size_t reply_bytes_max = 8U << 20U;

@@ -41,6 +41,8 @@ class EventBoard {
   [[nodiscard]] std::optional<Instant> when(std::uint64_t decision) const;
   // The fault was applied, or could not be.
   void performed(std::uint64_t decision);
+  // Whether what will meet the event is to wait at all.
+  [[nodiscard]] bool may_hold(std::uint64_t decision) const;
   // Whether what met the event still waits.
   [[nodiscard]] bool holds(std::uint64_t decision) const;
   // Decisions whose event did not come.

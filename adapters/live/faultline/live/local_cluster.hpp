@@ -167,8 +167,8 @@ class LocalCluster final : public FaultPort, public EventPort {
   Result<Value> heal_all() override;
 
   // --- EventPort ---------------------------------------------------------------------------------------------------------------------
-  // Frames through the proxy of a system whose frames have names; calls of nodes whose disks are supervised; roles as the system tells of
-  // them, else leaders by asking.
+  // Frames, of a system whose frames have names, through the proxy or by the keepers of remote nodes; calls of nodes whose disks are
+  // supervised; roles as the system tells of them, else leaders by asking.
   [[nodiscard]] Result<void> can_watch(const EventTrigger& trigger) const override;
   Result<void> watch(std::shared_ptr<EventBoard> board) override;
 

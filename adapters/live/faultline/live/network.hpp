@@ -11,13 +11,14 @@
 // What packets suffer short of a cut is `shape`d, see traffic.hpp. Namespaces: this process judges what reaches a node (NFQUEUE). Proxy:
 // whole frames where the target told how its streams fall into frames, else pieces of streams, which can only be late.
 //
-// Clients are not nodes. With `needs.client_links` each worker's client has an address of its own (see ClientRoute), so that clients can be
-// cut from nodes one by one; what the harness asks nodes itself is never cut.
+// Clients are not nodes. With `needs.client_links` each worker's client has an address, or ports, of its own (see ClientRoute), so that
+// clients can be cut from nodes one by one; what the harness asks nodes itself is never cut.
 //
 // Thread rules: calls come from one thread at a time (LocalCluster serialises them), except enter(), which any thread may call
 // between set_up() and tear_down(). Every call is bounded.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -54,10 +55,26 @@ struct NodeAddresses {
   friend bool operator==(const NodeAddresses&, const NodeAddresses&) = default;
 };
 
+// The local ports that one client's connections come from, each from the next. Any thread.
+class SourcePorts {
+ public:
+  // REQUIRES: 0 < first <= last.
+  SourcePorts(std::uint16_t first, std::uint16_t last) : first_(first), last_(last) {}
+  [[nodiscard]] std::uint16_t first() const { return first_; }
+  [[nodiscard]] std::uint16_t last() const { return last_; }
+  [[nodiscard]] std::size_t size() const { return last_ - first_ + std::size_t(1); }
+  std::uint16_t next() { return static_cast<std::uint16_t>(first_ + given_++ % size()); }
+
+ private:
+  std::uint16_t first_, last_;
+  std::atomic<std::size_t> given_{0};
+};
+
 // How one client reaches a node.
 struct ClientRoute {
   Endpoint to;
-  std::string from;  // the address its socket must be bound to; empty: any
+  std::string from;                    // the address its socket must be bound to; empty: any
+  std::shared_ptr<SourcePorts> ports;  // and the port; null: any
 
   friend bool operator==(const ClientRoute&, const ClientRoute&) = default;
 };
@@ -131,8 +148,9 @@ enum class NetworkKind { automatic, namespaces, proxy };
 struct NetworkNeeds {
   bool packets =
       false;            // packet, clog, swizzle_clog: where they do not work in namespaces, `automatic` takes the proxy
-  bool frames = false;  // decisions wait for frames, which only the proxy sees: `automatic` takes it
+  bool frames = false;  // decisions wait for frames, which on this machine the proxy sees: `automatic` takes it
   bool client_links = false;  // partitions include clients; through the proxy it costs clients a hop
+  std::size_t workers = 64;   // whose clients these are, at most
 };
 
 struct NetworkOptions {

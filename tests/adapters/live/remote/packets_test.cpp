@@ -68,16 +68,5 @@ TEST(RemotePackets, EachFaultOfPacketsBitesAndHealsOverSshAndNothingRemains) {
   }
 }
 
-TEST(RemotePackets, ClientsThatAreCutOffAreRefused) {
-  if (!test::can_host_nodes()) return;
-  Nodes nodes({"n1"});
-  LocalCluster cluster(test::gossip_on(nodes, nodes.parsed()));
-  ASSERT_TRUE(is_ok(cluster.set_up()));
-  Fault cut = on("partition", {}, Value::map({{"clients", Value::map({{"n1", Value::list({"c0"})}})}}));
-  const auto refused = cluster.supports(cut);
-  ASSERT_FALSE(refused.ok());
-  EXPECT_NE(refused.error().message.find("from one address"), std::string::npos) << refused.error().message;
-}
-
 }  // namespace
 }  // namespace faultline::live::remote

@@ -199,6 +199,7 @@ TEST(RemoteRun, DoctorSaysWhatEachNodeCanDo) {
   EXPECT_EQ(done.status, 3) << done.errors;
   EXPECT_TRUE(holds(done.output, "ok        n1 ssh      node root@10.99.0.1:22  -\n")) << done.output;
   EXPECT_TRUE(holds(done.output, "ok        n1 filter ")) << done.output;
+  EXPECT_TRUE(holds(done.output, " ports       --nemesis directed")) << done.output;
   EXPECT_TRUE(holds(
       done.output,
       "degraded  n1 clocks   --nemesis clock, by setting the machine's  its clock must not be set: the harness itself"))

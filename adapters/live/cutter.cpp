@@ -1,4 +1,4 @@
-#include "stream.hpp"
+#include "cutter.hpp"
 
 #include <algorithm>
 
