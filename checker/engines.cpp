@@ -11,6 +11,7 @@
 #include "monitors/tallies.hpp"
 #include "register/register.hpp"
 #include "search/generic.hpp"
+#include "unseen.hpp"
 
 namespace faultline {
 
@@ -51,6 +52,18 @@ std::optional<SearchResult> monitor(const M& model, const Items& items, const Bu
   return std::nullopt;
 }
 
+SearchResult search_seen(const Items& items, const Kv& model, const Budget& budget) {
+  const std::vector<std::uint32_t> seen = without_unseen_updates(items);
+  if (seen.size() == items.size()) return search_generic(items, model, budget, GenericEngine::both);
+  Items some;
+  some.reserve(seen.size());
+  for (const std::uint32_t i : seen) some.push_back(items[i]);
+  SearchResult result = search_generic(some, model, budget, GenericEngine::both);
+  for (std::uint32_t& i : result.order) i = seen[i];
+  for (std::uint32_t& i : result.core) i = seen[i];
+  return result;
+}
+
 template <class M>
 SearchResult decide(const M& model, std::string_view name, const Items& items, const Budget& budget) {
   constexpr bool is_register = std::is_same_v<M, Register> || std::is_same_v<M, CasRegister>;
@@ -72,6 +85,10 @@ SearchResult decide(const M& model, std::string_view name, const Items& items, c
   if (name == "auto" || name == "monitor") {
     if (auto found = monitor(model, items, budget)) return *found;
     if (name == "monitor") return {.engine = "monitor", .reason = "the monitor cannot decide this history"};
+  }
+  // The generic engines remain as a second opinion under their own names.
+  if constexpr (std::is_same_v<M, Kv>) {
+    if (name == "auto") return search_seen(items, model, budget);
   }
   return search_generic(items, model, budget, *generic_of(name));
 }
