@@ -130,7 +130,7 @@ Result<std::unique_ptr<Network>> make_network(NetworkOptions options) {
   std::string reason = needs_proxy ? "it sees the frames that decisions wait for" : "chosen by the user";
   if (options.kind != NetworkKind::proxy && !needs_proxy) {
     auto works = may_choose && options.needs.packets ? packet_faults_work() : namespaces_work();
-    if (works && options.needs.mechanism == PacketMechanism::netem) works = netem_works();
+    if (works && options.needs.packets && options.needs.mechanism == PacketMechanism::netem) works = netem_works();
     if (works.ok()) {
       const auto tool = choose_filter_tool();
       if (!tool) return tool.error();

@@ -23,13 +23,18 @@ constexpr std::size_t first_source_band = 2;
 // tc reads and writes numbers of classes in hexadecimal.
 std::string class_of(std::size_t source) { return fmt::format("1:{:x}", source + first_source_band); }
 
+// tc knows no nanoseconds here.
+std::string microseconds(Duration duration) {
+  return fmt::format("{:.3f}us", std::chrono::duration<double, std::micro>(duration).count());
+}
+
 // Uniform in [delay, delay + jitter): netem means it to either side of the middle.
 std::string parameters(const NetemRules& rules) {
   std::string text = fmt::format("netem limit {}", packets_most);
   if (rules.delay + rules.jitter > Duration::zero()) {
     const Duration spread = rules.jitter / 2;
-    text += fmt::format(" delay {}ns", (rules.delay + spread).count());
-    if (spread > Duration::zero()) text += fmt::format(" {}ns", spread.count());
+    text += " delay " + microseconds(rules.delay + spread);
+    if (spread > Duration::zero()) text += " " + microseconds(spread);
   }
   constexpr double percent = 100;
   if (rules.loss > 0) text += fmt::format(" loss random {:.6f}%", rules.loss * percent);
@@ -39,8 +44,12 @@ std::string parameters(const NetemRules& rules) {
 using NetemCounts = std::map<std::pair<std::string, std::size_t>, NetemCount>;
 
 Result<void> load_batch(const std::string& batch, const std::string& name_space) {
-  auto loaded = run_checked({"tc", "-batch", "-"}, batch, name_space);
-  return loaded ? Result<void>() : loaded.error();
+  auto loaded = run_command({"tc", "-batch", "-"}, batch, name_space);
+  if (!loaded) return loaded.error();
+  if (loaded.value().status == 0) return {};
+  // "Error: Specified qdisc kind is unknown.", then the line of the batch.
+  const std::string& said = loaded.value().errors;
+  return Error::environment("tc -batch: " + said.substr(0, said.find('\n')));
 }
 
 Result<NetemCounts> read_counts(const std::string& name_space) {
