@@ -171,12 +171,9 @@ Result<void> NamespaceNetwork::connect_node(std::size_t index) {
                                  " master br0\nlink set " + port + " up\n",
                              namespace_path(bridge_space()));
   if (!bridged) return bridged.error();
-  // netem draws for what it is given, which else were bundles of segments (GSO).
-  const std::string bundles = shapes_in_kernel() ? "link set eth0 gso_max_segs 1\n" : "";
-  auto addressed =
-      run_checked({"ip", "-batch", "-"},
-                  bundles + "addr add " + address(index) + "/16 dev eth0\nlink set lo up\nlink set eth0 up\n",
-                  namespace_path(space));
+  auto addressed = run_checked({"ip", "-batch", "-"},
+                               "addr add " + address(index) + "/16 dev eth0\nlink set lo up\nlink set eth0 up\n",
+                               namespace_path(space));
   if (!addressed) return addressed.error();
   FilterPlan plan{.name = filter_name(), .harness = harness_address, .sources = {}};
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) plan.sources.push_back(address(i));
@@ -265,8 +262,9 @@ Result<void> NamespaceNetwork::start_shaping() {
   std::vector<PacketQueue::Place> queues;
   std::vector<PacketNetem::Place> ports;
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
-    queues.push_back({.name_space = namespace_path(node_space(i)), .address = address(i)});
-    ports.push_back({.device = bridge_port(i), .address = address(i)});
+    const std::string space = namespace_path(node_space(i));
+    queues.push_back({.name_space = space, .address = address(i)});
+    ports.push_back({.device = bridge_port(i), .name_space = space, .address = address(i)});
   }
   queue_ = std::make_unique<PacketQueue>(tool.value(), filter_name(), std::move(queues));
   if (shapes_in_kernel()) netem_ = std::make_unique<PacketNetem>(namespace_path(bridge_space()), std::move(ports));

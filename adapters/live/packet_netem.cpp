@@ -219,10 +219,28 @@ Result<void> PacketNetem::load(std::size_t to, const NetemPort& after) {
   return {};
 }
 
+// From now on these and no others send single segments.
+Result<void> PacketNetem::unbundle(const std::set<std::size_t>& sources) {
+  constexpr int kernels_own = 65535;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (sources.contains(i) == unbundled_.contains(i)) continue;
+    const int most = sources.contains(i) ? 1 : kernels_own;
+    auto done = run_checked({"ip", "link", "set", "dev", "eth0", "gso_max_segs", std::to_string(most)}, "",
+                            places_[i].name_space);
+    if (!done) return done.error();
+    if (most == 1) unbundled_.insert(i);
+    if (most != 1) unbundled_.erase(i);
+  }
+  return {};
+}
+
 Result<void> PacketNetem::shape(const Pairs& faults) {
   if (faults.empty() && is_bare()) return {};
   // A look that fails costs numbers, not effects.
   (void)look().ok();
+  std::set<std::size_t> sources = unbundled_;
+  for (const auto& [pair, rules] : faults) sources.insert(pair.first);
+  if (auto unbundled = unbundle(sources); !unbundled) return unbundled;
   for (std::size_t to = 0; to < ports_.size(); ++to) {
     NetemPort after;
     for (const auto& [source, rules] : ports_[to].rules) after[source] = {};
@@ -250,7 +268,7 @@ Result<void> PacketNetem::remove_empty() {
     });
     if (auto loaded = load(to, after); !loaded) return loaded;
   }
-  return {};
+  return is_bare() ? unbundle({}) : Result<void>();
 }
 
 bool PacketNetem::is_bare() const {

@@ -17,6 +17,8 @@
 // Draws are the kernel's own: no seed repeats them.
 //
 // netem keeps the order of packets under jitter if it has a rate (it then counts the delay from the packet before), so it gets 100 Gbit/s.
+// It draws once for what it is given, which of a stream would be a bundle of segments (GSO): as long as a node is the source of a netem, its
+// interface sends single ones.
 //
 // Thread rules: calls come from one thread at a time.
 #pragma once
@@ -71,8 +73,9 @@ class PacketNetem {
  public:
   // Of one node.
   struct Place {
-    std::string device;   // its port at the bridge
-    std::string address;  // IPv4
+    std::string device;      // its port at the bridge
+    std::string name_space;  // a path, its own; there its interface is eth0
+    std::string address;     // IPv4
   };
   // By position in the places: (from, to).
   using Pairs = std::map<std::pair<std::size_t, std::size_t>, NetemRules>;
@@ -96,12 +99,14 @@ class PacketNetem {
   Result<void> look();
   Result<void> load(std::size_t to, const NetemPort& after);
   Result<void> remove_empty();
+  Result<void> unbundle(const std::set<std::size_t>& sources);
   [[nodiscard]] bool is_bare() const;
 
   std::string name_space_;
   std::vector<Place> places_;
   std::vector<std::string> addresses_;
-  std::vector<Port> ports_;  // by place
+  std::vector<Port> ports_;          // by place
+  std::set<std::size_t> unbundled_;  // sources that send single segments
   TrafficCounters counters_;
 };
 

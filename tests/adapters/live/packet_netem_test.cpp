@@ -3,6 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
 #include <fstream>
 
 #include "adapters/live/namespaces.hpp"
@@ -192,6 +198,62 @@ TEST(PacketNetem, ForcedToTheQueueNoNetemIsMade) {
   EXPECT_EQ(nodes.netems(), 0U);
   EXPECT_GE(nodes.sound(20, milliseconds(1)).median, milliseconds(100));
   nodes.expect_healed();
+}
+
+// The longest frame of a stream that arrives at n2's port of the bridge.
+std::size_t longest_frame(const Nodes& nodes) {
+  const auto socket_at = [&](const std::string& space, int family, int type, int protocol) {
+    Descriptor socket;
+    EXPECT_TRUE(run_in_namespace(space, [&] { socket = Descriptor(::socket(family, type, protocol)); }).ok());
+    const timeval limit{.tv_sec = 10, .tv_usec = 0};
+    EXPECT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    EXPECT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit), 0);
+    return socket;
+  };
+  const Descriptor tap = socket_at(namespace_path("fl-" + nodes.run + "-net"), AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+  sockaddr_ll port{};
+  port.sll_family = AF_PACKET;
+  port.sll_protocol = htons(ETH_P_ALL);
+  EXPECT_TRUE(run_in_namespace(namespace_path("fl-" + nodes.run + "-net"), [&] {
+                port.sll_ifindex = static_cast<int>(::if_nametoindex("p1"));
+              }).ok());
+  EXPECT_EQ(::bind(tap.get(), reinterpret_cast<const sockaddr*>(&port), sizeof port), 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  ::inet_pton(AF_INET, nodes.network->addresses("n2").client.host.c_str(), &address.sin_addr);
+  auto* name = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof address;
+  const Descriptor listener = socket_at(nodes.network->name_space("n2"), AF_INET, SOCK_STREAM, 0);
+  EXPECT_EQ(::bind(listener.get(), name, size), 0);
+  EXPECT_EQ(::getsockname(listener.get(), name, &size), 0);
+  EXPECT_EQ(::listen(listener.get(), 1), 0);
+  const Descriptor sender = socket_at(nodes.network->name_space("n1"), AF_INET, SOCK_STREAM, 0);
+  EXPECT_EQ(::connect(sender.get(), name, size), 0);
+  const Descriptor receiver(::accept(listener.get(), nullptr, nullptr));
+  const std::string bytes(200'000, 'x');
+  std::thread source([&] { (void)::send(sender.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL); });
+  std::string chunk(1U << 16U, 0);
+  for (std::size_t got = 0; got < bytes.size();) {
+    const auto n = ::recv(receiver.get(), chunk.data(), chunk.size(), 0);
+    if (n <= 0) break;
+    got += static_cast<std::size_t>(n);
+  }
+  source.join();
+  std::size_t longest = 0;
+  for (ssize_t n = 0; (n = ::recv(tap.get(), chunk.data(), chunk.size(), MSG_DONTWAIT | MSG_TRUNC)) > 0;)
+    longest = std::max(longest, static_cast<std::size_t>(n));
+  return longest;
+}
+
+TEST(PacketNetem, AStreamMeetsItSegmentBySegmentAndNoLongerThanItLasts) {
+  if (!works()) return;
+  Nodes nodes(PacketMechanism::netem);
+  constexpr std::size_t frame = 1514;
+  EXPECT_GT(longest_frame(nodes), frame);
+  nodes.suffer({.delay = milliseconds(1)});
+  EXPECT_EQ(longest_frame(nodes), frame);
+  nodes.expect_healed();
+  EXPECT_GT(longest_frame(nodes), frame);
 }
 
 TEST(PacketNetem, WhereItIsMissingItIsRefusedIfAskedForAndElseSaid) {
