@@ -61,7 +61,7 @@ Ability nfqueue_ability() {
 Ability netem_ability() {
   const auto works = live::netem_works();
   return {"netem", works ? "ok" : "degraded",
-          "--nemesis packet in namespaces: delay and loss by the kernel, at no cost (without: nfqueue)",
+          "--nemesis packet in namespaces: delay and loss by the kernel itself (without: nfqueue)",
           works ? "-" : works.error().to_string()};
 }
 
