@@ -9,7 +9,8 @@
 // delivered when it heals, as retransmission would; a connection opened during a cut connects, but hears nothing until then.
 //
 // What packets suffer short of a cut is `shape`d, see traffic.hpp. Namespaces: this process judges what reaches a node (NFQUEUE); links
-// that only suffer delay and loss are left to the kernel where it has netem. Proxy: whole frames where the target told how its streams fall into frames, else pieces of streams, which can only be late.
+// that only suffer delay and loss are left to the kernel where it has netem. Proxy: whole frames where the target told how its streams fall
+// into frames, else pieces of streams, which can only be late.
 //
 // Clients are not nodes. With `needs.client_links` each worker's client has an address of its own (see ClientRoute), so that clients can be
 // cut from nodes one by one; what the harness asks nodes itself is never cut.
