@@ -419,15 +419,16 @@ std::string NamespaceNetwork::describe() const {
   if (!options_.needs.packets) return cuts;
   const auto tool = choose_queue_tool();
   if (!tool) return cuts + "; packets cannot be held or changed: " + tool.error().message;
-  const std::string queue = std::string("by the harness at the destination (NFQUEUE, ") + to_string(tool.value()) +
-                            "); what is damaged fails its checksum";
-  constexpr const char* others = "doubled, reordered, damaged, slowed down and held ";
+  const std::string queue = std::string(
+                                "delayed, lost, doubled, reordered, damaged, slowed down and held by the harness at "
+                                "the destination (NFQUEUE, ") +
+                            to_string(tool.value()) + "); what is damaged fails its checksum";
   if (shapes_in_kernel()) {
     return cuts +
-           "; packets are delayed and lost by the kernel (netem) where that is all their link suffers, else, and " +
-           others + queue;
+           "; packets whose link suffers delay and loss alone are delayed and lost by the kernel (netem), others " +
+           queue;
   }
-  const std::string all = cuts + "; packets are delayed, lost, " + others + queue;
+  const std::string all = cuts + "; packets are " + queue;
   if (options_.needs.mechanism == PacketMechanism::nfqueue) return all;
   return all + "; netem takes no part: " +
          (options_.nodes.size() > netem_nodes_most ? "the cluster has too many nodes" : netem_works().error().message);
