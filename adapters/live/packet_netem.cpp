@@ -237,17 +237,21 @@ Result<void> PacketNetem::unbundle(const std::set<std::size_t>& sources) {
 Result<void> PacketNetem::shape(const Pairs& faults) {
   if (faults.empty() && is_bare()) return {};
   // A look that fails costs numbers, not effects.
-  (void)look().ok();
-  std::set<std::size_t> sources = unbundled_;
-  for (const auto& [pair, rules] : faults) sources.insert(pair.first);
+  const bool looked = look().ok();
+  std::vector<NetemPort> after(ports_.size());
+  for (std::size_t to = 0; to < ports_.size(); ++to) {
+    for (const auto& [source, rules] : ports_[to].rules) {
+      if (!looked || !is_idle(to, source)) after[to][source] = {};
+    }
+  }
+  for (const auto& [pair, rules] : faults) after[pair.second][pair.first] = rules;
+  std::set<std::size_t> sources;
+  for (const NetemPort& port : after) {
+    for (const auto& [source, rules] : port) sources.insert(source);
+  }
   if (auto unbundled = unbundle(sources); !unbundled) return unbundled;
   for (std::size_t to = 0; to < ports_.size(); ++to) {
-    NetemPort after;
-    for (const auto& [source, rules] : ports_[to].rules) after[source] = {};
-    for (const auto& [pair, rules] : faults) {
-      if (pair.second == to) after[pair.first] = rules;
-    }
-    if (auto loaded = load(to, after); !loaded) return loaded;
+    if (auto loaded = load(to, after[to]); !loaded) return loaded;
   }
   return {};
 }
@@ -261,14 +265,19 @@ TrafficCounters PacketNetem::counters() {
 Result<void> PacketNetem::remove_empty() {
   if (auto looked = look(); !looked) return looked;
   for (std::size_t to = 0; to < ports_.size(); ++to) {
-    Port& port = ports_[to];
-    NetemPort after = port.rules;
-    std::erase_if(after, [&](const auto& netem) {
-      return netem.second == NetemRules() && (!port.known || port.seen[netem.first].waiting == 0);
-    });
+    NetemPort after = ports_[to].rules;
+    std::erase_if(after, [&](const auto& netem) { return is_idle(to, netem.first); });
     if (auto loaded = load(to, after); !loaded) return loaded;
   }
   return is_bare() ? unbundle({}) : Result<void>();
+}
+
+// By the last look: it is clear, and nothing is in it.
+bool PacketNetem::is_idle(std::size_t to, std::size_t source) const {
+  const Port& port = ports_[to];
+  if (port.rules.at(source) != NetemRules()) return false;
+  const auto seen = port.seen.find(source);
+  return !port.known || seen == port.seen.end() || seen->second.waiting == 0;
 }
 
 bool PacketNetem::is_bare() const {

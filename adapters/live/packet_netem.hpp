@@ -13,7 +13,8 @@
 // - reordering: netem lets some packets overtake those it delays, where a fault asks for some that come late;
 // - rates: netem's queue is limited by packets, not by time, and it does not count who waited;
 // - clogs, and delays beyond longest_netem_delay: what netem has taken comes when it is due, and no sooner.
-// The last also says how a link heals: its netem turns clear (it keeps the order), and goes once it is empty: see settle().
+// The last also says how a link heals: its netem turns clear (it keeps the order), and goes with the next change or settle() that finds it
+// empty.
 // Draws are the kernel's own: no seed repeats them.
 //
 // netem keeps the order of packets under jitter if it has a rate (it then counts the delay from the packet before), so it gets 100 Gbit/s.
@@ -100,6 +101,7 @@ class PacketNetem {
   Result<void> load(std::size_t to, const NetemPort& after);
   Result<void> remove_empty();
   Result<void> unbundle(const std::set<std::size_t>& sources);
+  [[nodiscard]] bool is_idle(std::size_t to, std::size_t source) const;
   [[nodiscard]] bool is_bare() const;
 
   std::string name_space_;

@@ -190,6 +190,19 @@ TEST(PacketNetem, WhatItHoldsArrivesInOrderBeforeTheLinkIsHealed) {
   nodes.expect_healed();
 }
 
+TEST(PacketNetem, ALinkThatIsClearAndEmptyLosesItsNetemWithTheNextFault) {
+  if (!works()) return;
+  Nodes nodes(PacketMechanism::netem);
+  nodes.suffer({.delay = milliseconds(1)});
+  ASSERT_TRUE(nodes.network->shape({}).ok());
+  EXPECT_EQ(nodes.netems(), 1U);
+  ASSERT_TRUE(nodes.network->shape({{{"n3", "n1"}, on_link({{.loss = 0.5}})}}).ok());
+  EXPECT_EQ(nodes.netems(), 1U);
+  nodes.suffer({.delay = milliseconds(100)});
+  EXPECT_GE(nodes.sound(20, milliseconds(1)).median, milliseconds(100));
+  nodes.expect_healed();
+}
+
 TEST(PacketNetem, ForcedToTheQueueNoNetemIsMade) {
   if (!works()) return;
   Nodes nodes(PacketMechanism::nfqueue);
