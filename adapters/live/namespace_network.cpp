@@ -425,7 +425,7 @@ std::string NamespaceNetwork::describe() const {
                             to_string(tool.value()) + "); what is damaged fails its checksum";
   if (shapes_in_kernel()) {
     return cuts +
-           "; packets whose link suffers delay and loss alone are delayed and lost by the kernel (netem), others " +
+           "; packets whose link suffers delay and loss alone are delayed and lost by the kernel (netem), others are " +
            queue;
   }
   const std::string all = cuts + "; packets are " + queue;
