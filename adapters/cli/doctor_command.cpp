@@ -58,6 +58,13 @@ Ability nfqueue_ability() {
           works ? "-" : works.error().to_string()};
 }
 
+Ability netem_ability() {
+  const auto works = live::netem_works();
+  return {"netem", works ? "ok" : "degraded",
+          "--nemesis packet in namespaces: delay and loss by the kernel itself (without: nfqueue)",
+          works ? "-" : works.error().to_string()};
+}
+
 Ability proxy_ability() {
   const auto works = live::proxy_works();
   return {"proxy", works ? "ok" : "missing", "--network proxy: network faults for any user",
@@ -151,9 +158,9 @@ int heal(Console& console) {
 int doctor_command(const Settings& settings, Console& console) {
   if (settings.flag("heal")) return heal(console);
   if (settings.given("inventory")) return examine_nodes(settings.text("inventory"), console);
-  const std::vector<Ability> abilities{etcd_ability(),  redis_ability(),  namespaces_ability(), nfqueue_ability(),
-                                       proxy_ability(), clocks_ability(), disks_ability(),      images_ability(),
-                                       ssh_ability(),   state_ability(),  memory_ability()};
+  const std::vector<Ability> abilities{etcd_ability(),   redis_ability(), namespaces_ability(), nfqueue_ability(),
+                                       netem_ability(),  proxy_ability(), clocks_ability(),     disks_ability(),
+                                       images_ability(), ssh_ability(),   state_ability(),      memory_ability()};
   const bool can_run =
       std::none_of(abilities.begin(), abilities.end(), [](const Ability& a) { return a.state == "missing"; });
   console.result(console.json()

@@ -112,6 +112,13 @@ std::optional<std::string> taste_problem(std::string_view package, std::string_v
   return std::nullopt;
 }
 
+// By what the faults of a package are done, where there is a choice.
+std::vector<std::string> mechanisms_of(std::string_view package) {
+  if (package == "power") return {"supervisor", "image"};
+  if (package == "packet") return {"auto", "netem", "nfqueue"};
+  return {};
+}
+
 }  // namespace
 
 void Settings::assign_dotted(const std::string& name, const std::string& text, const std::string& place,
@@ -133,12 +140,12 @@ void Settings::assign_dotted(const std::string& name, const std::string& text, c
     if (problem->empty()) nemesis_[parts[1] + "." + parts[2]] = text;
     return;
   }
-  if (parts[1] == "power" && parts[2] == "mechanism") {
-    if (text == "supervisor" || text == "image") {
-      nemesis_["power.mechanism"] = text;
+  if (const auto mechanisms = mechanisms_of(parts[1]); parts[2] == "mechanism" && !mechanisms.empty()) {
+    if (std::find(mechanisms.begin(), mechanisms.end(), text) != mechanisms.end()) {
+      nemesis_[parts[1] + ".mechanism"] = text;
     } else {
-      problems.push_back(
-          fmt::format("{}: error: {} = {}: it is one of supervisor, image", place, name, escape_controls(text)));
+      problems.push_back(fmt::format("{}: error: {} = {}: it is one of {}", place, name, escape_controls(text),
+                                     join(mechanisms, ", ")));
     }
     return;
   }

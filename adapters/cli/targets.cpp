@@ -164,6 +164,26 @@ Result<void> check_mechanism(const Settings& settings, const Schedule* schedule)
       "leave one of them out");
 }
 
+live::PacketMechanism packet_mechanism(const Settings& settings) {
+  const std::string name = settings.nemesis_parameter("packet", "mechanism").value_or("auto");
+  if (name == "netem") return live::PacketMechanism::netem;
+  return name == "nfqueue" ? live::PacketMechanism::nfqueue : live::PacketMechanism::automatic;
+}
+
+// Packets are netem's or a queue's in the namespaces of this machine only.
+Result<void> check_packet_mechanism(const Settings& settings, const Schedule* schedule) {
+  if (packet_mechanism(settings) == live::PacketMechanism::automatic) return {};
+  const std::string asked = "nemesis.packet.mechanism=" + *settings.nemesis_parameter("packet", "mechanism");
+  if (settings.given("endpoints") || settings.given("inventory"))
+    return Error::bad_input(asked + " is for nodes on this machine", "leave it out");
+  if (settings.text("network") == "proxy")
+    return Error::bad_input(asked + " is for packets in namespaces, and --network proxy has frames",
+                            "leave one of them out");
+  if (triggers_of<FrameTrigger>(schedule).empty()) return {};
+  return Error::bad_input(asked + " goes without decisions that wait for frames: those need the proxy",
+                          "leave one of them out");
+}
+
 // Calls of a daemon are seen only if it was started for that.
 live::DiskOptions disks_of(const Settings& settings, const Schedule* schedule) {
   const bool fails = asks_for(settings, "disk");
@@ -177,7 +197,7 @@ live::DiskOptions disks_of(const Settings& settings, const Schedule* schedule) {
 
 // What the faults of this run ask of the network.
 live::NetworkNeeds network_needs(const Settings& settings, const Schedule* schedule) {
-  live::NetworkNeeds needs;
+  live::NetworkNeeds needs{.mechanism = packet_mechanism(settings)};
   needs.workers = settings.number("concurrency");
   if (schedule == nullptr) {
     needs.client_links = asks_for(settings, "directed");
@@ -205,12 +225,14 @@ Result<void> settle_target(Settings& settings) {
   if (auto checked = check_word(settings, "fsync", "fsync policy", fsync_policies(settings)); !checked) return checked;
   if (auto checked = settle_binaries(settings); !checked) return checked;
   if (auto checked = check_mechanism(settings, nullptr); !checked) return checked;
+  if (auto checked = check_packet_mechanism(settings, nullptr); !checked) return checked;
   return target_of(settings) == "redis" ? settle_redis(settings) : Result<void>();
 }
 
 Result<std::unique_ptr<live::Target>> make_target(const Settings& settings, const std::filesystem::path& directory,
                                                   const Schedule* schedule, Console& console) {
   if (auto checked = check_mechanism(settings, schedule); !checked) return checked.error();
+  if (auto checked = check_packet_mechanism(settings, schedule); !checked) return checked.error();
   const live::NetworkNeeds needs = network_needs(settings, schedule);
   const live::DiskOptions disks = disks_of(settings, schedule);
   auto remote = remote_of(settings, console);

@@ -125,6 +125,7 @@ std::string NamespaceNetwork::filter_name() const {
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 }
+std::string NamespaceNetwork::bridge_port(std::size_t index) { return "p" + std::to_string(index); }
 std::string NamespaceNetwork::address(std::size_t index) { return "10.99.0." + std::to_string(index + 1); }
 
 std::size_t NamespaceNetwork::index_of(const NodeName& node) const {
@@ -164,7 +165,7 @@ Result<void> NamespaceNetwork::connect_bridge() {
 Result<void> NamespaceNetwork::connect_node(std::size_t index) {
   const std::string space = node_space(index);
   if (auto made = add_namespace(space); !made) return made;
-  const std::string port = "p" + std::to_string(index);
+  const std::string port = bridge_port(index);
   auto bridged = run_checked({"ip", "-batch", "-"},
                              "link add " + port + " type veth peer name eth0 netns " + space + "\nlink set " + port +
                                  " master br0\nlink set " + port + " up\n",
@@ -251,20 +252,44 @@ Result<void> NamespaceNetwork::can_shape(const PacketRules&) const {
   return tool ? Result<void>() : tool.error();
 }
 
+bool NamespaceNetwork::shapes_in_kernel() const {
+  return options_.needs.packets && options_.needs.mechanism != PacketMechanism::nfqueue &&
+         options_.nodes.size() <= netem_nodes_most && netem_works().ok();
+}
+
+Result<void> NamespaceNetwork::start_shaping() {
+  const auto tool = choose_queue_tool();
+  if (!tool) return tool.error();
+  std::vector<PacketQueue::Place> queues;
+  std::vector<PacketNetem::Place> ports;
+  for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
+    const std::string space = namespace_path(node_space(i));
+    queues.push_back({.name_space = space, .address = address(i)});
+    ports.push_back({.device = bridge_port(i), .name_space = space, .address = address(i)});
+  }
+  queue_ = std::make_unique<PacketQueue>(tool.value(), filter_name(), std::move(queues));
+  if (shapes_in_kernel()) netem_ = std::make_unique<PacketNetem>(namespace_path(bridge_space()), std::move(ports));
+  return {};
+}
+
 Result<void> NamespaceNetwork::shape(const Traffic& traffic) {
   if (!queue_) {
     if (traffic.empty()) return {};
-    const auto tool = choose_queue_tool();
-    if (!tool) return tool.error();
-    std::vector<PacketQueue::Place> places;
-    for (std::size_t i = 0; i < options_.nodes.size(); ++i)
-      places.push_back({.name_space = namespace_path(node_space(i)), .address = address(i)});
-    queue_ = std::make_unique<PacketQueue>(tool.value(), filter_name(), std::move(places));
+    if (auto started = start_shaping(); !started) return started;
   }
-  PacketQueue::Pairs pairs;
-  for (const auto& [link, faults] : traffic) pairs[{index_of(link.first), index_of(link.second)}] = faults;
-  for (const auto& [pair, faults] : pairs) shaped_.insert(pair);
-  return queue_->shape(pairs);
+  PacketQueue::Pairs queued;
+  PacketNetem::Pairs in_kernel;
+  for (const auto& [link, faults] : traffic) {
+    const std::pair pair(index_of(link.first), index_of(link.second));
+    shaped_.insert(pair);
+    const auto rules = netem_ ? netem_rules(faults) : std::nullopt;
+    if (rules) in_kernel[pair] = *rules;
+    if (!rules) queued[pair] = faults;
+  }
+  if (netem_) {
+    if (auto shaped = netem_->shape(in_kernel); !shaped) return shaped;
+  }
+  return queue_->shape(queued);
 }
 
 Result<Sounding> NamespaceNetwork::sound(std::size_t from, std::size_t to, std::int64_t count, Duration pace,
@@ -315,14 +340,19 @@ Result<std::int64_t> NamespaceNetwork::probe_shaped(Duration limit) {
   return links;
 }
 
+// Nothing is left that shapes packets, or holds one.
+Result<void> NamespaceNetwork::probe_rules(Duration limit) {
+  if (!queue_) return {};
+  auto queued = queue_->has_rules();
+  if (!queued) return queued.error();
+  if (queued.value()) return Error::environment("a rule that queues packets is still loaded");
+  if (const auto held = queue_->counters().under_way; held > 0)
+    return Error::environment(std::to_string(held) + " packets are still held back");
+  return netem_ ? netem_->settle(limit) : Result<void>();
+}
+
 Result<Value> NamespaceNetwork::probe(Duration limit) {
-  if (queue_) {
-    auto queued = queue_->has_rules();
-    if (!queued) return queued.error();
-    if (queued.value()) return Error::environment("a rule that queues packets is still loaded");
-    if (const auto held = queue_->counters().under_way; held > 0)
-      return Error::environment(std::to_string(held) + " packets are still held back");
-  }
+  if (auto clear = probe_rules(limit); !clear) return clear.error();
   std::vector<Mailbox> boxes;
   for (std::size_t i = 0; i < options_.nodes.size(); ++i) {
     auto rules = filters_[i].has_rules();
@@ -350,7 +380,10 @@ NetworkCounters NamespaceNetwork::counters() {
     if (const auto dropped = filter.dropped_packets(); dropped.ok()) sum += dropped.value();
   }
   NetworkCounters counters{{"dropped_packets", sum}};
-  if (queue_) add_counters(counters, queue_->counters());
+  if (!queue_) return counters;
+  TrafficCounters traffic = queue_->counters();
+  if (netem_) traffic += netem_->counters();
+  add_counters(counters, traffic);
   return counters;
 }
 
@@ -363,6 +396,7 @@ Result<void> NamespaceNetwork::enter() const {
 
 Result<void> NamespaceNetwork::tear_down() {
   queue_.reset();
+  netem_.reset();
   filters_.clear();
   dropped_.clear();
   Result<void> outcome;
@@ -386,11 +420,19 @@ std::string NamespaceNetwork::describe() const {
   if (!options_.needs.packets) return cuts;
   const auto tool = choose_queue_tool();
   if (!tool) return cuts + "; packets cannot be held or changed: " + tool.error().message;
-  return cuts +
-         "; packets are delayed, lost, doubled, reordered, damaged, slowed down and held by the harness at the "
-         "destination "
-         "(NFQUEUE, " +
-         to_string(tool.value()) + "); what is damaged fails its checksum";
+  const std::string queue = std::string(
+                                "delayed, lost, doubled, reordered, damaged, slowed down and held by the harness at "
+                                "the destination (NFQUEUE, ") +
+                            to_string(tool.value()) + "); what is damaged fails its checksum";
+  if (shapes_in_kernel()) {
+    return cuts +
+           "; packets whose link suffers delay and loss alone are delayed and lost by the kernel (netem), others are " +
+           queue;
+  }
+  const std::string all = cuts + "; packets are " + queue;
+  if (options_.needs.mechanism == PacketMechanism::nfqueue) return all;
+  return all + "; netem takes no part: " +
+         (options_.nodes.size() > netem_nodes_most ? "the cluster has too many nodes" : netem_works().error().message);
 }
 
 }  // namespace faultline::live

@@ -14,6 +14,7 @@
 #include <faultline/live/network.hpp>
 
 #include "packet_filter.hpp"
+#include "packet_netem.hpp"
 #include "packet_queue.hpp"
 
 namespace faultline::live {
@@ -53,6 +54,7 @@ class NamespaceNetwork final : public Network {
   [[nodiscard]] std::string node_space(std::size_t index) const;
   [[nodiscard]] std::string filter_name() const;
   [[nodiscard]] static std::string address(std::size_t index);
+  [[nodiscard]] static std::string bridge_port(std::size_t index);
   [[nodiscard]] std::size_t index_of(const NodeName& node) const;
   Result<void> add_namespace(const std::string& name);
   Result<void> connect_bridge();
@@ -60,6 +62,9 @@ class NamespaceNetwork final : public Network {
   Result<Sounding> sound(std::size_t from, std::size_t to, std::int64_t count, Duration pace, Duration limit) const;
   Result<std::int64_t> probe_shaped(Duration limit);
   Result<void> connect_node(std::size_t index);
+  Result<void> start_shaping();
+  Result<void> probe_rules(Duration limit);
+  [[nodiscard]] bool shapes_in_kernel() const;
 
   NetworkOptions options_;
   FilterTool tool_;
@@ -67,8 +72,9 @@ class NamespaceNetwork final : public Network {
   std::vector<PacketFilter> filters_;             // by node
   // By node: what is loaded; nullopt after a failure, when nobody knows.
   std::vector<std::optional<Cuts>> dropped_;
-  std::vector<Cuts> wanted_;  // by node
-  std::unique_ptr<PacketQueue> queue_;
+  std::vector<Cuts> wanted_;                              // by node
+  std::unique_ptr<PacketQueue> queue_;                    // of the first fault on; so is the next
+  std::unique_ptr<PacketNetem> netem_;                    // none where the kernel is not to shape
   std::set<std::pair<std::size_t, std::size_t>> shaped_;  // since the last probe
   Duration baseline_{};                                   // of a probe, before any fault
 };

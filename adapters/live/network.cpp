@@ -10,6 +10,7 @@
 
 #include "descriptor.hpp"
 #include "namespace_network.hpp"
+#include "packet_netem.hpp"
 #include "proxy_network.hpp"
 #include "spawn.hpp"
 #include "traffic_counters.hpp"
@@ -32,6 +33,13 @@ Result<void> check(const NetworkOptions& options) {
     if (!is_name(node, longest) || node == "net") {
       return Error::bad_input("node name '" + node + "' is not 1 to 32 of a-z, 0-9 and '-' (or is 'net')");
     }
+  }
+  if (options.needs.mechanism == PacketMechanism::netem && options.nodes.size() > netem_nodes_most)
+    return Error::bad_input("netem has room for " + std::to_string(netem_nodes_most) + " nodes", "use nfqueue");
+  if (options.needs.mechanism != PacketMechanism::automatic &&
+      (options.kind == NetworkKind::proxy || options.needs.frames)) {
+    return Error::bad_input("netem and nfqueue are for packets in namespaces; the fault proxy has frames",
+                            "leave the mechanism out");
   }
   const std::set<NodeName> distinct(options.nodes.begin(), options.nodes.end());
   if (distinct.size() != options.nodes.size()) return Error::bad_input("two nodes have the same name");
@@ -86,6 +94,15 @@ Result<void> packet_faults_work() {
   return tool ? Result<void>() : tool.error();
 }
 
+// A machine's kernel stays as it is while this process lives.
+Result<void> netem_works() {
+  static const Result<void> works = [] {
+    auto spaces = namespaces_work();
+    return spaces ? try_netem() : spaces;
+  }();
+  return works;
+}
+
 Result<void> proxy_works() {
   ProxyNetwork network({.nodes = {"n1", "n2"}, .run_id = "try"}, "being tried");
   if (auto built = network.set_up(); !built) return built;
@@ -113,13 +130,14 @@ Result<std::unique_ptr<Network>> make_network(NetworkOptions options) {
   const bool needs_proxy = may_choose && options.needs.frames;
   std::string reason = needs_proxy ? "it sees the frames that decisions wait for" : "chosen by the user";
   if (options.kind != NetworkKind::proxy && !needs_proxy) {
-    const auto works = may_choose && options.needs.packets ? packet_faults_work() : namespaces_work();
+    auto works = may_choose && options.needs.packets ? packet_faults_work() : namespaces_work();
+    if (works && options.needs.packets && options.needs.mechanism == PacketMechanism::netem) works = netem_works();
     if (works.ok()) {
       const auto tool = choose_filter_tool();
       if (!tool) return tool.error();
       return std::unique_ptr<Network>(std::make_unique<NamespaceNetwork>(std::move(options), tool.value()));
     }
-    if (!may_choose) return works.error();
+    if (!may_choose || options.needs.mechanism != PacketMechanism::automatic) return works.error();
     reason = works.error().message;
   }
   return std::unique_ptr<Network>(std::make_unique<ProxyNetwork>(std::move(options), std::move(reason)));

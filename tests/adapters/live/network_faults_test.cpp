@@ -17,11 +17,38 @@ using test::Folder;
 using test::grows;
 using test::heard;
 
+// What carries packets and does to them what is asked.
+struct Carrier {
+  const char* name;
+  NetworkKind kind;
+  PacketMechanism mechanism = PacketMechanism::automatic;
+
+  // Says so where it does not.
+  [[nodiscard]] bool works() const {
+    if (kind == NetworkKind::proxy) return true;
+    if (!test::is_root()) return false;
+    auto works = packet_faults_work();
+    if (works && mechanism == PacketMechanism::netem) works = netem_works();
+    if (!works) std::printf("%s\n", works.error().to_string().c_str());
+    return works.ok();
+  }
+  // NOLINTNEXTLINE: the name is what the library looks for.
+  friend void PrintTo(const Carrier& carrier, std::ostream* out) { *out << carrier.name; }
+};
+
+constexpr Carrier proxy{"Proxy", NetworkKind::proxy};
+constexpr Carrier queue{"Namespaces", NetworkKind::namespaces, PacketMechanism::nfqueue};
+constexpr Carrier netem{"Netem", NetworkKind::namespaces, PacketMechanism::netem};
+
+std::string name_of(const testing::TestParamInfo<Carrier>& instance) { return instance.param.name; }
+
 // A network of three nodes without daemons.
 struct Wires {
-  explicit Wires(NetworkKind kind) {
-    auto made =
-        make_network({.nodes = {"n1", "n2", "n3"}, .run_id = fresh_run_id(), .kind = kind, .needs = {.packets = true}});
+  explicit Wires(const Carrier& carrier) {
+    auto made = make_network({.nodes = {"n1", "n2", "n3"},
+                              .run_id = fresh_run_id(),
+                              .kind = carrier.kind,
+                              .needs = {.packets = true, .mechanism = carrier.mechanism}});
     EXPECT_TRUE(made.ok());
     network = std::move(made).value();
     const auto up = network->set_up();
@@ -55,19 +82,12 @@ struct Wires {
   std::unique_ptr<Network> network;
 };
 
-class PacketFaults : public testing::TestWithParam<NetworkKind> {
+class PacketFaults : public testing::TestWithParam<Carrier> {
  protected:
   void SetUp() override {
-    if (GetParam() == NetworkKind::namespaces) {
-      if (!test::is_root()) return;
-      if (const auto works = packet_faults_work(); !works) {
-        std::printf("%s\n", works.error().to_string().c_str());
-        return;
-      }
-    }
-    wires = std::make_unique<Wires>(GetParam());
+    if (GetParam().works()) wires = std::make_unique<Wires>(GetParam());
   }
-  [[nodiscard]] bool is_proxy() const { return GetParam() == NetworkKind::proxy; }
+  [[nodiscard]] bool is_proxy() const { return GetParam().kind == NetworkKind::proxy; }
   std::unique_ptr<Wires> wires;
 };
 
@@ -181,10 +201,7 @@ TEST_P(PacketFaults, WhatIsHeldArrivesWhenTheFaultIsHealed) {
   wires->expect_healed();
 }
 
-INSTANTIATE_TEST_SUITE_P(Network, PacketFaults, testing::Values(NetworkKind::proxy, NetworkKind::namespaces),
-                         [](const auto& instance) {
-                           return std::string(instance.param == NetworkKind::proxy ? "Proxy" : "Namespaces");
-                         });
+INSTANTIATE_TEST_SUITE_P(Network, PacketFaults, testing::Values(proxy, queue, netem), name_of);
 
 // --- of a cluster of real daemons --------------------------------------------------------------------------------------
 
@@ -202,15 +219,17 @@ Value links(std::vector<std::pair<std::string, std::string>> pairs) {
 }
 
 struct Cluster {
-  explicit Cluster(NetworkKind kind, bool client_links = false) : cluster(options(folder / "run", kind, client_links)) {
+  explicit Cluster(const Carrier& carrier, bool client_links = false)
+      : cluster(options(folder / "run", carrier, client_links)) {
     const auto up = cluster.set_up();
     EXPECT_TRUE(up.ok()) << (up.ok() ? "" : up.error().to_string());
     EXPECT_TRUE(cluster.enter_client_network().ok());
     EXPECT_TRUE(grows(cluster, "n2", "stream.n1"));
   }
-  static LocalClusterOptions options(const std::filesystem::path& directory, NetworkKind kind, bool client_links) {
-    auto options = test::gossip_options(directory, kind);
-    options.needs = {.packets = true, .client_links = client_links};
+  static LocalClusterOptions options(const std::filesystem::path& directory, const Carrier& carrier,
+                                     bool client_links) {
+    auto options = test::gossip_options(directory, carrier.kind);
+    options.needs = {.packets = true, .client_links = client_links, .mechanism = carrier.mechanism};
     return options;
   }
   void expect_all_healed() {
@@ -222,11 +241,9 @@ struct Cluster {
   LocalCluster cluster;
 };
 
-class ClusterTraffic : public testing::TestWithParam<NetworkKind> {
+class ClusterTraffic : public testing::TestWithParam<Carrier> {
  protected:
-  [[nodiscard]] bool works() const {
-    return GetParam() == NetworkKind::proxy || (test::is_root() && packet_faults_work().ok());
-  }
+  [[nodiscard]] static bool works() { return GetParam().works(); }
 };
 
 TEST_P(ClusterTraffic, APacketFaultDelaysWhatANodeHearsAndCounts) {
@@ -332,20 +349,17 @@ TEST_P(ClusterTraffic, APartitionCutsTheClientsItNamesFromTheNodesItNames) {
   EXPECT_GE(heard(cluster, "n1", "stream.n2"), 0) << "the harness itself is never cut";
   const auto healed = run.cluster.heal(cut);
   ASSERT_TRUE(healed.ok());
-  const char* counter = GetParam() == NetworkKind::proxy ? "cut_connections" : "dropped_packets";
+  const char* counter = GetParam().kind == NetworkKind::proxy ? "cut_connections" : "dropped_packets";
   EXPECT_GT(healed.value().get(counter).as_integer(), 0) << healed.value().to_string();
   EXPECT_NE(ask_by(cluster.client_route("n1", 3)), "");
   run.expect_all_healed();
 }
 
-INSTANTIATE_TEST_SUITE_P(Network, ClusterTraffic, testing::Values(NetworkKind::proxy, NetworkKind::namespaces),
-                         [](const auto& instance) {
-                           return std::string(instance.param == NetworkKind::proxy ? "Proxy" : "Namespaces");
-                         });
+INSTANTIATE_TEST_SUITE_P(Network, ClusterTraffic, testing::Values(proxy, queue, netem), name_of);
 
 // What cannot be done is refused with a reason and a remedy, before anything is applied.
 TEST(TrafficFaults, RefusesWhatItCannotDo) {
-  Cluster run(NetworkKind::proxy);
+  Cluster run(proxy);
   const auto refusal = [&](const Fault& fault) {
     const auto supported = run.cluster.supports(fault);
     EXPECT_FALSE(run.cluster.apply(fault).ok());

@@ -8,8 +8,9 @@
 // system with one advertised address per member can be cut per directed pair. Bytes of a cut direction are held, in order, and
 // delivered when it heals, as retransmission would; a connection opened during a cut connects, but hears nothing until then.
 //
-// What packets suffer short of a cut is `shape`d, see traffic.hpp. Namespaces: this process judges what reaches a node (NFQUEUE). Proxy:
-// whole frames where the target told how its streams fall into frames, else pieces of streams, which can only be late.
+// What packets suffer short of a cut is `shape`d, see traffic.hpp. Namespaces: this process judges what reaches a node (NFQUEUE); links
+// that only suffer delay and loss are left to the kernel where it has netem. Proxy: whole frames where the target told how its streams fall
+// into frames, else pieces of streams, which can only be late.
 //
 // Clients are not nodes. With `needs.client_links` each worker's client has an address, or ports, of its own (see ClientRoute), so that
 // clients can be cut from nodes one by one; what the harness asks nodes itself is never cut.
@@ -111,7 +112,8 @@ struct Network {
 
   // Makes `grudge` the whole truth about who drops whom; an empty one heals. In force for every packet or byte when it returns.
   virtual Result<void> apply(const Grudge& grudge) = 0;
-  // Makes `traffic` the whole truth about what packets suffer; an empty one heals, and what was under way arrives at once.
+  // Makes `traffic` the whole truth about what packets suffer; an empty one heals, and what was under way arrives at once (from netem:
+  // when it is due, within 2 s).
   virtual Result<void> shape(const Traffic& traffic) = 0;
   // Whether it can do that to these nodes' packets. The error says why not and what would make it possible.
   [[nodiscard]] virtual Result<void> can_shape(const PacketRules& rules) const = 0;
@@ -144,6 +146,9 @@ struct Network {
 
 enum class NetworkKind { automatic, namespaces, proxy };
 
+// What delays and loses packets in namespaces; automatic: netem where the kernel has it. All other faults are nfqueue's in any case.
+enum class PacketMechanism { automatic, nfqueue, netem };
+
 // What the faults of a run ask of its network. What is not asked for costs nothing.
 struct NetworkNeeds {
   bool packets =
@@ -151,6 +156,7 @@ struct NetworkNeeds {
   bool frames = false;  // decisions wait for frames, which on this machine the proxy sees: `automatic` takes it
   bool client_links = false;  // partitions include clients; through the proxy it costs clients a hop
   std::size_t workers = 64;   // whose clients these are, at most
+  PacketMechanism mechanism = PacketMechanism::automatic;  // another one rules out the proxy
 };
 
 struct NetworkOptions {
@@ -167,6 +173,8 @@ struct NetworkOptions {
 Result<void> namespaces_work();
 // Whether packets can be delayed, lost, doubled … in namespaces, by trying; the same.
 Result<void> packet_faults_work();
+// Whether the kernel can delay and lose packets by itself, by trying; the same.
+Result<void> netem_works();
 // Whether the proxy works here, by sending probes through one.
 Result<void> proxy_works();
 
