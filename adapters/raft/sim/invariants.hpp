@@ -50,7 +50,7 @@ struct NodeState {
   Term term;
   LogIndex commit;
   bool leads = false;
-  const Config* config = nullptr;   // in force
+  const Config* config = nullptr;    // in force
   std::uint64_t config_version = 0;  // another one whenever the configuration may be; 0: unknown
 };
 inline NodeState state_of(const Raft& raft) {
