@@ -220,9 +220,8 @@ Result<void> Daemon::finish_start(const Launch& launch) {
   auto child = std::move(*run_->child);
   run_->child.reset();
   auto identity = identify(child.pid());
-  if (!identity) return identity.error();
-  run_->identity = identity.value();
-  if (leftovers_ != nullptr) {
+  if (identity) run_->identity = identity.value();
+  if (identity && leftovers_ != nullptr) {
     auto intent = leftovers_->intend_process(run_->identity, spec_.name);
     if (!intent) {
       run_->asked = true;
@@ -233,7 +232,9 @@ Result<void> Daemon::finish_start(const Launch& launch) {
   }
   lock.unlock();
   const auto release = [&] { return child.release(); };
-  auto released = launch ? launch(child.pid(), release) : release();
+  // Without an identity it has ended before its gate, and is past any launch; its release says why.
+  auto released = launch && identity ? launch(child.pid(), release) : release();
+  if (released && !identity) released = identity.error();
   if (released) return released;
   lock.lock();
   run_->asked = true;

@@ -146,9 +146,9 @@ TEST(LiveWorld, CompletesAnOperationWithTimeAndNode) {
 
 TEST(LiveWorld, DispatchStartsNothingItself) {
   Open open;
-  open.world->dispatch(operation(0, "read"));
-  std::this_thread::sleep_for(50ms);
-  // The client's millisecond begins only now, so the look does not find it done.
+  open.world->dispatch(operation(0, "slow"));
+  std::this_thread::sleep_for(300ms);
+  // The client's 200 ms begin only now, so the look does not find it done.
   EXPECT_FALSE(open.world->next_completion(open.world->now()).has_value());
   EXPECT_TRUE(open.next().has_value());
 }
