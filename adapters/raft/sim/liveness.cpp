@@ -55,17 +55,18 @@ class Phase {
       if (still_left_over() && world_.now() < begun + leftovers_limit) end = world_.now() + liveness_bound(run_);
       if (!world_.run_until(std::min(end, world_.now() + *run_.heartbeat))) return liveness;  // a violation
       if (const std::string why = excuse(); !why.empty()) return excused(liveness, why);
-      if (leader_outside()) outside_led_ = world_.now();
+      if (leader_outside() || !is_founded()) held_up_ = world_.now();
       if (converged()) {
         liveness.kind = Liveness::Kind::converged;
         liveness.took = world_.now() - begun;
         return liveness;
       }
-      // Nor could the core do better while it was led from outside. But who comes back again and again is what must not be.
-      const bool freed_late = outside_led_ && *outside_led_ < world_.now() && *outside_led_ > begun;
+      // Nor could the core do better while it was led from outside, or while a founder outside had not been heard, without whom no group
+      // begins. But who comes back again and again is what must not be.
+      const bool freed_late = held_up_ && *held_up_ < world_.now() && *held_up_ > begun;
       if (world_.now() < end || !freed_late || !once_more) continue;
       once_more = false;
-      end = *outside_led_ + liveness_bound(run_);
+      end = *held_up_ + liveness_bound(run_);
     }
     liveness.took = world_.now() - begun;
     if (const std::string why = outside_excuse(); !why.empty()) return excused(liveness, why);
@@ -169,11 +170,16 @@ class Phase {
       return fmt::format("{}, outside the core, leads with the consent of a quorum, under the faults frozen there",
                          world_.name(*leader));
     }
+    return is_founded() ? "" : "the group was never founded: each founder must have heard all others once";
+  }
+
+  // Whether some node has more than the configuration that each founder begins with.
+  [[nodiscard]] bool is_founded() const {
     for (NodeIndex node = 0; node < nodes(); ++node) {
       const RaftDaemon* daemon = cluster_.daemon(node);
-      if (daemon != nullptr && daemon->host().raft().status().last.value > 1) return {};
+      if (daemon != nullptr && daemon->host().raft().last().value > 1) return true;
     }
-    return "the group was never founded: each founder must have heard all others once";
+    return false;
   }
 
   // All have what the first of them had when a write was acknowledged. Not the same index at the same time: a leader may go on to append
@@ -267,7 +273,7 @@ class Phase {
   static constexpr Duration leftovers_limit = std::chrono::minutes(10);
   std::vector<NodeIndex> core_;
   std::vector<Leftover> leftovers_;
-  std::optional<Instant> outside_led_;  // when last seen
+  std::optional<Instant> held_up_;  // by somebody outside the core: when last seen
   static constexpr int stable_for = 5;  // election timeouts
   bool acknowledged_ = false;
   bool has_mark_ = false;

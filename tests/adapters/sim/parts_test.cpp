@@ -19,14 +19,17 @@ constexpr Ticks second = 1'000'000'000;
 
 // --- queue -------------------------------------------------------------------------------------------------------------------
 
+// Times close together and far apart, down to the queue's own way to divide time: within a bucket, within the ring of buckets, beyond it.
 TEST(EventQueue, GivesEventsInTheOrderOfTimeAndThenOfTheirComing) {
   Rng rng(1);
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 400; ++round) {
+    const std::uint64_t spread = std::uint64_t{20} << (round % 8 * 5);  // up to minutes
+    Ticks now = 0;
     EventQueue queue;
     std::multimap<Ticks, std::uint64_t> twin;  // keeps equal keys in the order of insertion
     for (std::uint64_t n = 0; n < 400; ++n) {
       if (twin.empty() || rng.chance(0.6)) {
-        const auto time = static_cast<Ticks>(rng.below(20));
+        const Ticks time = now + static_cast<Ticks>(rng.below(rng.chance(0.5) ? 20 : spread));
         Item item;
         item.id = n;
         queue.push(time, std::move(item));
@@ -36,6 +39,7 @@ TEST(EventQueue, GivesEventsInTheOrderOfTimeAndThenOfTheirComing) {
         const std::uint32_t slot = queue.pop();
         ASSERT_EQ(queue.at(slot).id, twin.begin()->second);
         queue.release(slot);
+        now = twin.begin()->first;
         twin.erase(twin.begin());
       }
       ASSERT_EQ(queue.is_empty(), twin.empty());

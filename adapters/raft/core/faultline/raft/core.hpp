@@ -286,6 +286,7 @@ class Raft {
   [[nodiscard]] NodeId leader() const { return leader_; }  // 0: unknown
   [[nodiscard]] Term term() const { return term_; }
   [[nodiscard]] LogIndex commit() const { return log_.commit(); }
+  [[nodiscard]] LogIndex last() const { return log_.last(); }
   [[nodiscard]] const Config& config() const { return log_.config(); }  // in force; whom messages may go to
   [[nodiscard]] bool config_committed() const { return log_.config_committed(); }
   // Another number whenever config() may have changed since the last look; never 0.
