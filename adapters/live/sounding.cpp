@@ -11,28 +11,28 @@
 namespace faultline::live {
 namespace {
 
-struct Probe {
+struct Ping {
   std::uint64_t secret;
   std::uint64_t number;  // from 1
   std::int64_t sent;
   std::uint64_t check;
 };
-static_assert(sizeof(Probe) == probe_bytes);
+static_assert(sizeof(Ping) == probe_bytes);
 
-std::uint64_t check_of(const Probe& probe) {
+std::uint64_t check_of(const Ping& probe) {
   return mix64(probe.secret ^ mix64(probe.number ^ mix64(static_cast<std::uint64_t>(probe.sent))));
 }
 
 }  // namespace
 
 std::string Train::next(Instant now) {
-  Probe probe{secret_, static_cast<std::uint64_t>(++sounding_.sent), now.time_since_epoch().count(), 0};
+  Ping probe{secret_, static_cast<std::uint64_t>(++sounding_.sent), now.time_since_epoch().count(), 0};
   probe.check = check_of(probe);
   return {reinterpret_cast<const char*>(&probe), sizeof probe};
 }
 
 void Train::arrived(std::string_view bytes, Instant now) {
-  Probe probe{};
+  Ping probe{};
   if (bytes.size() == sizeof probe) std::memcpy(&probe, bytes.data(), sizeof probe);
   if (bytes.size() != sizeof probe || probe.check != check_of(probe) || probe.secret != secret_) {
     ++sounding_.damaged;
