@@ -3,6 +3,7 @@
 #   faultline_room(checker DEPENDS history)             library faultline::checker from ./*.cpp, public face ./faultline/
 #   faultline_room(base DIR base SOURCES_FROM . extra)   sources from the named folders, relative to DIR
 #   faultline_room(serve WAITS DEPENDS reports)          its code mostly waits: the tests' build does not optimise it, which compiles faster
+#   faultline_room(sim HOT DEPENDS workloads)           what simulated campaigns spend their time in: a release optimises it further
 #   faultline_room(cli BATCHED ALONE a.cpp DEPENDS …)    its sources but a.cpp are compiled several at a time, see FAULTLINE_BATCHES
 #   faultline_program(faultline main.cpp DEPENDS cli)    an executable from one file; its room is a library, so that tests reach it
 #   faultline_tests(history DEPENDS history)             one GoogleTest binary from tests/<folder>/*_test.cpp, compiled several at a time
@@ -52,7 +53,7 @@ endfunction()
 set_property(GLOBAL PROPERTY FAULTLINE_EXPORTED "")
 
 function(faultline_room name)
-  cmake_parse_arguments(ROOM "EXPORTED;WAITS;BATCHED" "DIR;EXCEPT" "SOURCES_FROM;DEPENDS;PRIVATE;ALONE" ${ARGN})
+  cmake_parse_arguments(ROOM "EXPORTED;WAITS;HOT;BATCHED" "DIR;EXCEPT" "SOURCES_FROM;DEPENDS;PRIVATE;ALONE" ${ARGN})
   set(dir "${CMAKE_CURRENT_SOURCE_DIR}")
   if(ROOM_DIR)
     set(dir "${dir}/${ROOM_DIR}")
@@ -79,6 +80,9 @@ function(faultline_room name)
   endif()
   if(ROOM_BATCHED AND sources)
     faultline_batch(${target} "${dir}" ${ROOM_ALONE})
+  endif()
+  if(ROOM_HOT AND sources)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O3>)
   endif()
   if(ROOM_WAITS AND sources)
     target_compile_options(${target} PRIVATE $<$<CONFIG:Dev>:-O0>)
