@@ -273,7 +273,7 @@ class Phase {
   static constexpr Duration leftovers_limit = std::chrono::minutes(10);
   std::vector<NodeIndex> core_;
   std::vector<Leftover> leftovers_;
-  std::optional<Instant> held_up_;  // by somebody outside the core: when last seen
+  std::optional<Instant> held_up_;      // by somebody outside the core: when last seen
   static constexpr int stable_for = 5;  // election timeouts
   bool acknowledged_ = false;
   bool has_mark_ = false;

@@ -1,15 +1,13 @@
 // One schedule, two places: what it does to three nodes on this machine it does to three that are reached by ssh.
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "nodes.hpp"
 
 namespace faultline::live::remote {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
+using test::expect_bites;
 using test::Nodes;
 
 constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
@@ -27,20 +25,6 @@ constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
 constexpr const char* packets = R"(,
 {"id":10,"at":"13s","for":"1s","fault":{"kind":"packet","nodes":["n1"],"parameters":{"delay":"20ms","jitter":"5ms","loss":0.05}}},
 {"id":11,"at":"14500ms","for":"500ms","fault":{"kind":"clog","nodes":["n2"]}})";
-
-// How often each fault was applied, and that it did what it is for.
-std::map<std::string, int> expect_bites(const CommandResult& done) {
-  EXPECT_EQ(done.status, 0) << done.output << done.errors;
-  const json verdict = json::parse(done.output, nullptr, false);
-  std::map<std::string, int> applied;
-  if (!verdict.is_object() || !verdict.contains("faults")) return applied;
-  EXPECT_EQ(verdict["verdict"], "valid");
-  for (const auto& fault : verdict["faults"]) {
-    applied[fault["kind"]] = fault["count"];
-    EXPECT_TRUE(fault["bit"].get<bool>()) << fault.dump();
-  }
-  return applied;
-}
 
 TEST(RemoteCampaign, TheSameScheduleIsValidHereAndOverSshAndEachOfItsFaultsBitesInBoth) {
   if (!test::can_host_nodes()) return;

@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using live::test::eventually;
 using nlohmann::json;
+using test::expect_bites;
 using test::is_ok;
 using test::Nodes;
 
@@ -223,21 +224,6 @@ constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
 {"id":3,"on":{"call":"fsync","node":"n1","nth":9,"file":"FILE"},"for":"500ms","fault":{"kind":"kill","nodes":["n1"],"parameters":{"disk":"lose_unsynced"}}},
 {"id":4,"on":{"call":"write","node":"n2","nth":9,"edge":"after","file":"FILE"},"for":"1s","fault":{"kind":"fsync_error","nodes":["n2"],"parameters":{"errno":"EIO","pages":"drop","file":"FILE"}}},
 {"id":5,"on":{"heal":3},"for":"500ms","fault":{"kind":"pause","nodes":["n3"]}}]})";
-
-// How often each fault was applied, and that it did what it is for.
-std::map<std::string, int> expect_bites(const CommandResult& done) {
-  EXPECT_EQ(done.status, 0) << done.output << done.errors;
-  EXPECT_EQ(done.errors.find("was not performed"), std::string::npos) << done.errors;
-  const json verdict = json::parse(done.output, nullptr, false);
-  std::map<std::string, int> applied;
-  if (!verdict.is_object() || !verdict.contains("faults")) return applied;
-  EXPECT_EQ(verdict["verdict"], "valid");
-  for (const auto& fault : verdict["faults"]) {
-    applied[fault["kind"]] = fault["count"];
-    EXPECT_TRUE(fault["bit"].get<bool>()) << fault.dump();
-  }
-  return applied;
-}
 
 std::map<std::string, int> run_events(const Nodes& nodes, const std::string& target, const std::string& file,
                                       bool remote) {

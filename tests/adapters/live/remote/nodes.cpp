@@ -4,6 +4,8 @@
 #include <sched.h>
 #include <signal.h>
 
+#include <nlohmann/json.hpp>
+
 #include <cstdio>
 
 #include <faultline/live/disk.hpp>
@@ -226,6 +228,20 @@ std::vector<pid_t> agents_in(const fs::path& folder) {
       found.push_back(pid);
   }
   return found;
+}
+
+std::map<std::string, int> expect_bites(const CommandResult& done) {
+  EXPECT_EQ(done.status, 0) << done.output << done.errors;
+  EXPECT_EQ(done.errors.find("was not performed"), std::string::npos) << done.errors;
+  const auto verdict = nlohmann::json::parse(done.output, nullptr, false);
+  std::map<std::string, int> applied;
+  if (!verdict.is_object() || !verdict.contains("faults")) return applied;
+  EXPECT_EQ(verdict["verdict"], "valid");
+  for (const auto& fault : verdict["faults"]) {
+    applied[fault["kind"]] = fault["count"];
+    EXPECT_TRUE(fault["bit"].get<bool>()) << fault.dump();
+  }
+  return applied;
 }
 
 bool ends(const Nodes& nodes, const NodeName& node) {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -85,6 +86,9 @@ LocalClusterOptions writers_on(const Nodes& nodes, const Inventory& inventory,
 // Whether this machine lets disks be supervised, and packets be queued; says so if not.
 bool can_break_disks();
 bool can_queue_packets();
+
+// Of a run that was `valid`: how often each fault was applied. Expects that each was performed, and did what it is for.
+std::map<std::string, int> expect_bites(const CommandResult& done);
 
 // Processes of faultline-agent whose command line names this folder.
 std::vector<pid_t> agents_in(const fs::path& folder);
