@@ -23,12 +23,12 @@ constexpr const char* supervised = R"({"version":1,"seed":1,"decisions":[
 {"id":1,"at":"500ms","for":"300ms","fault":{"kind":"kill","nodes":["n1","n2","n3"],"parameters":{"disk":"lose_unsynced"}}},
 {"id":2,"at":"2500ms","for":"300ms","fault":{"kind":"kill","nodes":["n2"],"parameters":{"disk":"torn"}}},
 {"id":3,"at":"3500ms","for":"300ms","fault":{"kind":"kill","nodes":["n1","n2","n3"],"parameters":{"disk":"reordered"}}},
-{"id":4,"at":"5500ms","for":"1s","fault":{"kind":"fsync_error","nodes":["n3"],"parameters":{"errno":"EIO","pages":"drop","file":"*.wal"}}},
-{"id":5,"at":"7s","for":"1s","fault":{"kind":"fsync_error","nodes":["n1"],"parameters":{"errno":"EIO","pages":"keep","file":"db"}}},
-{"id":6,"at":"8500ms","for":"1s","fault":{"kind":"io_error","nodes":["n2"],"parameters":{"call":"write","errno":"EIO","file":"*.wal"}}},
-{"id":7,"at":"10s","for":"1s","fault":{"kind":"slow_disk","nodes":["n1"],"parameters":{"latency":"20ms"}}},
-{"id":8,"at":"11500ms","for":"1s","fault":{"kind":"crash_point","nodes":["n2"],"parameters":{"call":"fsync","nth":3,"edge":"before","disk":"torn"}}},
-{"id":9,"at":"13s","for":"1s","fault":{"kind":"crash_point","nodes":["n3"],"parameters":{"call":"write","nth":5,"edge":"after","disk":"lose_unsynced"}}}]})";
+{"id":4,"at":"5500ms","for":"2500ms","fault":{"kind":"fsync_error","nodes":["n3"],"parameters":{"errno":"EIO","pages":"drop","file":"*.wal"}}},
+{"id":5,"at":"9s","for":"3s","fault":{"kind":"fsync_error","nodes":["n1"],"parameters":{"errno":"EIO","pages":"keep","file":"db"}}},
+{"id":6,"at":"13s","for":"2500ms","fault":{"kind":"io_error","nodes":["n2"],"parameters":{"call":"write","errno":"EIO","file":"*.wal"}}},
+{"id":7,"at":"16500ms","for":"1s","fault":{"kind":"slow_disk","nodes":["n1"],"parameters":{"latency":"20ms"}}},
+{"id":8,"at":"18500ms","for":"2500ms","fault":{"kind":"crash_point","nodes":["n2"],"parameters":{"call":"fsync","nth":3,"edge":"before","disk":"torn"}}},
+{"id":9,"at":"22s","for":"2500ms","fault":{"kind":"crash_point","nodes":["n3"],"parameters":{"call":"write","nth":5,"edge":"after","disk":"lose_unsynced"}}}]})";
 
 constexpr const char* of_images = R"({"version":1,"seed":1,"decisions":[
 {"id":1,"at":"500ms","for":"300ms","fault":{"kind":"kill","nodes":["n1","n2","n3"],"parameters":{"disk":"lose_unsynced"}}},
