@@ -18,6 +18,7 @@ class Loop {
       : world_(world),
         options_(options),
         rng_(Rng(options.seed).fork("run")),
+        rng_of_next_(rng_.fork(std::uint64_t{0})),
         all_(WorkerSet::of_clients(options.concurrency)),
         processes_(static_cast<std::size_t>(options.concurrency)),
         outstanding_(processes_.size() + 1) {
@@ -83,7 +84,7 @@ class Loop {
 
  private:
   Context context(Instant now) {
-    return {.now = now, .workers = all_, .free = free_, .processes = processes_, .rng = rng_.fork(dispatched_)};
+    return {.now = now, .workers = all_, .free = free_, .processes = processes_, .rng = rng_of_next_};
   }
   [[nodiscard]] std::optional<Event>& slot(Worker worker) { return outstanding_[static_cast<std::size_t>(worker + 1)]; }
 
@@ -114,7 +115,7 @@ class Loop {
     event.time = asked.now;
     free_.erase(worker);
     slot(worker) = event;
-    ++dispatched_;
+    rng_of_next_ = rng_.fork(++dispatched_);
     if (!record(event)) return;
     world_.dispatch(event);
     generator_ = generator_.update(context(asked.now), event);
@@ -171,6 +172,7 @@ class Loop {
   World& world_;
   const RunOptions& options_;
   Rng rng_;
+  Rng rng_of_next_;  // what the generator may draw from for the next operation
   Generator generator_;
   History history_;
   WorkerSet all_, free_;

@@ -56,7 +56,7 @@ Generator on_live_keys(Rng rng, const WorkloadOptions& options, std::uint64_t op
   const auto next = [=, name = std::string(prefix), draw = std::move(draw)](Live& state, const Context&, Rng& r) {
     Slot& slot = state.slots[r.below(state.slots.size())];
     Invocation invocation = draw(slot.writes, r);
-    invocation.key = fmt::format("{}{}", name, slot.key);
+    invocation.key = name + std::to_string(slot.key);
     if (++slot.operations == ops_per_key) slot = {.key = state.keys_used++};
     return std::optional(std::move(invocation));
   };
@@ -84,7 +84,7 @@ KeyDraw append_draw(const WorkloadOptions& options) {
   return [reads = options.read_fraction](std::int64_t& writes, Rng& rng) {
     if (rng.chance(reads)) return Invocation{"get", {}, {}};
     const char* f = rng.chance(put_share) ? "put" : "append";
-    return Invocation{f, fmt::format("{},", ++writes), {}};
+    return Invocation{f, std::to_string(++writes) + ",", {}};
   };
 }
 
@@ -98,7 +98,7 @@ KeyDraw set_draw(const WorkloadOptions& options) {
 // Reads of keys that are always in use.
 Generator reads_of(Rng rng, const WorkloadOptions& options) {
   return unfold<bool>(std::move(rng), true, [keys = options.keys](bool&, const Context&, Rng& r) {
-    return std::optional(Invocation{"read", {}, fmt::format("r{}", r.below(keys))});
+    return std::optional(Invocation{"read", {}, "r" + std::to_string(r.below(keys))});
   });
 }
 

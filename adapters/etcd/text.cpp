@@ -161,8 +161,8 @@ std::optional<std::string> from_base64(std::string_view text) {
 // Integers, nothing, and strings without anything to escape, which are most of what is stored, need no library.
 Result<std::string> to_stored(const Value& value) {
   if (value.is_null()) return std::string("null");
-  if (value.kind() == Value::Kind::integer) return fmt::to_string(value.as_integer());
-  if (value.is_string() && is_plain(value.as_text())) return fmt::format("\"{}\"", value.as_text());
+  if (value.kind() == Value::Kind::integer) return std::to_string(value.as_integer());
+  if (value.is_string() && is_plain(value.as_text())) return '"' + std::string(value.as_text()) + '"';
   auto json = to_json(value, 0);
   if (!json) return json.error();
   try {

@@ -3,7 +3,6 @@
 #include <faultline/assert.hpp>
 
 #include <algorithm>
-#include <cstring>
 
 namespace faultline::sim {
 
@@ -11,15 +10,13 @@ namespace {
 
 std::uint64_t pages_of(std::uint64_t bytes) { return (bytes + page_size - 1) / page_size; }
 
-std::uint64_t different_pages(const std::string& a, const std::string& b) {
+std::uint64_t different_pages(const SparseBytes& a, const SparseBytes& b) {
   std::uint64_t count = 0;
   const std::uint64_t pages = pages_of(std::max(a.size(), b.size()));
   for (std::uint64_t page = 0; page < pages; ++page) {
     const std::uint64_t at = page * page_size;
-    const auto part = [&](const std::string& text) {
-      return at < text.size() ? std::string_view(text).substr(at, page_size) : std::string_view();
-    };
-    count += part(a) != part(b) ? 1 : 0;
+    if (at >= std::max(a.held(), b.held()) && at + page_size <= std::min(a.size(), b.size())) continue;  // zeros both
+    count += a.read(at, page_size) != b.read(at, page_size) ? 1 : 0;
   }
   return count;
 }
@@ -36,8 +33,7 @@ std::string_view folder_of(std::string_view path) {
 void Inode::write(std::uint64_t offset, std::string_view bytes) {
   if (bytes.empty()) return;
   if (offset > cache_.size()) truncate(offset);
-  if (offset + bytes.size() > cache_.size()) cache_.resize(offset + bytes.size());
-  std::memcpy(cache_.data() + offset, bytes.data(), bytes.size());
+  cache_.write(offset, bytes);
   log_.push_back({Record::Kind::write, offset, bytes.size(), log_bytes_.size()});
   log_bytes_ += bytes;
   if (log_bytes_.size() > most_unsynced_bytes) sync();
@@ -46,12 +42,12 @@ void Inode::write(std::uint64_t offset, std::string_view bytes) {
 void Inode::truncate(std::uint64_t length) {
   if (length == cache_.size()) return;
   log_.push_back({Record::Kind::resize, length, cache_.size(), 0});
-  cache_.resize(length, '\0');
+  cache_.resize(length);
 }
 
 void Inode::sync() {
   if (log_.empty()) return;
-  durable_.resize(cache_.size(), '\0');
+  durable_.resize(cache_.size());
   for (const Record& record : log_) {
     std::uint64_t from = record.first_byte();
     std::uint64_t to = std::min<std::uint64_t>(record.end_byte(), cache_.size());
@@ -61,7 +57,7 @@ void Inode::sync() {
       to = std::min<std::uint64_t>(pages_of(to) * page_size, cache_.size());
       ghosts_.erase(ghosts_.lower_bound(record.first_page()), ghosts_.lower_bound(pages_of(record.end_byte())));
     }
-    if (from < to) std::memcpy(durable_.data() + from, cache_.data() + from, to - from);
+    if (from < to) durable_.copy(cache_, from, to);
   }
   log_.clear();
   log_bytes_.clear();
@@ -79,7 +75,7 @@ std::set<std::uint64_t> Inode::dirty_pages() const {
 std::uint64_t Inode::drop_dirty() {
   const auto pages = dirty_pages();
   for (const std::uint64_t page : pages) {
-    std::string& ghost = ghosts_[page] = cache_.substr(page * page_size, page_size);
+    std::string& ghost = ghosts_[page] = cache_.read(page * page_size, page_size);
     ghost.resize(page_size, '\0');
   }
   log_.clear();
@@ -91,18 +87,18 @@ void Inode::evict_dropped() {
   for (const auto& [page, as_read] : ghosts_) {
     const std::uint64_t from = page * page_size;
     const std::uint64_t to = std::min<std::uint64_t>(from + page_size, cache_.size());
-    for (std::uint64_t at = from; at < to; ++at) cache_[at] = at < durable_.size() ? durable_[at] : '\0';
+    if (from >= to) continue;
+    std::string on_disk = durable_.read(from, to - from);
+    on_disk.resize(to - from, '\0');
+    cache_.write(from, on_disk);
   }
   ghosts_.clear();
 }
 
 void Inode::flip_bit(std::uint64_t offset, unsigned bit) {
-  const auto flip = [&](std::string& bytes) {
-    if (offset < bytes.size())
-      bytes[offset] = static_cast<char>(static_cast<unsigned char>(bytes[offset]) ^ (1U << bit));
-  };
-  flip(cache_);
-  flip(durable_);
+  for (SparseBytes* bytes : {&cache_, &durable_}) {
+    if (offset < bytes->size()) bytes->flip(offset, bit);
+  }
 }
 
 void Inode::cut(std::uint64_t length) {
@@ -116,7 +112,7 @@ void Inode::cut(std::uint64_t length) {
 
 std::uint64_t Inode::lose(PowerLoss loss, Rng& rng) {
   if (loss == PowerLoss::keep || is_clean()) return 0;
-  std::string image = loss == PowerLoss::torn ? torn(rng) : loss == PowerLoss::reordered ? reordered(rng) : durable_;
+  SparseBytes image = loss == PowerLoss::torn ? torn(rng) : loss == PowerLoss::reordered ? reordered(rng) : durable_;
   const std::uint64_t pages = different_pages(image, cache_);
   durable_ = image;
   cache_ = std::move(image);
@@ -127,37 +123,37 @@ std::uint64_t Inode::lose(PowerLoss loss, Rng& rng) {
 }
 
 // What the record does to [from, to) of the image, which is long enough.
-void Inode::redo(const Record& record, std::uint64_t from, std::uint64_t to, std::string& image) const {
+void Inode::redo(const Record& record, std::uint64_t from, std::uint64_t to, SparseBytes& image) const {
   from = std::max(from, record.first_byte());
   to = std::min<std::uint64_t>({to, record.end_byte(), image.size()});
   if (from >= to) return;
   if (record.kind == Record::Kind::resize) {
-    std::memset(image.data() + from, 0, to - from);
+    image.zero(from, to);
   } else {
-    std::memcpy(image.data() + from, log_bytes_.data() + record.at + (from - record.offset), to - from);
+    image.write(from, std::string_view(log_bytes_).substr(record.at + (from - record.offset), to - from));
   }
 }
 
 // A page that was dropped comes back as it read when it is written again.
-void Inode::wake_ghosts(const Record& record, std::string& image) const {
+void Inode::wake_ghosts(const Record& record, SparseBytes& image) const {
   for (auto ghost = ghosts_.lower_bound(record.first_page());
        ghost != ghosts_.end() && ghost->first * page_size < record.end_byte(); ++ghost) {
     const std::uint64_t at = ghost->first * page_size;
-    if (at < image.size()) std::memcpy(image.data() + at, ghost->second.data(), std::min(page_size, image.size() - at));
+    if (at < image.size()) image.write(at, std::string_view(ghost->second).substr(0, image.size() - at));
   }
 }
 
-std::string Inode::torn(Rng& rng) const {
+SparseBytes Inode::torn(Rng& rng) const {
   const std::size_t whole = rng.below(log_.size() + 1);
-  std::string image = durable_;
+  SparseBytes image = durable_;
   std::set<std::uint64_t> awake;
   for (std::size_t i = 0; i < whole; ++i) {
     const Record& record = log_[i];
     if (record.kind == Record::Kind::resize) {
-      image.resize(record.offset, '\0');
+      image.resize(record.offset);
       continue;
     }
-    if (record.end_byte() > image.size()) image.resize(record.end_byte(), '\0');
+    if (record.end_byte() > image.size()) image.resize(record.end_byte());
     if (!ghosts_.empty() && awake.insert(record.first_page()).second) wake_ghosts(record, image);
     redo(record, 0, image.size(), image);
   }
@@ -166,13 +162,13 @@ std::string Inode::torn(Rng& rng) const {
   for (std::uint64_t at = next.offset / sector_size * sector_size; at < next.end_byte(); at += sector_size) {
     if (!rng.chance(0.5)) continue;
     const std::uint64_t end = std::min(at + sector_size, next.end_byte());
-    if (end > image.size()) image.resize(end, '\0');
+    if (end > image.size()) image.resize(end);
     redo(next, at, end, image);
   }
   return image;
 }
 
-std::string Inode::reordered(Rng& rng) const {
+SparseBytes Inode::reordered(Rng& rng) const {
   const std::size_t version = rng.below(log_.size() + 1);  // of the size
   std::uint64_t size = durable_.size();
   std::uint64_t longest = size;
@@ -184,14 +180,14 @@ std::string Inode::reordered(Rng& rng) const {
     if (i < version) size = now;
     longest = std::max({longest, now, record.end_byte()});
   }
-  std::string image = durable_;
-  image.resize(longest, '\0');
+  SparseBytes image = durable_;
+  image.resize(longest);
   for (std::uint64_t page = 0; page < pages_of(longest); ++page) reorder_page(page, rng, image);
-  image.resize(size, '\0');
+  image.resize(size);
   return image;
 }
 
-void Inode::reorder_page(std::uint64_t page, Rng& rng, std::string& image) const {
+void Inode::reorder_page(std::uint64_t page, Rng& rng, SparseBytes& image) const {
   const std::uint64_t from = page * page_size;
   const std::uint64_t to = from + page_size;
   std::vector<const Record*> versions;
@@ -203,7 +199,7 @@ void Inode::reorder_page(std::uint64_t page, Rng& rng, std::string& image) const
   for (std::size_t i = 0; i < kept; ++i) {
     if (i == 0) {
       if (const auto ghost = ghosts_.find(page); ghost != ghosts_.end())
-        std::memcpy(image.data() + from, ghost->second.data(), std::min(page_size, image.size() - from));
+        image.write(from, std::string_view(ghost->second).substr(0, image.size() - from));
     }
     redo(*versions[i], from, to, image);
   }

@@ -10,6 +10,8 @@
 
 #include <faultline/rng.hpp>
 
+#include "sparse_bytes.hpp"
+
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -37,8 +39,8 @@ struct LossReport {
 
 class Inode {
  public:
-  [[nodiscard]] const std::string& bytes() const { return cache_; }
-  [[nodiscard]] const std::string& durable() const { return durable_; }
+  [[nodiscard]] const SparseBytes& bytes() const { return cache_; }
+  [[nodiscard]] const SparseBytes& durable() const { return durable_; }
   [[nodiscard]] bool is_clean() const { return log_.empty() && ghosts_.empty(); }
 
   void write(std::uint64_t offset, std::string_view bytes);
@@ -70,23 +72,18 @@ class Inode {
       return kind == Kind::write ? offset + length : (offset < length ? length : offset);
     }
   };
-  // A file under reconstruction.
-  struct Image {
-    std::string bytes;
-    std::uint64_t size = 0;
-  };
   // Beyond this the kernel would have written back long ago.
   static constexpr std::uint64_t most_unsynced_bytes = 4 << 20;
 
-  void redo(const Record& record, std::uint64_t from, std::uint64_t to, std::string& image) const;
-  void wake_ghosts(const Record& record, std::string& image) const;
-  [[nodiscard]] std::string torn(Rng& rng) const;
-  [[nodiscard]] std::string reordered(Rng& rng) const;
-  void reorder_page(std::uint64_t page, Rng& rng, std::string& image) const;
+  void redo(const Record& record, std::uint64_t from, std::uint64_t to, SparseBytes& image) const;
+  void wake_ghosts(const Record& record, SparseBytes& image) const;
+  [[nodiscard]] SparseBytes torn(Rng& rng) const;
+  [[nodiscard]] SparseBytes reordered(Rng& rng) const;
+  void reorder_page(std::uint64_t page, Rng& rng, SparseBytes& image) const;
   [[nodiscard]] std::set<std::uint64_t> dirty_pages() const;
 
-  std::string cache_;
-  std::string durable_;
+  SparseBytes cache_;
+  SparseBytes durable_;
   std::vector<Record> log_;
   std::string log_bytes_;
   std::map<std::uint64_t, std::string> ghosts_;  // clean pages that are not durable, as they read when they became so

@@ -97,7 +97,7 @@ class NodeFile final : public File {
   Result<std::string> read(std::uint64_t offset, std::uint64_t length) override {
     std::string bytes;
     auto done = disk_.call(Call::read, inode_->path, [&]() -> std::optional<std::string> {
-      if (offset < inode_->bytes().size()) bytes = inode_->bytes().substr(offset, length);
+      bytes = inode_->bytes().read(offset, length);
       return std::nullopt;
     });
     if (!done) return done.error();

@@ -18,9 +18,10 @@ constexpr std::size_t entries_at = body_at + 4 * 8;  // of an append, how many
 
 // By kind of frame, from 2, and by kind of message, from 0.
 constexpr std::array<std::string_view, 4> words{"Forward", "Refused", "LeaseQuestion", "LeaseReport"};
-constexpr std::array<std::string_view, 10> messages{
+constexpr std::array<std::string_view, 12> messages{
     "Hello",           "RequestVote",          "RequestVoteReply", "AppendEntries",  "AppendEntriesReply",
-    "InstallSnapshot", "InstallSnapshotReply", "ReadIndex",        "ReadIndexReply", "TimeoutNow"};
+    "InstallSnapshot", "InstallSnapshotReply", "ReadIndex",        "ReadIndexReply", "TimeoutNow",
+    "JoinRequest",     "JoinReply"};
 constexpr std::size_t vote_request = 1, vote_reply = 2, append = 3;
 
 // 0 where the frame is shorter.
@@ -45,13 +46,15 @@ std::string_view PeerFramer::name(std::string_view frame) const {
 }
 
 std::span<const std::string_view> PeerFramer::names() const {
-  static constexpr std::array<std::string_view, 17> all{"AppendEntries",
+  static constexpr std::array<std::string_view, 19> all{"AppendEntries",
                                                         "AppendEntriesReply",
                                                         "Forward",
                                                         "Heartbeat",
                                                         "Hello",
                                                         "InstallSnapshot",
                                                         "InstallSnapshotReply",
+                                                        "JoinReply",
+                                                        "JoinRequest",
                                                         "LeaseQuestion",
                                                         "LeaseReport",
                                                         "PreVote",

@@ -317,6 +317,19 @@ void read(Reader& r, ReadReply& m) {
 void write(Writer&, const TimeoutNow&) {}
 void read(Reader&, TimeoutNow&) {}
 
+void write(Writer& w, const JoinRequest& m) { w.integer(m.boot); }
+void read(Reader& r, JoinRequest& m) { m.boot = r.integer<std::uint64_t>(); }
+
+void write(Writer& w, const JoinReply& m) {
+  w.integer(m.boot);
+  w.flag(m.has_had_a_vote);
+}
+
+void read(Reader& r, JoinReply& m) {
+  m.boot = r.integer<std::uint64_t>();
+  m.has_had_a_vote = r.flag();
+}
+
 // The alternative's position is its number on the wire.
 template <std::size_t I = 0>
 void read_body(Reader& r, Body& body, std::uint8_t kind) {

@@ -136,6 +136,7 @@ void Raft::step(Instant now, Message message) {
   }
   if (auto* hello = std::get_if<Hello>(&message.body)) return handle(message, *hello);
   if (founding() == Founding::empty && must_ask()) return;  // nothing is promised before the first boot is through
+  if (must_join()) return step_before_joining(message);
   if (const auto* request = std::get_if<VoteRequest>(&message.body)) {
     if (!request->transfer && has_promised()) {  // D §4.2.3: not even a newer term is looked at
       ++(request->pre ? counters_.pre_votes_refused : counters_.votes_refused);

@@ -152,6 +152,7 @@ void Raft::become_leader() {
   lease_from_ = Instant::min();
   lease_ended_ = false;
   transferee_ = NodeId{};
+  joiners_.clear();
   sent_rounds_.clear();
   confirmed_round_ = round_;
   next_heartbeat_ = now_ + options_.heartbeat;

@@ -21,11 +21,12 @@ const Member* find_in(const std::vector<Member>& members, NodeId id) {
   return found != members.end() && found->id == id ? &*found : nullptr;
 }
 
-// Who stays keeps its stay, and its address unless a new one is given.
-std::vector<Member> with_stays(const Config& current, std::vector<Member> members, LogIndex index) {
+// Who stays what it is keeps its stay, and its address unless a new one is given.
+std::vector<Member> with_stays(const Config& current, std::vector<Member> members, LogIndex index, bool vote) {
   for (Member& member : members) {
     const Member* known = current.find(member.id);
-    member.stay = known ? known->stay : StayId{index.value};
+    const bool same = known && (has_had_a_vote(known->stay) || !vote);
+    member.stay = same ? known->stay : vote ? voters_stay(index) : learners_stay(index);
     if (known && member.address.empty()) member.address = known->address;
   }
   std::sort(members.begin(), members.end(), by_id);
@@ -82,8 +83,8 @@ Config initial_config(std::vector<Member> members) {
 JointPlan plan_joint(const Config& current, const Membership& target, LogIndex index) {
   FL_ASSERT(!current.joint());
   Config next;
-  next.voters = with_stays(current, target.voters, index);
-  next.learners = with_stays(current, target.learners, index);
+  next.voters = with_stays(current, target.voters, index, true);
+  next.learners = with_stays(current, target.learners, index, false);
   if (next.empty() || !well_formed(next)) return {Outcome::invalid_change, {}};
   if (next == current) return {Outcome::unchanged, {}};
   for (const Member& voter : next.voters) {

@@ -2,16 +2,19 @@
 
 #include <faultline/assert.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace faultline::raft {
 
-Progress::Progress(Member member, LogIndex leader_last, Instant now)
-    : member_(std::move(member)), next_(leader_last + 1), heard_(now) {}
+Progress::Progress(Member member, LogIndex leader_last, Instant now, std::uint64_t since)
+    : member_(std::move(member)), since_(since), next_(leader_last + 1), heard_(now) {}
 
 void Progress::heard_from(Instant now, std::uint64_t round) {
   heard_ = std::max(heard_, now);
-  acked_round_ = std::max(acked_round_, round);
+  if (round <= acked_round_) return;
+  if (flow_ == Flow::replicate && !is_careful()) window_ += std::min(window_, unbounded - window_);
+  acked_round_ = round;
 }
 
 bool Progress::accepted(LogIndex match) {
@@ -35,6 +38,7 @@ bool Progress::refused(LogIndex prev, LogIndex candidate, std::uint64_t answered
   if (flow_ == Flow::replicate) {
     if (answered <= fell_back_round_) return false;
     fell_back_round_ = round_sent_;
+    window_ = std::max<std::uint64_t>(1, std::min<std::uint64_t>(window_, inflight_.size()) / 2);
   }
   next_ = std::max(match_ + 1, std::min(prev, candidate + 1));
   flow_ = Flow::probe;
@@ -45,7 +49,7 @@ bool Progress::refused(LogIndex prev, LogIndex candidate, std::uint64_t answered
 
 bool Progress::may_send(std::uint64_t window_messages, std::uint64_t window_bytes) const {
   if (flow_ != Flow::replicate) return !waiting_;
-  return inflight_.size() < (is_careful() ? 1 : window_messages) && inflight_bytes_ < window_bytes;
+  return inflight_.size() < (is_careful() ? 1 : std::min(window_, window_messages)) && inflight_bytes_ < window_bytes;
 }
 
 void Progress::sent_entries(LogIndex last, std::uint64_t bytes) {

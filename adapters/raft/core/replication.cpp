@@ -67,7 +67,7 @@ Progress* Raft::follower_of(const Message& message) {
 void Raft::handle(const Message& message, AppendReply& answer) {
   Progress* follower = follower_of(message);
   if (!follower) return;
-  if (answer.match > log_.last() || answer.round > round_) {
+  if (answer.match > log_.last() || answer.round > round_ || answer.round < follower->since()) {
     ++counters_.messages_ignored;
     return;
   }
@@ -172,6 +172,7 @@ void Raft::confirm_rounds() {
     sent_rounds_.pop_front();
   }
   deliver(reads_.confirm(reached));
+  answer_joiners();
 }
 
 void Raft::feed_followers() {

@@ -80,7 +80,7 @@ void Raft::install(const Snapshot& snapshot) {
 void Raft::handle(const Message& message, SnapshotReply& answer) {
   Progress* follower = follower_of(message);
   if (!follower) return;
-  if (answer.round > round_) {
+  if (answer.round > round_ || answer.round < follower->since()) {
     ++counters_.messages_ignored;
     return;
   }

@@ -21,7 +21,7 @@ std::string ids(const std::vector<Member>& members) {
   std::string all;
   for (const Member& member : members) {
     all += " " + text(member.id);
-    if (member.stay > StayId{1}) all += "@" + text(member.stay);
+    if (member.stay > StayId{1}) all += "@" + std::to_string(member.stay.value / 2);  // the entry that began it
   }
   return all;
 }
@@ -62,6 +62,8 @@ std::string describe(const ReadReply& m) {
   return "#" + std::to_string(m.id.sequence) + (m.index ? " index " + text(m.index) : " refused");
 }
 std::string describe(const TimeoutNow&) { return {}; }
+std::string describe(const JoinRequest&) { return {}; }
+std::string describe(const JoinReply& m) { return m.has_had_a_vote ? "refused" : "welcome"; }
 
 }  // namespace
 
@@ -85,7 +87,8 @@ std::string_view kind_of(const Message& message) {
   if (const auto* answer = std::get_if<VoteReply>(&message.body)) return answer->pre ? "pre-vote-reply" : "vote-reply";
   constexpr std::array<std::string_view, std::variant_size_v<Body>> names{
       "hello",    "vote",           "vote-reply", "append",     "append-reply",
-      "snapshot", "snapshot-reply", "read",       "read-reply", "timeout-now"};
+      "snapshot", "snapshot-reply", "read",       "read-reply", "timeout-now",
+      "join",     "join-reply"};
   return names.at(message.body.index());
 }
 

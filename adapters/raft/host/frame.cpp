@@ -17,7 +17,8 @@ enum class Kind : std::uint8_t { message = 1, forward, refused, lease_question, 
 // The head is laid down at once; what follows it depends on the kind.
 class Writer {
  public:
-  Writer(Kind kind, const Frame& frame, std::size_t about) {
+  Writer(Kind kind, const Frame& frame, std::size_t about, std::string room) : bytes_(std::move(room)) {
+    bytes_.clear();
     bytes_.reserve(about);
     std::array<char, 18> head;
     head[0] = static_cast<char>(frame_version);
@@ -96,8 +97,8 @@ std::size_t about_bytes(const Frame& frame) {
 
 }  // namespace
 
-std::string encode(const Frame& frame) {
-  const auto begin = [&](Kind kind) { return Writer(kind, frame, about_bytes(frame)); };
+std::string encode(const Frame& frame, std::string room) {
+  const auto begin = [&](Kind kind) { return Writer(kind, frame, about_bytes(frame), std::move(room)); };
   if (const auto* message = std::get_if<Message>(&frame.word)) {
     return begin(Kind::message).message(*message).take();
   }

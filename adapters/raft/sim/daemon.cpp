@@ -26,6 +26,8 @@ std::string_view kind_of(const Frame& frame) {
     std::string_view operator()(const ReadRequest&) const { return "ReadIndex"; }
     std::string_view operator()(const ReadReply&) const { return "ReadIndexReply"; }
     std::string_view operator()(const TimeoutNow&) const { return "TimeoutNow"; }
+    std::string_view operator()(const JoinRequest&) const { return "JoinRequest"; }
+    std::string_view operator()(const JoinReply&) const { return "JoinReply"; }
     std::string_view operator()(const Forward&) const { return "Forward"; }
     std::string_view operator()(const Refused&) const { return "Refused"; }
     std::string_view operator()(const LeaseQuestion&) const { return "LeaseQuestion"; }
@@ -37,13 +39,15 @@ std::string_view kind_of(const Frame& frame) {
 }  // namespace
 
 std::span<const std::string_view> frame_names() {
-  static constexpr std::array<std::string_view, 17> names{"AppendEntries",
+  static constexpr std::array<std::string_view, 19> names{"AppendEntries",
                                                           "AppendEntriesReply",
                                                           "Forward",
                                                           "Heartbeat",
                                                           "Hello",
                                                           "InstallSnapshot",
                                                           "InstallSnapshotReply",
+                                                          "JoinReply",
+                                                          "JoinRequest",
                                                           "LeaseQuestion",
                                                           "LeaseReport",
                                                           "PreVote",
@@ -128,11 +132,22 @@ void RaftDaemon::receive(NodeIndex from, std::string bytes) {
   Frame frame;
   // Damaged on the way, or it names another sender: raftd notes it and goes on.
   if (!decode_frame(bytes, frame) || frame.from.value != from + 1) return;
+  keep_room(std::move(bytes));
   turn([&](Host& host, Instant now) { host.receive(now, std::move(frame)); });
 }
 
+void RaftDaemon::keep_room(std::string bytes) {
+  constexpr std::size_t most_rooms = 8;
+  if (rooms_.size() < most_rooms) rooms_.push_back(std::move(bytes));
+}
+
 void RaftDaemon::send(const Frame& frame) {
-  surroundings_.send(static_cast<NodeIndex>(frame.to.value - 1), kind_of(frame), encode(frame));
+  std::string room;
+  if (!rooms_.empty()) {
+    room = std::move(rooms_.back());
+    rooms_.pop_back();
+  }
+  surroundings_.send(static_cast<NodeIndex>(frame.to.value - 1), kind_of(frame), encode(frame, std::move(room)));
 }
 
 void RaftDaemon::deliver(Output& output) {

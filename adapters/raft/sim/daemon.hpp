@@ -108,6 +108,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   void finish_turn(Instant now);
   void deliver(Output& output);
   void send(const Frame& frame);
+  void keep_room(std::string bytes);
   void look(const std::vector<DiskJob>& jobs);
   void note(const HostEvent& event);
   void give_up(std::string why);
@@ -140,6 +141,7 @@ class RaftDaemon final : public faultline::sim::Daemon {
   std::unique_ptr<Host> host_;
   gateway::Decoder decoder_;
   Rng pace_;
+  std::vector<std::string> rooms_;  // of frames that were read, for those that leave
   bool ended_ = false;
   Instant alarm_ = Instant::max();
 

@@ -42,7 +42,7 @@ void Invariants::booted(NodeId id, std::uint64_t boot, const Stored& stored, con
                         const Birth& birth) {
   Node& n = node(id);
   if (is_empty(stored) && birth.rotten) ++wipes_[id];
-  if (!n.synced.empty() && is_empty(stored) && birth.joins) {
+  if (!n.synced.empty() && is_empty(stored) && birth.joins && !birth.rotten) {
     // It was removed and wiped on purpose: what it promised in its former stay binds nobody.
     std::erase_if(votes_, [&](const auto& vote) { return vote.first.second == id; });
   } else if (!n.synced.empty() && n.fsync && birth.fsync) {

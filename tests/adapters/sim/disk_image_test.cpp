@@ -12,6 +12,8 @@
 namespace faultline::sim {
 namespace {
 
+std::string text_of(const SparseBytes& bytes) { return bytes.read(0, bytes.size()); }
+
 // Every byte remembers all values it had since it was last durable. Sizes likewise. Slow, and easy to believe.
 struct TwinFile {
   std::vector<std::set<char>> bytes;  // possible values after a loss that keeps any subset
@@ -85,21 +87,21 @@ TEST(Inode, AfterAPowerLossHoldsWhatTheTwinAllowsAndAllThatWasSynced) {
         file.sync();
         twin.sync();
       }
-      ASSERT_EQ(file.bytes(), twin.now);
+      ASSERT_EQ(text_of(file.bytes()), twin.now);
     }
     const PowerLoss loss = losses[rng.below(losses.size())];
     const bool synced = file.is_clean();
-    const std::string durable = file.durable();
+    const std::string durable = text_of(file.durable());
     const std::uint64_t pages = file.lose(loss, rng);
-    ASSERT_TRUE(twin.allows(file.bytes())) << "round " << round << ", loss " << static_cast<int>(loss);
-    ASSERT_EQ(file.bytes(), file.durable());
+    ASSERT_TRUE(twin.allows(text_of(file.bytes()))) << "round " << round << ", loss " << static_cast<int>(loss);
+    ASSERT_EQ(text_of(file.bytes()), text_of(file.durable()));
     if (synced) {
-      ASSERT_EQ(file.bytes(), twin.now);
+      ASSERT_EQ(text_of(file.bytes()), twin.now);
     }
     if (loss == PowerLoss::lose_unsynced) {
-      ASSERT_EQ(file.bytes(), durable);
+      ASSERT_EQ(text_of(file.bytes()), durable);
     }
-    if (file.bytes() != twin.now) {
+    if (text_of(file.bytes()) != twin.now) {
       ASSERT_GT(pages, 0U);
       ++differs[loss];
     }
@@ -199,11 +201,11 @@ TEST(Inode, ATornImageIsAPrefixAndSectorsAReorderedOneAVersionOfEachPage) {
     }
     const PowerLoss loss = rng.chance(0.5) ? PowerLoss::torn : PowerLoss::reordered;
     file.lose(loss, rng);
-    ASSERT_TRUE(loss == PowerLoss::torn ? is_torn_image(file.bytes(), versions)
-                                        : is_reordered_image(file.bytes(), versions))
+    ASSERT_TRUE(loss == PowerLoss::torn ? is_torn_image(text_of(file.bytes()), versions)
+                                        : is_reordered_image(text_of(file.bytes()), versions))
         << "round " << round << ", loss " << static_cast<int>(loss);
     const bool whole =
-        std::any_of(versions.begin(), versions.end(), [&](const Version& v) { return v.bytes == file.bytes(); });
+        std::any_of(versions.begin(), versions.end(), [&](const Version& v) { return v.bytes == text_of(file.bytes()); });
     ++seen[loss][whole];
   }
   for (const PowerLoss loss : {PowerLoss::torn, PowerLoss::reordered}) EXPECT_GT(seen[loss][false], 200);
@@ -214,10 +216,10 @@ TEST(Inode, AProcessThatIsKilledLosesNothing) {
   Inode file;
   file.write(0, "abc");
   EXPECT_EQ(file.lose(PowerLoss::keep, rng), 0U);
-  EXPECT_EQ(file.bytes(), "abc");
-  EXPECT_EQ(file.durable(), "");  // and it may still be lost
+  EXPECT_EQ(text_of(file.bytes()), "abc");
+  EXPECT_EQ(text_of(file.durable()), "");  // and it may still be lost
   file.lose(PowerLoss::lose_unsynced, rng);
-  EXPECT_EQ(file.bytes(), "");
+  EXPECT_EQ(text_of(file.bytes()), "");
 }
 
 TEST(Inode, ReorderedKeepsALaterPageWithoutAnEarlierOne) {
@@ -230,7 +232,7 @@ TEST(Inode, ReorderedKeepsALaterPageWithoutAnEarlierOne) {
     file.write(0, "first");
     file.write(page_size, "second");
     file.lose(PowerLoss::reordered, rng);
-    seen = file.bytes().substr(0, 5) != "first" && file.bytes().substr(page_size, 6) == "second";
+    seen = file.bytes().read(0, 5) != "first" && file.bytes().read(page_size, 6) == "second";
   }
   EXPECT_TRUE(seen);
 }
@@ -245,9 +247,9 @@ TEST(Inode, TornKeepsThePrefixOfWritesAndSomeSectorsOfTheNext) {
     file.write(0, std::string(2 * sector_size, 'a'));
     file.write(0, std::string(2 * sector_size, 'b'));
     file.lose(PowerLoss::torn, rng);
-    const char first = file.bytes()[0], second = file.bytes()[sector_size];
+    const char first = file.bytes().at(0), second = file.bytes().at(sector_size);
     for (std::size_t i = 0; i < 2 * sector_size; ++i)
-      ASSERT_EQ(file.bytes()[i], i < sector_size ? first : second);  // no sector is torn within
+      ASSERT_EQ(file.bytes().at(i), i < sector_size ? first : second);  // no sector is torn within
     seen = seen || (first == 'a' && second == 'b') || (first == '\0' && second == 'a');
     ASSERT_FALSE(first == '\0' && second == 'b');  // the later write only after the earlier one
   }
@@ -261,11 +263,11 @@ TEST(Inode, ADroppedPageReadsWellSyncsWellAndIsGoneAfterThePowerLoss) {
   file.sync();
   file.write(0, "new");
   EXPECT_EQ(file.drop_dirty(), 1U);
-  EXPECT_EQ(file.bytes(), "new");
+  EXPECT_EQ(text_of(file.bytes()), "new");
   file.sync();
-  EXPECT_EQ(file.durable(), "old");
+  EXPECT_EQ(text_of(file.durable()), "old");
   file.lose(PowerLoss::lose_unsynced, rng);
-  EXPECT_EQ(file.bytes(), "old");
+  EXPECT_EQ(text_of(file.bytes()), "old");
 }
 
 TEST(Inode, ADroppedPageThatIsWrittenAgainBecomesDurableAsAWhole) {
@@ -276,7 +278,7 @@ TEST(Inode, ADroppedPageThatIsWrittenAgainBecomesDurableAsAWhole) {
   file.drop_dirty();
   file.write(8, "xy");
   file.sync();
-  EXPECT_EQ(file.durable(), "new00000xy");
+  EXPECT_EQ(text_of(file.durable()), "new00000xy");
   EXPECT_TRUE(file.is_clean());
 }
 
@@ -287,7 +289,7 @@ TEST(Inode, ADroppedPageThatIsEvictedReadsAsItIsOnTheDisk) {
   file.write(0, "new and longer");
   file.drop_dirty();
   file.evict_dropped();
-  EXPECT_EQ(file.bytes(), std::string("old").append(11, '\0'));
+  EXPECT_EQ(text_of(file.bytes()), std::string("old").append(11, '\0'));
 }
 
 // --- folders -----------------------------------------------------------------------------------------------------------------
@@ -315,7 +317,7 @@ TEST(DiskImage, ARenameOrRemovalThatIsNotSyncedIsUndone) {
   disk.find("a")->sync();
   disk.sync_folder("");
   EXPECT_TRUE(disk.rename("a", "b"));
-  EXPECT_EQ(disk.find("b")->bytes(), "of a");
+  EXPECT_EQ(text_of(disk.find("b")->bytes()), "of a");
   EXPECT_EQ(disk.list(""), std::vector<std::string>{"b"});
   disk.lose(PowerLoss::lose_unsynced, rng);
   EXPECT_EQ(disk.list(""), (std::vector<std::string>{"a", "b"}));

@@ -38,7 +38,7 @@ Body body(Rng& rng) {
   const auto index = [&] { return LogIndex{number(rng)}; };
   const auto term = [&] { return Term{number(rng)}; };
   const auto read_id = [&] { return ReadId{NodeId{number(rng)}, number(rng), number(rng)}; };
-  switch (rng.below(10)) {
+  switch (rng.below(12)) {
     case 0: return Hello{static_cast<Founding>(rng.below(3)), flag(), number(rng)};
     case 1: return VoteRequest{flag(), flag(), index(), term()};
     case 2: return VoteReply{flag(), flag()};
@@ -55,6 +55,8 @@ Body body(Rng& rng) {
       return SnapshotReply{index(), term(), static_cast<std::uint32_t>(rng.next()), number(rng), flag(), number(rng)};
     case 7: return ReadRequest{read_id()};
     case 8: return ReadReply{read_id(), index()};
+    case 9: return JoinRequest{number(rng)};
+    case 10: return JoinReply{number(rng), flag()};
     default: return TimeoutNow{};
   }
 }
@@ -124,8 +126,8 @@ TEST(Codec, ConfigurationsThatCannotBeAreRefused) {
 
 TEST(Codec, AnotherVersionIsRefused) {
   std::string bytes = encode(Message{.body = TimeoutNow{}});
-  bytes[0] = 3;
-  EXPECT_EQ(decode_message(bytes).error().message, "message, byte 1: not version 2");
+  bytes[0] = 2;
+  EXPECT_EQ(decode_message(bytes).error().message, "message, byte 1: not version 3");
 }
 
 // RFC 3720, appendix B.4.

@@ -407,6 +407,9 @@ TEST(Rejoin, AWipedNodeThatWasAddedAgainDoesNotCampaignAsItsFormerSelf) {
   const auto joined = [&](StayId stay) {
     auto net = std::make_unique<Network>(3);
     net->add(4);
+    net->inject({NodeId{1}, NodeId{4}, Term{5}, stay, Append{}});
+    const std::uint64_t boot = only<JoinRequest>(*net).boot;
+    net->inject({NodeId{1}, NodeId{4}, Term{5}, stay, JoinReply{.boot = boot}});
     net->inject({NodeId{1}, NodeId{4}, Term{5}, stay, Append{.commit = LogIndex{1}, .entries = {founding}}});
     net->isolate(4);
     return net;

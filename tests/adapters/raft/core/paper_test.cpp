@@ -265,7 +265,7 @@ TEST(Raft_6, AJointConfigurationNeedsBothMajorities) {
   net.heal();
   net.heartbeat(1);
   net.settle();
-  EXPECT_EQ(to_text(net.raft(1).status().config), "voters 1 4@3 5@3");
+  EXPECT_EQ(to_text(net.raft(1).status().config), "voters 1 4@5 5@5");
   expect_sound(net);
 }
 

@@ -55,6 +55,27 @@ TEST(Progress, AfterARefusalOneAppendAtATimeUntilALaterRoundIsAnswered) {
   EXPECT_TRUE(follower.may_send(window, bytes));
 }
 
+// Where packets overtake each other a wide window is refused, and sent again, at every heartbeat.
+TEST(Progress, TheWindowHalvesWithARefusalAndDoublesWithEachRoundAnswered) {
+  Progress follower = with_a_full_window();
+  refuse(follower, 14, 1);
+  follower.sent_entries(LogIndex{11}, 100);
+  follower.accepted(LogIndex{11});
+  std::uint64_t round = 1;
+  const auto window_of_next_round = [&] {
+    follower.sent_news(++round, LogIndex{11});
+    follower.heard_from(Instant{}, round);
+    const LogIndex first = follower.next();
+    while (follower.may_send(window, bytes)) follower.sent_entries(follower.next(), 100);
+    const std::uint64_t sent = follower.next() - first;
+    follower.accepted(follower.next() - 1);
+    return sent;
+  };
+  EXPECT_EQ(window_of_next_round(), window / 2) << "the round that ends the caution";
+  EXPECT_EQ(window_of_next_round(), window);
+  EXPECT_EQ(window_of_next_round(), window);
+}
+
 // Else what was lost after the first time would never be sent again.
 TEST(Progress, ARefusalOfALaterRoundFallsBackAgain) {
   Progress follower = with_a_full_window();

@@ -140,6 +140,26 @@ TEST(Membership, EveryQuorumOfAJointConfigurationMeetsEveryQuorumBeforeAndAfter)
   }
 }
 
+TEST(Membership, WithTheVoteAnotherStayBeginsAndItIsKeptWithoutIt) {
+  const Member one{NodeId{1}, {}, ""}, two{NodeId{2}, {}, ""};
+  const Config founded = initial_config({one});
+  const auto next = [&](const Config& current, const Membership& target, std::uint64_t index) {
+    const JointPlan plan = plan_joint(current, target, LogIndex{index});
+    EXPECT_EQ(plan.outcome, Outcome::accepted);
+    return leave_joint(plan.config);
+  };
+  const Config learner = next(founded, {{one}, {two}}, 7);
+  EXPECT_EQ(learner.find(two.id)->stay, learners_stay(LogIndex{7}));
+  const Config voter = next(learner, {{one, two}, {}}, 9);
+  EXPECT_EQ(voter.find(two.id)->stay, voters_stay(LogIndex{9}));
+  EXPECT_EQ(voter.find(one.id)->stay, StayId{1});
+  const Config demoted = next(voter, {{one}, {two}}, 11);
+  EXPECT_EQ(demoted.find(two.id)->stay, voters_stay(LogIndex{9}));
+  EXPECT_EQ(next(demoted, {{one, two}, {}}, 13).find(two.id)->stay, voters_stay(LogIndex{9}));
+  const Config again = next(next(demoted, {{one}, {}}, 15), {{one}, {two}}, 17);
+  EXPECT_EQ(again.find(two.id)->stay, learners_stay(LogIndex{17}));
+}
+
 TEST(Membership, WhoStaysKeepsItsStayAndWhoIsNewBeginsOne) {
   const Config current = initial_config({{NodeId{2}, {}, "b"}, {NodeId{1}, {}, "a"}});
   EXPECT_EQ(to_text(current), "voters 1 2");

@@ -210,18 +210,22 @@ class Cluster(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, f'{verb}: {status} {text}')
             time.sleep(0.05)
 
-    def test_a_wiped_node_is_refused_and_joins_again_as_told(self):
-        wiped = next(node for node in self.cluster.founders if node != self.leader)
-        self.cluster.kill(wiped)
-        subprocess.run(['rm', '-r', self.cluster.data(wiped)], check=True)
-        self.cluster.start(wiped)
-        self.assertEqual(self.cluster.exit_code(wiped), 3)
-        said = self.cluster.log(wiped)
+    def lose_the_disk(self, node, extra=()):
+        """It starts again without it, as it was started before, and ends."""
+        self.cluster.kill(node)
+        subprocess.run(['rm', '-r', self.cluster.data(node)], check=True)
+        self.cluster.start(node, extra=extra)
+        self.assertEqual(self.cluster.exit_code(node), 3)
+        said = self.cluster.log(node)
         self.assertIn('its disk was wiped', said)
         self.assertIn('remove the node from the cluster, start it with --join and add it again', said)
-        self.cluster.processes.pop(wiped)
+        self.cluster.processes.pop(node)
+        subprocess.run(['rm', '-r', self.cluster.data(node)], check=True)
+
+    def test_a_wiped_node_is_refused_and_joins_again_as_told(self):
+        wiped = next(node for node in self.cluster.founders if node != self.leader)
+        self.lose_the_disk(wiped)
         self.change('remove', {'ID': str(wiped)})
-        subprocess.run(['rm', '-r', self.cluster.data(wiped)], check=True)
         self.cluster.start(wiped, extra=('--join',))
         peer, client = self.cluster.address(wiped).split('/')
         self.change('add', {'ID': str(wiped), 'peerURLs': [f'http://{peer}'], 'clientURLs': [f'http://{client}']})
@@ -232,9 +236,13 @@ class Cluster(unittest.TestCase):
                          [(str(node), False) for node in self.cluster.founders])
         self.assertEqual(self.cluster.get(wiped, 'k3'), 'v59')
         # Its vote counts: with another node gone, the two go on.
-        self.cluster.kill(next(n for n in self.cluster.founders if n not in (wiped, self.leader)))
+        third = next(n for n in self.cluster.founders if n not in (wiped, self.leader))
+        self.cluster.kill(third)
         self.cluster.put(self.leader, 'k', 'two of three')
         self.assertEqual(self.cluster.get(wiped, 'k'), 'two of three')
+        # Without its disk it is as little a new member as a founder is, for all that it was started with --join.
+        self.cluster.start(third)
+        self.lose_the_disk(wiped, extra=('--join',))
 
     def test_a_damaged_snapshot_is_seen_by_dump_and_refused_at_start(self):
         node = next(n for n in self.cluster.founders if n != self.leader)

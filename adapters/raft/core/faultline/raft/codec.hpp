@@ -14,7 +14,7 @@
 
 namespace faultline::raft {
 
-inline constexpr std::uint8_t wire_version = 2;
+inline constexpr std::uint8_t wire_version = 3;
 
 std::string encode(const Message& message);
 void encode_onto(std::string& bytes, const Message& message);  // behind what is there

@@ -59,6 +59,14 @@
 // candidate, and that start is over. It did not lead either: then a majority holds the term, and one of it was not
 // wiped.
 //
+// To join. A node that is added to a running group starts empty and without `initial`; so does one that had joined and
+// lost its disk. It takes nothing from a leader before it has asked it (JoinRequest, at every append), and the leader
+// answers once a heartbeat round begun after the question is confirmed. If the stay it was fed under is a learner's, the
+// disk has not been a voter's in any configuration that can still elect or commit, and what it forgot was counted by
+// nobody. (A promotion in an older term of which that leader does not know was not committed, and elects nobody without
+// a majority of the voters before it.) If it has had a vote, refusal() is set. What a learner acknowledged is no reason
+// to count anything later, either: with the vote it gets another stay.
+//
 // Snapshots. The core knows what a snapshot is, the host has the bytes. The host labels one with describe(applied),
 // makes it durable, and says so with snapshot_taken(); the core then compacts its log, and sends the snapshot to
 // whoever needs it: chunks leave in messages_now with `length` set; the host fills in bytes and crc, or drops the
@@ -86,7 +94,7 @@ namespace faultline::raft {
 
 struct Options {
   NodeId id;
-  std::uint64_t boot = 0;  // differs in every start of every node: drawn at random, or counted on disk
+  std::uint64_t boot = 0;  // differs in every start of every node, also if its disk was wiped: drawn at random
   std::vector<Member>
       initial;  // the members of the first boot, the same on each of them; empty: to be added to a running group
   Duration election_timeout = std::chrono::seconds(1);  // T
@@ -195,7 +203,7 @@ struct Membership {
 enum class Role : std::uint8_t { follower, pre_candidate, candidate, leader };
 std::string_view to_text(Role role);
 
-// Why this node must not take part: it is empty, but the witness knows a past.
+// Why this node must not take part: it is empty, but the witness knows a past of it, or of its group.
 struct Refusal {
   NodeId witness;
 };
@@ -309,6 +317,8 @@ class Raft {
   void handle(const Message& message, ReadRequest& body);
   void handle(const Message& message, ReadReply& body);
   void handle(const Message& message, TimeoutNow& body);
+  void handle(const Message& message, JoinRequest& body);
+  void handle(const Message& message, JoinReply& body);
   void send(NodeId to, StayId stay, Term term, Body body);
   void reply(const Message& request, Body body) { send(request.from, request.stay, term_, std::move(body)); }
 
@@ -318,6 +328,11 @@ class Raft {
   [[nodiscard]] std::vector<Member> founders() const;
   void say_hello();
   void found_if_all_heard();
+
+  // joining.cpp
+  [[nodiscard]] bool must_join() const;
+  void step_before_joining(Message& message);
+  void answer_joiners();
 
   // election.cpp
   [[nodiscard]] bool may_campaign() const;
@@ -367,6 +382,11 @@ class Raft {
     std::uint64_t round;
     Instant at;
   };
+  struct Joiner {
+    Member member;
+    std::uint64_t boot;   // of the start that asked
+    std::uint64_t round;  // it is answered once this one is confirmed
+  };
   struct Outstanding {
     std::uint64_t number;
     Term term;
@@ -406,6 +426,7 @@ class Raft {
   Instant quorum_until_ = Instant::min();  // until then a quorum has been heard
   Instant lease_from_ = Instant::min();
   ReadQueue reads_;
+  std::vector<Joiner> joiners_;
   NodeId transferee_;
   Instant transfer_deadline_;
   bool timeout_now_due_ = false;

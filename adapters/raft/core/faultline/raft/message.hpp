@@ -2,7 +2,8 @@
 // twice in the same order.
 //
 // `term` is the sender's term (of a pre-vote: the term it asks about). A request of a leader or candidate carries in
-// `stay` the recipient's stay, and the reply echoes it: a reply of another stay is not counted.
+// `stay` the recipient's stay, and the reply echoes it: a reply of another stay is not counted. (To join is asked in the
+// leader's term and for the stay that the leader named.)
 #pragma once
 
 #include <string>
@@ -97,8 +98,20 @@ struct TimeoutNow {
   friend bool operator==(const TimeoutNow&, const TimeoutNow&) = default;
 };
 
+// A node that was started empty, to be added to a running group, asks the leader that feeds it; and is told whether it
+// has had a vote (core.hpp, "To join").
+struct JoinRequest {
+  std::uint64_t boot = 0;  // of the start that asks
+  friend bool operator==(const JoinRequest&, const JoinRequest&) = default;
+};
+struct JoinReply {
+  std::uint64_t boot = 0;  // of the request
+  bool has_had_a_vote = false;
+  friend bool operator==(const JoinReply&, const JoinReply&) = default;
+};
+
 using Body = std::variant<Hello, VoteRequest, VoteReply, Append, AppendReply, SnapshotChunk, SnapshotReply, ReadRequest,
-                          ReadReply, TimeoutNow>;
+                          ReadReply, TimeoutNow, JoinRequest, JoinReply>;
 
 struct Message {
   NodeId from;

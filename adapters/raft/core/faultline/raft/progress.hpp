@@ -2,7 +2,7 @@
 //
 //   probe      it is not known where the logs part: one append at a time, again after each heartbeat
 //   replicate  they agree up to `match`: appends follow each other without waiting, inside a window; after a refusal one at a time
-//              until it answers a heartbeat round begun since
+//              until it answers a heartbeat round begun since, then half as many as were under way, twice as many with each round answered
 //   snapshot   what it needs is compacted away: a snapshot goes out chunk by chunk, each when the last was answered
 //
 // Pure bookkeeping; replication.cpp decides.
@@ -22,9 +22,11 @@ std::string_view to_text(Flow flow);
 class Progress {
  public:
   // A leader begins by assuming that the follower's log is as long as its own, and knows nothing of it (Raft Figure 2).
-  Progress(Member member, LogIndex leader_last, Instant now);
+  // It answers for nothing that was sent before heartbeat round `since`.
+  Progress(Member member, LogIndex leader_last, Instant now, std::uint64_t since = 0);
 
   [[nodiscard]] const Member& member() const { return member_; }
+  [[nodiscard]] std::uint64_t since() const { return since_; }
   [[nodiscard]] Flow flow() const { return flow_; }
   [[nodiscard]] LogIndex match() const { return match_; }
   [[nodiscard]] LogIndex next() const { return next_; }
@@ -73,15 +75,18 @@ class Progress {
     LogIndex last;
     std::uint64_t bytes;
   };
+  static constexpr std::uint64_t unbounded = ~std::uint64_t{0};
   void clear_window();
   // Answers to what was sent before it fell back may still arrive: the window stays shut to all but one append.
   [[nodiscard]] bool is_careful() const { return acked_round_ <= fell_back_round_; }
 
   Member member_;
+  std::uint64_t since_;
   Flow flow_ = Flow::probe;
   LogIndex match_, next_;
   bool waiting_ = false;  // probe, snapshot: one is under way
   std::deque<Inflight> inflight_;
+  std::uint64_t window_ = unbounded;  // appends, where the caller's is not narrower
   std::uint64_t inflight_bytes_ = 0;
   Instant heard_;
   std::uint64_t acked_round_ = 0;

@@ -26,8 +26,9 @@ struct Number {
 
 using Term = Number<struct TermTag>;
 using NodeId = Number<struct NodeTag>;
-// A removed node that is added again starts another stay, so that answers from its former life are told apart:
-// the index of the configuration entry that added it (1 for the initial members).
+// A node's membership without interruption: a removed node that is added again starts another, so that answers from its
+// former life are told apart. So does a learner that becomes a voter: its disk may have been wiped meanwhile, and what
+// it acknowledged before is not counted. Who was a voter keeps its stay as a learner. See learners_stay().
 using StayId = Number<struct StayTag>;
 
 struct LogIndex {
@@ -44,6 +45,12 @@ struct LogIndex {
     return *this;
   }
 };
+
+// Stays grow with the configuration entry that begins them, and are odd if their node has, or had, a vote; that of the
+// initial members is 1.
+constexpr StayId learners_stay(LogIndex begun) { return {2 * begun.value}; }
+constexpr StayId voters_stay(LogIndex begun) { return {2 * begun.value + 1}; }
+constexpr bool has_had_a_vote(StayId stay) { return stay.value % 2 == 1; }
 
 enum class EntryKind : std::uint8_t { no_op = 0, command = 1, config = 2 };
 

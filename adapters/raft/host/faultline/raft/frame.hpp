@@ -55,7 +55,8 @@ struct Frame {
 
 // Little-endian, one version byte first, CRC32C of all before it last: what carries frames may damage them, and TCP's own checksum is weak.
 // Decoding checks it and every bound; the error is bad_input.
-std::string encode(const Frame& frame);
+// `room` is memory to use; what it holds is gone.
+std::string encode(const Frame& frame, std::string room = {});
 Result<Frame> decode_frame(std::string_view bytes);
 // Into a fresh frame, where it lies.
 Result<void> decode_frame(std::string_view bytes, Frame& into);
