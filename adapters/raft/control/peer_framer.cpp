@@ -18,10 +18,18 @@ constexpr std::size_t entries_at = body_at + 4 * 8;  // of an append, how many
 
 // By kind of frame, from 2, and by kind of message, from 0.
 constexpr std::array<std::string_view, 4> words{"Forward", "Refused", "LeaseQuestion", "LeaseReport"};
-constexpr std::array<std::string_view, 12> messages{
-    "Hello",           "RequestVote",          "RequestVoteReply", "AppendEntries",  "AppendEntriesReply",
-    "InstallSnapshot", "InstallSnapshotReply", "ReadIndex",        "ReadIndexReply", "TimeoutNow",
-    "JoinRequest",     "JoinReply"};
+constexpr std::array<std::string_view, 12> messages{"Hello",
+                                                    "RequestVote",
+                                                    "RequestVoteReply",
+                                                    "AppendEntries",
+                                                    "AppendEntriesReply",
+                                                    "InstallSnapshot",
+                                                    "InstallSnapshotReply",
+                                                    "ReadIndex",
+                                                    "ReadIndexReply",
+                                                    "TimeoutNow",
+                                                    "JoinRequest",
+                                                    "JoinReply"};
 constexpr std::size_t vote_request = 1, vote_reply = 2, append = 3;
 
 // 0 where the frame is shorter.

@@ -86,9 +86,8 @@ std::string_view kind_of(const Message& message) {
   if (const auto* request = std::get_if<VoteRequest>(&message.body)) return request->pre ? "pre-vote" : "vote";
   if (const auto* answer = std::get_if<VoteReply>(&message.body)) return answer->pre ? "pre-vote-reply" : "vote-reply";
   constexpr std::array<std::string_view, std::variant_size_v<Body>> names{
-      "hello",    "vote",           "vote-reply", "append",     "append-reply",
-      "snapshot", "snapshot-reply", "read",       "read-reply", "timeout-now",
-      "join",     "join-reply"};
+      "hello",          "vote", "vote-reply", "append",      "append-reply", "snapshot",
+      "snapshot-reply", "read", "read-reply", "timeout-now", "join",         "join-reply"};
   return names.at(message.body.index());
 }
 

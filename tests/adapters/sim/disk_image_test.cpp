@@ -204,8 +204,8 @@ TEST(Inode, ATornImageIsAPrefixAndSectorsAReorderedOneAVersionOfEachPage) {
     ASSERT_TRUE(loss == PowerLoss::torn ? is_torn_image(text_of(file.bytes()), versions)
                                         : is_reordered_image(text_of(file.bytes()), versions))
         << "round " << round << ", loss " << static_cast<int>(loss);
-    const bool whole =
-        std::any_of(versions.begin(), versions.end(), [&](const Version& v) { return v.bytes == text_of(file.bytes()); });
+    const bool whole = std::any_of(versions.begin(), versions.end(),
+                                   [&](const Version& v) { return v.bytes == text_of(file.bytes()); });
     ++seen[loss][whole];
   }
   for (const PowerLoss loss : {PowerLoss::torn, PowerLoss::reordered}) EXPECT_GT(seen[loss][false], 200);

@@ -80,6 +80,8 @@ std::map<std::string, Word> every_frame() {
           {"ReadIndex", message(ReadRequest{})},
           {"ReadIndexReply", message(ReadReply{})},
           {"TimeoutNow", message(TimeoutNow{})},
+          {"JoinRequest", message(JoinRequest{})},
+          {"JoinReply", message(JoinReply{})},
           {"Forward", Forward{}},
           {"Refused", Refused{}},
           {"LeaseQuestion", LeaseQuestion{}},
