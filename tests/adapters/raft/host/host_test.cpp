@@ -403,6 +403,7 @@ TEST(Host, OfTwoSnapshotsThatBecomeDurableTogetherTheNewerIsTheState) {
   HostOptions options;
   options.raft.id = {3};
   Host host(options, {}, {}, Rng(1), Instant());
+  host.receive(Instant(), {{1}, {3}, Message{.from = {1}, .to = {3}, .term = {2}, .stay = {2}, .body = JoinReply{}}});
   std::vector<std::uint64_t> jobs;
   for (const std::uint64_t applied : {10, 20}) {
     const Packed packed = snapshot_of_no_ops({applied}, config);
@@ -412,7 +413,7 @@ TEST(Host, OfTwoSnapshotsThatBecomeDurableTogetherTheNewerIsTheState) {
                               .bytes = packed.bytes,
                               .crc = crc32c(packed.bytes),
                               .round = 1};
-    host.receive(Instant(), {{1}, {3}, Message{.from = {1}, .to = {3}, .term = {2}, .stay = {1}, .body = chunk}});
+    host.receive(Instant(), {{1}, {3}, Message{.from = {1}, .to = {3}, .term = {2}, .stay = {2}, .body = chunk}});
     for (const DiskJob& job : host.flush(Instant()).jobs) jobs.push_back(job.number);
   }
   kv::Store newer;
