@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include <faultline/raft/quorum.hpp>
 
@@ -49,6 +50,7 @@ class Phase {
     const Instant begun = world_.now();
     if (auto healed = world_.heal_core(core_); !healed) return excused(liveness, healed.error().message);
     note_leftovers();
+    const LogIndex came_from = applied_by_all();
     Instant end = begun + liveness_bound(run_);
     for (bool once_more = true; world_.now() < end;) {
       // The bound counts from when the healed faults have no after-effect in the core.
@@ -62,11 +64,13 @@ class Phase {
         return liveness;
       }
       // Nor could the core do better while it was led from outside, or while a founder outside had not been heard, without whom no group
-      // begins. But who comes back again and again is what must not be.
+      // begins. But who comes back again and again is what must not be. And who is only slow will be there in as long again.
       const bool freed_late = held_up_ && *held_up_ < world_.now() && *held_up_ > begun;
-      if (world_.now() < end || !freed_late || !once_more) continue;
+      if (world_.now() < end || !once_more ||
+          !(freed_late || (outside_excuse().empty() && is_more_than_half_way(came_from))))
+        continue;
       once_more = false;
-      end = *held_up_ + liveness_bound(run_);
+      end = (freed_late ? *held_up_ : world_.now()) + liveness_bound(run_);
     }
     liveness.took = world_.now() - begun;
     if (const std::string why = outside_excuse(); !why.empty()) return excused(liveness, why);
@@ -207,6 +211,25 @@ class Phase {
              });
     };
     return std::none_of(stores.begin(), stores.end(), behind) && is_stable();
+  }
+
+  // In the core; 0 while one of it is down.
+  [[nodiscard]] LogIndex applied_by_all() const {
+    LogIndex least{std::numeric_limits<std::uint64_t>::max()};
+    for (const NodeIndex node : core_) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      least = std::min(least, daemon == nullptr ? LogIndex{} : daemon->host().store().applied());
+    }
+    return least;
+  }
+  // From there to the end of the longest log of the core.
+  [[nodiscard]] bool is_more_than_half_way(LogIndex from) const {
+    LogIndex end;
+    for (const NodeIndex node : core_) {
+      if (const RaftDaemon* daemon = cluster_.daemon(node)) end = std::max(end, daemon->host().raft().last());
+    }
+    const LogIndex here = applied_by_all();
+    return from < here && here < end && here - from >= end - here;
   }
 
   // A leader that is deposed again and again serves now and then: only one that stays counts (D §9.6).
