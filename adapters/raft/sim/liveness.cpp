@@ -63,14 +63,14 @@ class Phase {
         liveness.took = world_.now() - begun;
         return liveness;
       }
+      if (world_.now() < end || !once_more) continue;
       // Nor could the core do better while it was led from outside, or while a founder outside had not been heard, without whom no group
-      // begins. But who comes back again and again is what must not be. And who is only slow will be there in as long again.
+      // begins. But who comes back again and again is what must not be. And who is only slow has the time it needs at its pace.
       const bool freed_late = held_up_ && *held_up_ < world_.now() && *held_up_ > begun;
-      if (world_.now() < end || !once_more ||
-          !(freed_late || (outside_excuse().empty() && is_more_than_half_way(came_from))))
-        continue;
+      const auto behind = outside_excuse().empty() ? time_behind(came_from, world_.now() - begun) : std::nullopt;
+      if (!freed_late && !behind) continue;
       once_more = false;
-      end = (freed_late ? *held_up_ : world_.now()) + liveness_bound(run_);
+      end = (freed_late ? *held_up_ : world_.now() + *behind) + liveness_bound(run_);
     }
     liveness.took = world_.now() - begun;
     if (const std::string why = outside_excuse(); !why.empty()) return excused(liveness, why);
@@ -222,14 +222,16 @@ class Phase {
     }
     return least;
   }
-  // From there to the end of the longest log of the core.
-  [[nodiscard]] bool is_more_than_half_way(LogIndex from) const {
+  // How long the last one needs to the end of the longest log, if it goes on as fast as it came from there.
+  [[nodiscard]] std::optional<Duration> time_behind(LogIndex from, Duration took) const {
     LogIndex end;
     for (const NodeIndex node : core_) {
       if (const RaftDaemon* daemon = cluster_.daemon(node)) end = std::max(end, daemon->host().raft().last());
     }
     const LogIndex here = applied_by_all();
-    return from < here && here < end && here - from >= end - here;
+    constexpr std::uint64_t slowest = 8;  // bounds
+    if (here <= from || end < here || end - here > slowest * (here - from)) return std::nullopt;
+    return took / static_cast<Duration::rep>(here - from) * static_cast<Duration::rep>(end - here);
   }
 
   // A leader that is deposed again and again serves now and then: only one that stays counts (D §9.6).
