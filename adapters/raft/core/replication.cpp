@@ -147,7 +147,9 @@ Outcome Raft::change(const Membership& target) {
   for (const Member& voter : plan.config.voters) {
     if (log_.config().is_voter(voter.id)) continue;
     const Progress& learner = followers_.at(voter.id);
-    const bool caught_up = learner.flow() == Flow::replicate && log_.last() - learner.match() <= nearly_all;
+    // One whose log is empty could neither vote nor be elected, and those before it might be too few without it.
+    const bool is_here = learner.match() >= begin_of(learner.member().stay);
+    const bool caught_up = is_here && learner.flow() == Flow::replicate && log_.last() - learner.match() <= nearly_all;
     if (!caught_up || now_ - learner.heard() >= options_.election_timeout) return Outcome::not_caught_up;
   }
   append_own(EntryKind::config, encode(plan.config));

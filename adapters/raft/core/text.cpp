@@ -21,7 +21,7 @@ std::string ids(const std::vector<Member>& members) {
   std::string all;
   for (const Member& member : members) {
     all += " " + text(member.id);
-    if (member.stay > StayId{1}) all += "@" + std::to_string(member.stay.value / 2);  // the entry that began it
+    if (member.stay > StayId{1}) all += "@" + text(begin_of(member.stay));  // the entry that began it
   }
   return all;
 }

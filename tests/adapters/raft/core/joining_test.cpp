@@ -154,6 +154,32 @@ TEST(Joining, WhatALearnerAcknowledgedDoesNotCountOnceItVotes) {
   EXPECT_EQ(follower_4(net).match, net.raft(1).last());
 }
 
+// With the others of its majority it would be asked for a vote that it cannot give, and nobody would be elected.
+TEST(Joining, ALearnerWithoutALogIsNotPromoted) {
+  Network net(3);
+  net.add(4);
+  net.elect(1);
+  ASSERT_EQ(net.change(1, {1, 2, 3}, {4}), Outcome::accepted);
+  const auto has_entries = [](const Message& message) {
+    const auto* append = std::get_if<Append>(&message.body);
+    return append != nullptr && message.to == NodeId{4} && !append->entries.empty();
+  };
+  for (int turn = 0; turn < 20 && follower_4(net).flow != Flow::replicate; ++turn) {
+    net.read(1);  // a round of its own: an append without entries, while those with some are lost
+    for (int step = 0; step < 4; ++step) {
+      std::erase_if(net.wire(), has_entries);
+      net.deliver(0, 0);
+    }
+  }
+  std::erase_if(net.wire(), has_entries);
+  ASSERT_EQ(net.raft(4).last(), LogIndex{});
+  ASSERT_EQ(follower_4(net).flow, Flow::replicate) << "the beginning of their logs is where they agree";
+  EXPECT_EQ(net.change(1, {1, 2, 3, 4}), Outcome::not_caught_up);
+  net.heartbeat(1);
+  ASSERT_TRUE(net.settle());
+  EXPECT_EQ(net.change(1, {1, 2, 3, 4}), Outcome::accepted);
+}
+
 // Its configuration may be an old one, in which the node had no vote yet.
 TEST(Joining, ALeaderThatNobodyConfirmsAnswersNobody) {
   Network net = with_learner();

@@ -50,6 +50,7 @@ struct LogIndex {
 // initial members is 1.
 constexpr StayId learners_stay(LogIndex begun) { return {2 * begun.value}; }
 constexpr StayId voters_stay(LogIndex begun) { return {2 * begun.value + 1}; }
+constexpr LogIndex begin_of(StayId stay) { return {stay.value / 2}; }
 constexpr bool has_had_a_vote(StayId stay) { return stay.value % 2 == 1; }
 
 enum class EntryKind : std::uint8_t { no_op = 0, command = 1, config = 2 };
