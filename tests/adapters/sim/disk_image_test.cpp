@@ -292,6 +292,62 @@ TEST(Inode, ADroppedPageThatIsEvictedReadsAsItIsOnTheDisk) {
   EXPECT_EQ(text_of(file.bytes()), std::string("old").append(11, '\0'));
 }
 
+TEST(SparseBytes, AgreeWithAString) {
+  Rng rng(7);
+  SparseBytes sparse, source;
+  std::string twin, twin_source;
+  const auto two_places = [&](std::size_t size) {
+    std::size_t from = rng.below(size + 1), to = rng.below(size + 1);
+    if (from > to) std::swap(from, to);
+    return std::pair(from, to);
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    switch (rng.below(6)) {
+      case 0: {
+        const std::size_t size = rng.below(60);
+        sparse.resize(size);
+        twin.resize(size, '\0');
+        break;
+      }
+      case 1: {
+        const std::size_t at = rng.below(50);
+        const std::string bytes(rng.below(12), static_cast<char>('a' + rng.below(26)));
+        if (bytes.empty()) break;
+        sparse.write(at, bytes);
+        if (twin.size() < at + bytes.size()) twin.resize(at + bytes.size(), '\0');
+        twin.replace(at, bytes.size(), bytes);
+        break;
+      }
+      case 2: {
+        const auto [from, to] = two_places(twin.size());
+        sparse.zero(from, to);
+        std::fill(twin.begin() + static_cast<std::ptrdiff_t>(from), twin.begin() + static_cast<std::ptrdiff_t>(to),
+                  '\0');
+        break;
+      }
+      case 3: {
+        const auto [from, to] = two_places(std::min(twin.size(), twin_source.size()));
+        sparse.copy(source, from, to);
+        twin.replace(from, to - from, twin_source, from, to - from);
+        break;
+      }
+      case 4: {
+        if (twin.empty()) break;
+        const std::size_t at = rng.below(twin.size());
+        const auto bit = static_cast<unsigned>(rng.below(8));
+        sparse.flip(at, bit);
+        twin[at] = static_cast<char>(static_cast<unsigned char>(twin[at]) ^ (1U << bit));
+        break;
+      }
+      default: std::swap(sparse, source); std::swap(twin, twin_source);
+    }
+    ASSERT_EQ(text_of(sparse), twin);
+    ASSERT_LE(sparse.held(), sparse.size());
+    const auto [from, to] = two_places(70);
+    ASSERT_EQ(sparse.read(from, to - from), from < twin.size() ? twin.substr(from, to - from) : "");
+  }
+}
+
 // --- folders -----------------------------------------------------------------------------------------------------------------
 
 TEST(DiskImage, ANameIsDurableOnlyOnceItsFolderIsSynced) {
