@@ -24,6 +24,8 @@ class VirtualClock {
   [[nodiscard]] Ticks when(Ticks own, Ticks now) const;
   // How far it is from what a healthy one would read.
   [[nodiscard]] Ticks skew(Ticks now) const { return read(now) - healthy(now); }
+  // Whether it runs at more than twice its healthy rate.
+  [[nodiscard]] bool runs_fast() const { return !frozen_ && rate_ / 2 > healthy_rate_; }
 
   void jump(Ticks now, Ticks by);
   // Multiplies its healthy rate. The clock stays continuous.

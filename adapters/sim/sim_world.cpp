@@ -111,6 +111,7 @@ Daemon* SimWorld::daemon(NodeIndex node) { return engine_->nodes.at(node).daemon
 std::string SimWorld::end_of(NodeIndex node) const { return engine_->nodes.at(node).end; }
 const std::vector<std::string>& SimWorld::unexpected_ends() const { return engine_->unexpected; }
 bool SimWorld::is_rotten(NodeIndex node) const { return engine_->nodes.at(node).is_rotten; }
+bool SimWorld::runs_fast(NodeIndex node) const { return engine_->nodes.at(node).mono.runs_fast(); }
 const std::optional<Violation>& SimWorld::violation() const { return engine_->violation; }
 const Counters& SimWorld::counters() const { return engine_->counters; }
 

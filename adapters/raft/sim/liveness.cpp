@@ -57,15 +57,17 @@ class Phase {
       if (still_left_over() && world_.now() < begun + leftovers_limit) end = world_.now() + liveness_bound(run_);
       if (!world_.run_until(std::min(end, world_.now() + *run_.heartbeat))) return liveness;  // a violation
       if (const std::string why = excuse(); !why.empty()) return excused(liveness, why);
-      if (leader_outside() || !is_founded()) held_up_ = world_.now();
+      look_for_haste();
+      if (!outside_excuse().empty()) held_up_ = world_.now();
       if (converged()) {
         liveness.kind = Liveness::Kind::converged;
         liveness.took = world_.now() - begun;
         return liveness;
       }
       if (world_.now() < end || !once_more) continue;
-      // Nor could the core do better while it was led from outside, or while a founder outside had not been heard, without whom no group
-      // begins. But who comes back again and again is what must not be. And who is only slow has the time it needs at its pace.
+      // Nor could the core do better while it was led, or called to elections, from outside, or while a founder outside had not been heard,
+      // without whom no group begins. But who comes back again and again is what must not be. And who is only slow has the time it needs at
+      // its pace.
       const bool freed_late = held_up_ && *held_up_ < world_.now() && *held_up_ > begun;
       const auto behind = outside_excuse().empty() ? time_behind(came_from, world_.now() - begun) : std::nullopt;
       if (!freed_late && !behind) continue;
@@ -169,7 +171,24 @@ class Phase {
     return std::nullopt;
   }
 
+  // Who stands for election there with the promises of a quorum, and again before the votes can reach it: pre-votes do not keep it from that
+  // while nobody leads, and the timeouts of others never end before its own (Raft §5.6).
+  void look_for_haste() {
+    for (NodeIndex node = 0; node < nodes(); ++node) {
+      const RaftDaemon* daemon = cluster_.daemon(node);
+      const bool is_outside = std::find(core_.begin(), core_.end(), node) == core_.end();
+      if (daemon == nullptr || !is_outside || !world_.runs_fast(node)) continue;
+      if (daemon->host().raft().status().role == Role::candidate) hasty_ = {node, world_.now()};
+    }
+  }
+
   [[nodiscard]] std::string outside_excuse() const {
+    if (hasty_ && world_.now() < hasty_->at + 2 * *run_.election_timeout) {
+      return fmt::format(
+          "{}, outside the core, whose clock runs too fast, stands for election again and again with the consent of a "
+          "quorum",
+          world_.name(hasty_->node));
+    }
     if (const auto leader = leader_outside()) {
       return fmt::format("{}, outside the core, leads with the consent of a quorum, under the faults frozen there",
                          world_.name(*leader));
@@ -298,6 +317,11 @@ class Phase {
   static constexpr Duration leftovers_limit = std::chrono::minutes(10);
   std::vector<NodeIndex> core_;
   std::vector<Leftover> leftovers_;
+  struct Hasty {
+    NodeIndex node;
+    Instant at;  // when last seen
+  };
+  std::optional<Hasty> hasty_;
   std::optional<Instant> held_up_;      // by somebody outside the core: when last seen
   static constexpr int stable_for = 5;  // election timeouts
   bool acknowledged_ = false;

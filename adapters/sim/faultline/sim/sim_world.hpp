@@ -135,6 +135,8 @@ class SimWorld final : public World, public FaultPort {
   [[nodiscard]] const std::vector<std::string>& unexpected_ends() const;
   // Whether this node's disk has lost or rotted what was durable (bit flip, truncate, wipe, dropped pages): an excuse for the liveness phase.
   [[nodiscard]] bool is_rotten(NodeIndex node) const;
+  // Whether a fault makes its monotonic clock run at more than twice its rate: its timeouts end before any of the others'.
+  [[nodiscard]] bool runs_fast(NodeIndex node) const;
 
   [[nodiscard]] const std::optional<Violation>& violation() const;  // the first
   [[nodiscard]] std::uint64_t hash() const;  // of all events so far, draw counts, and the system's state
