@@ -17,7 +17,7 @@ constexpr const char* schedule = R"({"version":1,"seed":11,"decisions":[
 {"id":4,"at":"4500ms","for":"1s","fault":{"kind":"clock","nodes":["n1"],"parameters":{"clock":"mono","change":"rate","rate":1.2}}},
 {"id":5,"at":"6s","for":"1s","fault":{"kind":"slow_disk","nodes":["n2"],"parameters":{"latency":"20ms"}}},
 {"id":6,"at":"7500ms","for":"500ms","fault":{"kind":"fsync_error","nodes":["n3"],"parameters":{"errno":"EIO","pages":"drop"}}},
-{"id":7,"at":"8500ms","for":"1s","fault":{"kind":"crash_point","nodes":["n1"],"parameters":{"call":"write","nth":2,"edge":"before","disk":"torn"}}},
+{"id":7,"at":"8200ms","for":"1700ms","fault":{"kind":"crash_point","nodes":["n1"],"parameters":{"call":"write","nth":2,"edge":"before","disk":"torn"}}},
 {"id":8,"at":"10s","for":"1s","fault":{"kind":"pressure","nodes":["n1","n2","n3"],"parameters":{"speed":0.05}}},
 {"id":9,"at":"11500ms","for":"1s","fault":{"kind":"wipe","nodes":["n2"]}},
 {"id":12,"at":"16s","for":"1s","fault":{"kind":"restart","nodes":["n1","n3"]}},
